@@ -1,0 +1,5 @@
+import sys
+
+from plotbot.commands import main
+
+sys.exit(main())

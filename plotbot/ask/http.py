@@ -1,0 +1,240 @@
+"""One HTTP exchange, bounded in time and memory, and never sent anywhere else than where it was addressed.
+
+`requests` bounds every single read, not the whole: a server that trickles bytes would hold a request for ever. So a
+watchdog shuts the socket of a late request down, wherever in its connect, headers or body it is.
+"""
+
+from __future__ import annotations
+
+import http.client
+import time
+import zlib
+from collections.abc import Iterator, Mapping
+from concurrent.futures import CancelledError
+from contextlib import suppress
+from dataclasses import dataclass
+
+import requests
+from urllib3 import HTTPResponse
+from urllib3.exceptions import HTTPError, InvalidChunkLength, InvalidHeader, ReadTimeoutError
+
+from plotbot.ask.watchdog import Flight, Watchdog, WatchedAdapter
+from plotbot.errors import AskError
+from plotbot.safe import one_line
+
+CONNECT_SECONDS = 4.0
+"""A connect cannot be cut short by another thread on every platform, and an interrupted run has five seconds."""
+POOLED_CONNECTIONS = 256
+_CHUNK_BYTES = 64 * 1024
+_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "plotbot"}
+_FAILURES = (requests.RequestException, HTTPError, http.client.HTTPException, OSError)
+_GARBLED = (http.client.HTTPException, InvalidHeader)
+# Both are kinds of HTTPException, and so is InvalidChunkLength, which is a kind of IncompleteRead.
+_BROKEN_OFF = (http.client.RemoteDisconnected, http.client.IncompleteRead)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """What came back: header names in lower case, the decoded body, and the seconds it took in all."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    seconds: float
+
+
+class HttpSession:
+    """A pool of connections for any number of threads, with one watchdog over all of them.
+
+    It sends through the adapter of `requests`, not through its Session: so no proxy variable, netrc, cookie or redirect
+    has a say. (A Session that is told not to follow a redirect still reads its whole body, however large.)
+    """
+
+    def __init__(self, *, verify: bool | str = True) -> None:
+        self._adapter = WatchedAdapter(pool_maxsize=POOLED_CONNECTIONS)
+        self._verify = verify
+        self._watchdog = Watchdog()
+        self._prepared: dict[tuple[str, str], requests.PreparedRequest] = {}
+
+    def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        deadline_seconds: float,
+        cap_bytes: int,
+        json_body: bytes | None = None,
+    ) -> HttpAnswer:
+        """Exchange one request for its answer, whatever its status.
+
+        *deadline_seconds* spans connect, headers and body together; *cap_bytes* caps the decoded body. A kept
+        connection that the server had closed is replaced once, by a fresh one.
+
+        Raises AskError `unreachable`, `timeout`, `too_large` or `protocol`; CancelledError after `close()`.
+        """
+        began = time.monotonic()
+        errand = _Errand(self._prepare(method, url, headers, json_body), began, deadline_seconds, cap_bytes)
+        with suppress(_StaleConnectionError):
+            return self._fly(errand, Flight(errand.deadline, fresh=False))
+        return self._fly(errand, Flight(errand.deadline, fresh=True))
+
+    def close(self) -> None:
+        """End every request in flight at once, with CancelledError in its thread, and refuse further ones."""
+        self._watchdog.close()
+        self._adapter.close()
+
+    def _prepare(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None
+    ) -> requests.PreparedRequest:
+        """A copy of the request prepared once for this address: parsing a URL costs more than the rest."""
+        known = self._prepared.get((method, url))
+        if known is None:
+            known = self._prepared[method, url] = _prepare(method, url)
+        prepared = known.copy()
+        prepared.headers.update(headers)
+        if body is not None:
+            prepared.body = body
+            prepared.headers["Content-Type"] = "application/json"
+            prepared.headers["Content-Length"] = str(len(body))
+        return prepared
+
+    def _fly(self, errand: _Errand, flight: Flight) -> HttpAnswer:
+        with self._watchdog.over(flight):
+            try:
+                answer = self._exchange(errand, flight)
+            except (AskError, *_FAILURES) as error:
+                raise _failure(error, errand, flight) from None
+        # A body that the closing of its connection ends looks complete when the watchdog closed it.
+        if (cut := _cut(errand, flight)) is not None:
+            raise cut
+        return answer
+
+    def _exchange(self, errand: _Errand, flight: Flight) -> HttpAnswer:
+        left = max(errand.deadline - time.monotonic(), 0.001)
+        timeout = (min(left, CONNECT_SECONDS), left)
+        with self._adapter.send(errand.prepared, stream=True, timeout=timeout, verify=self._verify) as response:
+            flight.answered = True
+            headers = {name.lower(): value for name, value in response.headers.items()}
+            body = _decoded(_read(response.raw, errand.cap_bytes), headers, errand.cap_bytes)
+        return HttpAnswer(response.status_code, headers, body, time.monotonic() - errand.began)
+
+
+@dataclass(frozen=True, slots=True)
+class _Errand:
+    """A prepared request and its bounds; `began` is on the monotonic clock."""
+
+    prepared: requests.PreparedRequest
+    began: float
+    seconds: float
+    cap_bytes: int
+
+    @property
+    def deadline(self) -> float:
+        return self.began + self.seconds
+
+
+class _StaleConnectionError(Exception):
+    """A kept connection turned out to be closed before anything came back on it."""
+
+
+def _prepare(method: str, url: str) -> requests.PreparedRequest:
+    try:
+        return requests.Request(method, url, headers=_HEADERS).prepare()
+    except requests.RequestException:
+        raise AskError("unreachable", f"{one_line(url, 200)} is no address that can be asked.") from None
+
+
+def _read(raw: HTTPResponse, cap_bytes: int) -> bytes:
+    """The body as it came over the wire. One growing buffer: a list of one-byte chunks takes forty times their size."""
+    if raw.length_remaining is not None and raw.length_remaining > cap_bytes:
+        raise _too_large(cap_bytes)
+    body = bytearray()
+    for chunk in raw.stream(_CHUNK_BYTES, decode_content=False):
+        body += chunk
+        if len(body) > cap_bytes:
+            raise _too_large(cap_bytes)
+    return bytes(body)
+
+
+def _decoded(body: bytes, headers: Mapping[str, str], cap_bytes: int) -> bytes:
+    encoding = headers.get("content-encoding", "identity").strip().lower()
+    if encoding in {"identity", ""}:
+        return body
+    if encoding not in {"gzip", "x-gzip"}:
+        raise AskError(
+            "protocol", f"The server encoded its answer as {one_line(encoding, 40)}, which was not asked for."
+        )
+    unzip = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        plain = unzip.decompress(body, cap_bytes + 1)
+    except zlib.error:
+        raise AskError("protocol", "The server's answer says it is gzip and is not.") from None
+    if len(plain) > cap_bytes:
+        raise _too_large(cap_bytes)
+    if not unzip.eof:
+        raise AskError("protocol", "The server's gzip answer ends before its end.")
+    return plain
+
+
+def _too_large(cap_bytes: int) -> AskError:
+    return AskError("too_large", f"The server's answer is larger than {cap_bytes} bytes; the rest was not read.")
+
+
+def _cut(errand: _Errand, flight: Flight) -> AskError | CancelledError | None:
+    if flight.cut is None:
+        return None
+    return CancelledError() if flight.cut is CancelledError else _late(errand)
+
+
+def _late(errand: _Errand) -> AskError:
+    return AskError(
+        "timeout",
+        f"No complete answer from {_host(errand)} within {errand.seconds:g} seconds. "
+        "Raise REQUEST_TIMEOUT, lower MAX_TOKENS, or ask for less at once with MAX_IN_FLIGHT.",
+    )
+
+
+def _failure(error: Exception, errand: _Errand, flight: Flight) -> Exception:
+    """What an exception means to whoever asked; being cut off explains every other one."""
+    if (cut := _cut(errand, flight)) is not None:
+        return cut
+    if isinstance(error, AskError):
+        return error
+    if isinstance(error, requests.ReadTimeout | ReadTimeoutError) or time.monotonic() >= errand.deadline:
+        return _late(errand)
+    return _broken(tuple(_chain(error)), errand, flight)
+
+
+def _broken(chain: tuple[BaseException, ...], errand: _Errand, flight: Flight) -> Exception:
+    if _is_garbled(chain):
+        return AskError("protocol", f"{_host(errand)} sent what is not HTTP: {_reason(chain)}.")
+    if flight.reused and not flight.answered:
+        return _StaleConnectionError()
+    if flight.answered or any(isinstance(link, ConnectionResetError | BrokenPipeError) for link in chain):
+        return AskError("unreachable", f"{_host(errand)} broke the connection off before its answer was complete.")
+    return AskError("unreachable", f"Nothing answers at {_host(errand)} ({_reason(chain)}). Is the server running?")
+
+
+def _chain(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
+
+
+def _is_garbled(chain: tuple[BaseException, ...]) -> bool:
+    return any(
+        isinstance(link, _GARBLED) and (isinstance(link, InvalidChunkLength) or not isinstance(link, _BROKEN_OFF))
+        for link in chain
+    )
+
+
+def _reason(chain: tuple[BaseException, ...]) -> str:
+    """The operating system's words where there are any, else the name of the innermost exception."""
+    told = [link.strerror for link in chain if isinstance(link, OSError) and link.strerror]
+    return one_line(told[-1] if told else type(chain[-1]).__name__, 120)
+
+
+def _host(errand: _Errand) -> str:
+    scheme, _, rest = str(errand.prepared.url).partition("://")
+    return one_line(f"{scheme}://{rest.partition('/')[0]}", 120)

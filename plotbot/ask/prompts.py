@@ -1,0 +1,132 @@
+"""What a model is told: the conversation of a case, the handshake, and the hash that names them.
+
+The structured prompt is written from the schema, so a changed schema asks for other fields without a line of code
+changed. Whatever a keyword means that has no words here is shown as JSON: nothing of the schema is left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Message = dict[str, str]
+
+HANDSHAKE = "Reply CONFIRM when you are ready."
+_ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "title", "description", "default", "examples"})
+_TEMPLATE = "Write {what}.\n{fields}Headline: {title}"
+
+
+def make_structured_prompt(title: str, schema: Mapping[str, Any]) -> str:
+    """The user message of a case: what *schema* wants, in words, then the headline as a JSON string.
+
+    The headline is quoted as JSON so that it can be copied letter for letter, and cannot pose as an instruction.
+    """
+    entry = _entry_schema(schema)
+    fields = "" if entry is None else _fields(entry)
+    headline = json.dumps(title, ensure_ascii=False)
+    return _TEMPLATE.format(what=_what(schema), fields=fields, title=headline)
+
+
+def messages(prompt: str, title: str, schema: Mapping[str, Any]) -> list[Message]:
+    """The conversation of a case: the prompt file as system message, the structured prompt as user message."""
+    return [
+        {"role": "system", "content": prompt},
+        {"role": "user", "content": make_structured_prompt(title, schema)},
+    ]
+
+
+def handshake_messages(prompt: str) -> list[Message]:
+    """The opening handshake: the same system message, and a plain question whether the model is ready."""
+    return [{"role": "system", "content": prompt}, {"role": "user", "content": HANDSHAKE}]
+
+
+def prompt_hash(prompt: str, schema: Mapping[str, Any], response_format: str) -> str:
+    """Twelve hex digits over everything that is asked but the title.
+
+    The structured prompt of an empty title stands for the template's wording, the canonical schema for everything
+    the server may be told to constrain the answer with.
+    """
+    asked = [prompt, make_structured_prompt("", schema), schema, response_format]
+    canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:12]
+
+
+def _entry_schema(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The schema of one object of the reply, where the schema has such a thing."""
+    entry = schema.get("items") if schema.get("type") == "array" else schema
+    return entry if isinstance(entry, Mapping) and isinstance(entry.get("properties"), Mapping) else None
+
+
+def _what(schema: Mapping[str, Any]) -> str:
+    label = str(schema.get("description", "an answer to the headline below")).strip()
+    entry = _entry_schema(schema)
+    if entry is None:
+        return f"JSON that satisfies {_json(schema)}: {label}"
+    if entry is schema:
+        return f"one JSON object: {label}"
+    of = _count(schema, "Items")
+    return f"a JSON array of {of} objects{_leftover(schema, 'type', 'items', 'minItems', 'maxItems')}: {label}"
+
+
+def _fields(entry: Mapping[str, Any]) -> str:
+    told = ["type", "properties", "required"]
+    required = _names(entry.get("required"))
+    closed = entry.get("additionalProperties") is False
+    rest = _leftover(entry, *told, "additionalProperties") if closed else _leftover(entry, *told)
+    lines = [f"Each object has these fields{' and no others' if closed else ''}{rest}:"]
+    lines += [_field(name, sub, name in required) for name, sub in entry["properties"].items()]
+    return "\n".join(lines) + "\n"
+
+
+def _field(name: str, schema: object, required: bool) -> str:
+    if not isinstance(schema, Mapping):
+        return f"- {name}: {_json(schema)}"
+    optional = "" if required else "optional, "
+    description = schema.get("description")
+    return f"- {name} ({optional}{_kind(schema)})" + (f": {description}" if description else "")
+
+
+def _kind(schema: Mapping[str, Any]) -> str:
+    """A property's type in words, with every keyword that has no words behind it as JSON."""
+    if isinstance(schema.get("enum"), list):
+        choices = ", ".join(_json(choice) for choice in schema["enum"])
+        return f"one of {choices}{_leftover(schema, 'enum')}"
+    kind = schema.get("type")
+    if kind == "string":
+        return f"string{_length(schema)}{_leftover(schema, 'type', 'minLength', 'maxLength')}"
+    if kind == "array" and isinstance(schema.get("items"), Mapping):
+        of = _kind(schema["items"])
+        rest = _leftover(schema, "type", "items", "minItems", "maxItems")
+        return f"array of {_count(schema, 'Items')}: {of}{rest}"
+    return _json({key: value for key, value in schema.items() if key not in _ANNOTATIONS})
+
+
+def _length(schema: Mapping[str, Any]) -> str:
+    bounds = _count(schema, "Length")
+    return "" if bounds == "any number of" else f" of {bounds} characters"
+
+
+def _count(schema: Mapping[str, Any], of: str) -> str:
+    low, high = schema.get(f"min{of}"), schema.get(f"max{of}")
+    if low is None and high is None:
+        return "any number of"
+    if low == high:
+        return f"{low}"
+    if low is None:
+        return f"up to {high}"
+    return f"at least {low}" if high is None else f"{low} to {high}"
+
+
+def _leftover(schema: Mapping[str, Any], *told: str) -> str:
+    rest = {key: value for key, value in schema.items() if key not in _ANNOTATIONS.union(told)}
+    return f", satisfying {_json(rest)}" if rest else ""
+
+
+def _names(value: object) -> frozenset[str]:
+    return frozenset(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else frozenset()
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,150 @@
+"""`plotbot doctor`: every setting with its origin, then whether the files and the server are ready for a run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plotbot import __version__
+from plotbot.ask.listing import ModelFacts
+from plotbot.ask.server import ServerFacts, discover, resolve_models
+from plotbot.commands.project import add_settings_arguments, project_settings
+from plotbot.errors import UsageProblem
+from plotbot.judge import compile_schema
+from plotbot.plan.inputs import read_prompt, read_schema, read_titles
+from plotbot.safe import one_line, visible
+from plotbot.settings import Settings
+from plotbot.settings_keys import KEYS, TOKEN, Key
+from plotbot.settings_values import plain
+
+READY, NOT_READY = 0, 4
+_PATIENCE_SECONDS = 10.0
+_WIDEST_VALUE = 60
+_MOST_MODELS = 40
+_KINDS = {"lmstudio": "LM Studio", "ollama": "Ollama", "vllm": "vLLM", "openai": "an OpenAI-compatible server"}
+
+Discover = Callable[..., ServerFacts]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing that was looked at: what it is, whether it is ready, and what there is to say or to do."""
+
+    what: str
+    ready: bool
+    said: str
+    details: tuple[str, ...] = ()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_settings_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = project_settings(args)
+    print(f"plotbot {__version__}, project {visible(str(settings.root))}\n")
+    print("\n".join(settings_lines(settings)) + "\n")
+    return report(checks(settings, discover))
+
+
+def report(found: Iterator[Check]) -> int:
+    """Prints each check as soon as it is done, then the verdict; returns the exit status."""
+    ready = True
+    for check in found:
+        ready = ready and check.ready
+        print(f"{'ok' if check.ready else 'NO':<3} {check.what}: {visible(check.said)}")
+        for detail in check.details:
+            print(f"      {visible(detail)}")
+    print(
+        "\nReady: pytest evals" if ready else "\nNot ready: see each NO above for what to do, then ask the doctor again"
+    )
+    return READY if ready else NOT_READY
+
+
+def settings_lines(settings: Settings) -> list[str]:
+    """The settings as aligned columns: key, value, origin. The token is said to be set, or not, and no more."""
+    rows = [(key.name, _value(settings, key), settings.origins[key.name]) for key in KEYS]
+    rows.append((TOKEN, "not set" if settings.lm_api_token is None else "set, not shown", "environment"))
+    names, values = (max(len(row[column]) for row in rows) for column in (0, 1))
+    return [f"{name:<{names}}  {value:<{values}}  {origin}" for name, value, origin in rows]
+
+
+def checks(settings: Settings, discover: Discover) -> Iterator[Check]:
+    yield _file("titles", settings.titles_path, settings, lambda path: f"{len(read_titles(path))} titles")
+    yield _file("prompt", settings.prompt_path, settings, lambda path: f"{len(read_prompt(path))} characters")
+    yield _file("schema", settings.schema_path, settings, _read_schema)
+    token = settings.lm_api_token and settings.lm_api_token.reveal()
+    for url in settings.lm_studio_url:
+        try:
+            facts = discover(url, token=token, timeout=min(settings.request_timeout, _PATIENCE_SECONDS))
+        except UsageProblem as problem:
+            yield Check(f"server {url}", ready=False, said=str(problem))
+        else:
+            yield Check(f"server {url}", ready=True, said=_server(facts), details=_models(facts))
+            yield _chosen(facts, settings.model)
+
+
+def _value(settings: Settings, key: Key) -> str:
+    value = getattr(settings, key.field)
+    if settings.origins[key.name] == "drawn" or value in (None, (), {}, frozenset()):
+        return key.unset
+    text = _relative(value, settings.root) if isinstance(value, Path) else _text(plain(key, value))
+    return one_line(text, _WIDEST_VALUE)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{model}={rate}" for model, rate in value.items())
+    return ", ".join(value) if isinstance(value, list) else str(value)
+
+
+def _relative(path: Path, root: Path) -> str:
+    return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
+
+
+def _file(what: str, path: Path, settings: Settings, read: Callable[[Path], str]) -> Check:
+    try:
+        return Check(what, ready=True, said=f"{read(path)} in {_relative(path, settings.root)}")
+    except UsageProblem as problem:
+        return Check(what, ready=False, said=str(problem))
+
+
+def _read_schema(path: Path) -> str:
+    compile_schema(read_schema(path), str(path))
+    return "a valid JSON Schema"
+
+
+def _server(facts: ServerFacts) -> str:
+    kind = _KINDS.get(facts.kind, facts.kind)
+    return f"{kind} {facts.version} answers" if facts.version else f"{kind} answers"
+
+
+def _models(facts: ServerFacts) -> tuple[str, ...]:
+    lines = [_model(model) for model in facts.models[:_MOST_MODELS]]
+    more = len(facts.models) - len(lines)
+    return (*lines, f"and {more} more") if more else tuple(lines)
+
+
+def _model(model: ModelFacts) -> str:
+    state = {True: "loaded", False: "not loaded", None: "listed"}[model.loaded]
+    each = " for each slot" if model.context_per_slot else ""
+    context = f", context {model.context_length}{each}" if model.context_length else ""
+    slots = f", {model.slots} slots" if model.slots else ""
+    return f"{model.id}: {state}{context}{slots}"
+
+
+def _chosen(facts: ServerFacts, wanted: tuple[str, ...]) -> Check:
+    try:
+        names = resolve_models(facts, wanted)
+    except UsageProblem as problem:
+        return Check("model", ready=False, said=str(problem))
+    return Check("model", ready=True, said=", ".join(_as_asked(facts, name) for name in names))
+
+
+def _as_asked(facts: ServerFacts, name: str) -> str:
+    model = facts.model(name)
+    waits = model is not None and model.loaded is False
+    return f"{name} (the server will load it when it is first asked)" if waits else name

@@ -1,0 +1,73 @@
+"""What can go wrong, as a tree: who has to act decides the branch.
+
+PlotbotError
+├── UsageProblem               the user's to put right: one sentence, exit status 4, no traceback
+│   ├── SettingsError          a key, a value or a source of settings
+│   ├── InputError             titles, prompt, schema, pin, an old run: a file and a place in it
+│   ├── ServerProblem          no server, no such model, a choice to make
+│   └── EngineError            the embedded engine cannot start
+├── AskError                   no usable answer arrived: the server's fault, pytest ERROR, with its category
+├── KeepError                  an answer could not be kept where it belongs; it stays in the journal
+│   ├── LockBusyError          another process held a title file's lock for too long
+│   └── ForeignFileError       a title file's inside belongs to another title
+└── LineError                  a worker's line to the main process broke
+
+Workers send exceptions to the main process, so all of them pickle: their arguments are their state.
+"""
+
+from __future__ import annotations
+
+
+class PlotbotError(Exception):
+    """The root: everything that plotbot raises on purpose."""
+
+
+class UsageProblem(PlotbotError):  # noqa: N818  it names a problem of the user's, not a fault of the program
+    """What the user can put right. The message says what is wrong, where, and what to do."""
+
+
+class SettingsError(UsageProblem):
+    """A setting is unknown, of the wrong type or out of range; names source, key and value."""
+
+
+class InputError(UsageProblem):
+    """A file that the user owns cannot be used; names the file and the place in it."""
+
+
+class ServerProblem(UsageProblem):
+    """The run is doomed before it starts: no server, no such model, nothing loaded."""
+
+
+class EngineError(UsageProblem):
+    """The embedded engine cannot start: not installed, a damaged model file, a crash at start."""
+
+
+class AskError(PlotbotError):
+    """No usable answer arrived.
+
+    `category` is one of `plotbot.records.ERROR_CATEGORIES`; `message` says what happened and what to do.
+    """
+
+    def __init__(self, category: str, message: str) -> None:
+        super().__init__(category, message)
+        self.category = category
+        self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.category}: {self.message}"
+
+
+class KeepError(PlotbotError):
+    """An answer is in the journal but could not be folded into its title file; names the file and the reason."""
+
+
+class LockBusyError(KeepError):
+    """A title file's lock was held by another process for longer than FILE_LOCK_TIMEOUT."""
+
+
+class ForeignFileError(KeepError):
+    """A title file holds another title's answers; nothing is written over it."""
+
+
+class LineError(PlotbotError):
+    """The loopback line between a worker and the main process broke."""

@@ -1,0 +1,20 @@
+"""Is it good? Strict JSON, schema, checks of one's own, and the verdict. Pure: no files, no network, no pytest."""
+
+from plotbot.judge.explain import explain, locate
+from plotbot.judge.schemas import Schema, compile_schema
+from plotbot.judge.stories import Check, same_title, validate_entry
+from plotbot.judge.strict import StrictJsonError, parse_strict
+from plotbot.judge.verdicts import judge
+
+__all__ = [
+    "Check",
+    "Schema",
+    "StrictJsonError",
+    "compile_schema",
+    "explain",
+    "judge",
+    "locate",
+    "parse_strict",
+    "same_title",
+    "validate_entry",
+]

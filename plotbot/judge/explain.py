@@ -1,0 +1,97 @@
+"""A verdict in words: the text of a failing assertion, safe to print and of bounded length."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from plotbot.judge.schemas import MAX_LISTED
+from plotbot.records import Finding, Reply, Verdict, Violation
+from plotbot.safe import one_line, visible
+
+MAX_LENGTH = 3_000
+_OFFSET = re.compile(r"offset (\d+) \(line \d+, column \d+\)")
+_AROUND = 40
+_HEADLINES = {
+    "ok": "a good answer",
+    "empty": "the model said nothing",
+    "truncated": "the answer was cut off at the token limit",
+    "json_in_reasoning": "the answer is in the reasoning, not in the text",
+    "thinking_leak": "thinking stands in the text",
+    "fenced": "the answer stands in a code fence",
+    "prose_around": "there is more in the text than one JSON value",
+    "not_json": "the text is not JSON",
+    "bad_json": "the text is broken JSON",
+    "wrong_shape": "JSON, but of another shape",
+    "schema": "JSON, but not as the schema wants it",
+    "content": "as the schema wants it, but not a usable answer",
+    "assertion": "the eval asserts otherwise",
+}
+
+
+def explain(verdict: Verdict, reply: Reply | None = None) -> str:
+    """The verdict as lines of text, at most `MAX_LENGTH` characters, free of control characters and half surrogates.
+
+    With the *reply* it also shows the place in the text, with a caret under it.
+    """
+    lines = [
+        f"{one_line(verdict.category, 40)}: {_HEADLINES.get(verdict.category, 'failed')}",
+        *_field("expected", verdict.expected),
+        *_field("came", verdict.came),
+        *_field("where", verdict.where),
+        *(_excerpt(verdict, reply) if reply else ()),
+        *map(_fault, verdict.violations[:MAX_LISTED]),
+        *map(_fault, verdict.findings[:MAX_LISTED]),
+        *_recovery(verdict),
+    ]
+    return _bounded([visible(line) for line in lines])
+
+
+def locate(verdict: Verdict) -> int | None:
+    """The offset in the reply's content, in characters, that the verdict points at; None where it names a JSON path."""
+    match = _OFFSET.fullmatch(verdict.where)
+    return int(match[1]) if match else None
+
+
+def _field(name: str, text: str) -> Iterator[str]:
+    if text:
+        yield f"  {name:<9} {one_line(text, 400)}"
+
+
+def _fault(fault: Violation | Finding) -> str:
+    name = fault.keyword if isinstance(fault, Violation) else fault.check
+    return f"  - {one_line(fault.path, 200)}: {one_line(fault.message, 240)} ({one_line(name, 40)})"
+
+
+def _excerpt(verdict: Verdict, reply: Reply) -> Iterator[str]:
+    offset = locate(verdict)
+    if offset is not None and reply.content:
+        before = _flat(reply.content[max(offset - _AROUND, 0) : offset])
+        after = _flat(reply.content[offset : offset + _AROUND])
+        yield f"            {before}{after}"
+        yield f"            {' ' * len(before)}^"
+
+
+def _flat(text: str) -> str:
+    return visible(text).replace("\n", "\\n").replace("\t", "\\t")
+
+
+def _recovery(verdict: Verdict) -> Iterator[str]:
+    if verdict.ok and not verdict.tolerated:
+        return
+    if verdict.tolerated:
+        yield f"  passed: a valid answer could be recovered, and TOLERATE names {verdict.category}"
+    elif verdict.recoverable:
+        yield f"  a valid answer can be recovered from it; TOLERATE={verdict.category} lets such replies pass"
+    else:
+        yield "  no valid answer can be recovered from it"
+
+
+def _bounded(lines: list[str]) -> str:
+    """All lines, or the first ones and the last: that one says whether something can be saved."""
+    text = "\n".join(lines)
+    if len(text) <= MAX_LENGTH:
+        return text
+    last = lines[-1]
+    kept = text[: MAX_LENGTH - len(last) - len("\n  …\n")]
+    return f"{kept.rpartition(chr(10))[0]}\n  …\n{last}"

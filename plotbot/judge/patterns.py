@@ -1,0 +1,128 @@
+r"""Refusing regular expressions that a reply could hang a run with.
+
+Python's engine backtracks: `^(a+)+$` needs seconds for 26 characters and doubles with each more. Such a pattern
+repeats something that can itself match the same text in several ways. A repeated group is let through if it is read
+in one way only: everything in it has a fixed length; or it holds one repeat and begins or ends with a character that
+the repeat cannot match (`(-[a-z]+)*`, `(\d{1,3}\.){3}`); or it holds one choice whose alternatives differ in their
+first character. Others are refused, the harmless ones among them too. What is let through may still take quadratic
+time, so patterns are matched on short strings only (`MAX_MATCHED`).
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+MAX_MATCHED = 2_000
+"""The longest string, in characters, that a pattern is matched on."""
+
+# The parser behind `re` is the one reliable reader of its syntax. Its public name, sre_parse, is deprecated.
+_parser: Any = importlib.import_module("re._parser")
+_ops: Any = importlib.import_module("re._constants")
+
+_REPEATS = frozenset({_ops.MAX_REPEAT, _ops.MIN_REPEAT, _ops.POSSESSIVE_REPEAT})
+_SINGLE = frozenset({_ops.LITERAL, _ops.NOT_LITERAL, _ops.ANY, _ops.IN})
+_CATEGORIES = {
+    _ops.CATEGORY_DIGIT: r"\d", _ops.CATEGORY_NOT_DIGIT: r"\D", _ops.CATEGORY_SPACE: r"\s",
+    _ops.CATEGORY_NOT_SPACE: r"\S", _ops.CATEGORY_WORD: r"\w", _ops.CATEGORY_NOT_WORD: r"\W",
+}  # fmt: skip
+_Node = tuple[Any, Any]
+
+
+def runs_away(pattern: str) -> bool:
+    """Whether a pattern that compiles could take exponential time."""
+    nodes = list(_parser.parse(pattern))
+    alphabet = frozenset(range(0x100)) | {ord(character) for character in pattern}
+    return any(not _one_way(_flat(body), alphabet) for body in _repeated_bodies(nodes))
+
+
+def _repeated_bodies(nodes: list[_Node]) -> Iterator[list[_Node]]:
+    for op, argument in nodes:
+        if op in _REPEATS and argument[1] > 1:
+            yield list(argument[2])
+        for inner in _bodies(op, argument):
+            yield from _repeated_bodies(inner)
+
+
+def _bodies(op: Any, argument: Any) -> list[list[_Node]]:
+    """The sequences directly inside a node, whatever kind it is."""
+    if op in _SINGLE or not isinstance(argument, tuple | list | _parser.SubPattern):
+        return []
+    if op is _ops.BRANCH:
+        return [list(branch) for branch in argument[1]]
+    parts = [argument] if isinstance(argument, _parser.SubPattern) else argument
+    return [list(part) for part in parts if isinstance(part, _parser.SubPattern)]
+
+
+def _flat(nodes: list[_Node]) -> list[_Node]:
+    """The sequence with the groups in it opened."""
+    flat: list[_Node] = []
+    for op, argument in nodes:
+        flat.extend(_flat(list(argument[-1])) if op is _ops.SUBPATTERN else [(op, argument)])
+    return flat
+
+
+def _one_way(body: list[_Node], alphabet: frozenset[int]) -> bool:
+    flexible = [node for node in body if not _fixed(node)]
+    if not flexible:
+        return True
+    if len(flexible) > 1:
+        return False
+    op, argument = flexible[0]
+    if op is _ops.BRANCH:
+        return _exclusive([_flat(list(branch)) for branch in argument[1]], alphabet)
+    return op in _REPEATS and _separated(body, _flat(list(argument[2])), alphabet)
+
+
+def _fixed(node: _Node) -> bool:
+    op, argument = node
+    if op in _REPEATS:
+        return bool(argument[0] == argument[1]) and all(map(_fixed, _flat(list(argument[2]))))
+    return op in _SINGLE or op is _ops.AT
+
+
+def _exclusive(branches: list[list[_Node]], alphabet: frozenset[int]) -> bool:
+    if not all(branch and branch[0][0] in _SINGLE and all(map(_fixed, branch)) for branch in branches):
+        return False
+    firsts = [_characters(branch[0], alphabet) for branch in branches]
+    return all(one.isdisjoint(other) for one, other in combinations(firsts, 2))
+
+
+def _separated(body: list[_Node], repeated: list[_Node], alphabet: frozenset[int]) -> bool:
+    if len(repeated) != 1 or repeated[0][0] not in _SINGLE:
+        return False
+    taken = _characters(repeated[0], alphabet)
+    ends = [node for node in (body[0], body[-1]) if node[0] in _SINGLE]
+    return any(_characters(end, alphabet).isdisjoint(taken) for end in ends)
+
+
+def _characters(node: _Node, alphabet: frozenset[int]) -> frozenset[int]:
+    """Which characters of the alphabet a one-character node matches, in either case: (?i) may be on."""
+    op, argument = node
+    if op is _ops.ANY:
+        return alphabet
+    if op is not _ops.IN:
+        node_set = frozenset({argument})
+        return alphabet - node_set if op is _ops.NOT_LITERAL else _either_case(node_set)
+    members = frozenset().union(*(_members(item, alphabet) for item in argument))
+    return alphabet - members if argument[0][0] is _ops.NEGATE else _either_case(members)
+
+
+def _members(item: _Node, alphabet: frozenset[int]) -> frozenset[int]:
+    op, argument = item
+    if op is _ops.LITERAL:
+        return frozenset({argument})
+    if op is _ops.RANGE:
+        low, high = argument
+        return frozenset(code for code in alphabet if low <= code <= high)
+    if op is _ops.CATEGORY:
+        return frozenset(code for code in alphabet if re.match(_CATEGORIES[argument], chr(code)))
+    return frozenset()
+
+
+def _either_case(codes: frozenset[int]) -> frozenset[int]:
+    swapped = (chr(code).swapcase() for code in codes)
+    return codes | {ord(character) for character in swapped if len(character) == 1}

@@ -1,0 +1,195 @@
+"""Writing a run's journal: each record one line, whole or absent, on the disk before anybody is told of it.
+
+One thread writes. Whatever has queued up while it was busy goes out together under a single flush, so many records that
+arrive at once cost one wait for the disk. `plotbot.keep.journal_reading` reads the file back.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, Self
+
+from filelock import FileLock, Timeout
+
+from plotbot.errors import InputError, KeepError
+from plotbot.keep.disk import Disk, describe
+from plotbot.keep.locks import open_lock, read_stamp
+
+VERSION = 1
+LOCK_NAME = "journal.lock"
+# ASCII escapes carry lone surrogates and NULs, and leave no raw line break in a line.
+_ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    line: bytes
+    durable: bool
+    done: Future[int]
+
+
+class Journal:
+    """The live, only writer of one journal file. Open it with `Journal.open`."""
+
+    def __init__(self, path: Path, disk: Disk, lock: FileLock, fd: int) -> None:
+        self._path = path
+        self._disk = disk
+        self._lock = lock
+        self._fd = fd
+        self._end = disk.size(fd)
+        self._torn = False
+        self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
+        self._gate = threading.Lock()
+        self._closed = False
+        self._thread = threading.Thread(target=self._run, name="plotbot-journal", daemon=True)
+
+    @classmethod
+    def open(cls, path: Path, disk: Disk) -> Self:
+        """Open the journal at *path* for appending, made if missing; its folder must exist.
+
+        Raises `InputError` while another process, or another `Journal`, has it open, and `KeepError` where it cannot be
+        opened. A last line that a crash cut short is closed off, so that the next one starts fresh.
+        """
+        lock = _take_lock(path, disk)
+        try:
+            fd = disk.open_append(path)
+            try:
+                journal = cls(path, disk, lock, fd)
+                journal._start_fresh_line()
+            except BaseException:
+                disk.close(fd)
+                raise
+        except OSError as error:
+            lock.release()
+            raise KeepError(describe(error, path)) from error
+        except BaseException:
+            lock.release()
+            raise
+        journal._thread.start()
+        return journal
+
+    @property
+    def path(self) -> Path:
+        return self._path
+
+    def append(self, kind: str, data: Mapping[str, Any], *, durable: bool = True) -> Future[int]:
+        """Queue one record; the future gives the byte offset of its line.
+
+        A durable line's future resolves after the flush, another one's after the write. Where the disk refuses it fails
+        with `KeepError`, and nothing of the line is left in the file. Raises `KeepError` at once for data that is no
+        JSON, and after `close`.
+        """
+        entry = _Entry(self._encode(kind, data), durable, Future())
+        entry.done.set_running_or_notify_cancel()
+        with self._gate:
+            if self._closed:
+                raise KeepError(f"{self._path}: the journal is closed")
+            self._queue.put(entry)
+        return entry.done
+
+    def close(self, timeout: float | None = None) -> None:
+        """Write out what is queued and let go of the file. Raises `KeepError` if that takes over *timeout* seconds."""
+        with self._gate:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        self._thread.join(timeout)
+        if self._thread.is_alive():
+            raise KeepError(f"{self._path}: still being written after {timeout:g} s")
+
+    def _encode(self, kind: str, data: Mapping[str, Any]) -> bytes:
+        record = {"v": VERSION, "kind": kind, "at": datetime.now(UTC).isoformat(), "data": data}
+        try:
+            return _ENCODER.encode(record).encode("ascii") + b"\n"
+        except (TypeError, ValueError, RecursionError) as error:
+            raise KeepError(f"{self._path}: a record of kind {kind!r} is no JSON: {error}") from error
+
+    def _start_fresh_line(self) -> None:
+        """Close off a torn last line, and make the file's own name durable."""
+        if self._end and self._disk.read_at(self._fd, self._end - 1, 1) != b"\n":
+            self._disk.write(self._fd, b"\n")
+            self._end += 1
+        self._disk.sync(self._fd)
+        self._disk.sync_folder(self._path.parent)
+
+    def _run(self) -> None:
+        try:
+            while group := self._next_group():
+                self._commit(group)
+        finally:
+            self._let_go()
+
+    def _next_group(self) -> list[_Entry]:
+        """Everything that is queued, waiting for the first; empty when the journal is closed and drained."""
+        first = self._queue.get()
+        if first is None:
+            return []
+        group = [first]
+        with suppress(Empty):
+            while entry := self._queue.get_nowait():
+                group.append(entry)
+            # The closing mark was taken out early: put it back, behind nothing, for the next round.
+            self._queue.put(None)
+        return group
+
+    def _commit(self, group: Sequence[_Entry]) -> None:
+        try:
+            self._write(group)
+        except OSError as error:
+            self._fail(group, KeepError(describe(error, self._path)))
+        except MemoryError:
+            self._fail(group, KeepError(f"{self._path}: out of memory"))
+        else:
+            for entry in group:
+                entry.done.set_result(self._end)
+                self._end += len(entry.line)
+
+    def _write(self, group: Sequence[_Entry]) -> None:
+        self._cut_back()
+        self._torn = True
+        self._disk.write(self._fd, b"".join(entry.line for entry in group))
+        if any(entry.durable for entry in group):
+            self._disk.sync(self._fd)
+        self._torn = False
+
+    def _fail(self, group: Sequence[_Entry], error: KeepError) -> None:
+        # Cut back before the news is out: whoever hears of the failure finds no trace of the line. Where even that
+        # fails, the next group tries again before it writes.
+        with suppress(OSError):
+            self._cut_back()
+        for entry in group:
+            entry.done.set_exception(error)
+
+    def _cut_back(self) -> None:
+        """Remove what a failed group may have left behind the last good line."""
+        if self._torn:
+            self._disk.truncate(self._fd, self._end)
+            self._torn = False
+
+    def _let_go(self) -> None:
+        with suppress(OSError):
+            self._disk.close(self._fd)
+        self._lock.release()
+
+
+def _take_lock(path: Path, disk: Disk) -> FileLock:
+    lock_path = path.with_name(LOCK_NAME)
+    # Taken on one thread and released on another.
+    lock = open_lock(lock_path, disk, thread_local=False)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        stamp = read_stamp(lock_path, disk)
+        holder = "another process" if stamp is None else f"process {stamp.pid}"
+        raise InputError(f"{path.parent}: this run still runs ({holder}); wait for it, or stop it first") from None
+    except OSError as error:
+        raise KeepError(describe(error, lock_path)) from error
+    return lock

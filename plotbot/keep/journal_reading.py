@@ -1,0 +1,116 @@
+"""Reading a journal back, whatever a crash or a hand has done to it: what is damaged is counted, never fatal.
+
+The file is read line by line, so its size does not matter, only its longest line.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plotbot.errors import InputError, KeepError
+from plotbot.keep.disk import Disk, describe
+from plotbot.keep.journal import VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class JournalLine:
+    """One record; `offset` is the byte where its line starts."""
+
+    kind: str
+    data: Mapping[str, Any]
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A line that cannot be used: its number from 1, the byte where it starts, and why."""
+
+    line_number: int
+    offset: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class JournalContents:
+    """A whole journal: the good lines in their order, and what was skipped."""
+
+    lines: tuple[JournalLine, ...]
+    damaged: tuple[Damaged, ...]
+
+
+def read_journal(path: Path, disk: Disk | None = None) -> JournalContents:
+    """All of a journal, in memory. Raises `InputError` where the file is missing or unreadable."""
+    damaged: list[Damaged] = []
+    lines = tuple(stream_journal(path, damaged, disk))
+    return JournalContents(lines, tuple(damaged))
+
+
+def stream_journal(path: Path, damaged: list[Damaged], disk: Disk | None = None) -> Iterator[JournalLine]:
+    """The good lines one by one; what is skipped is added to *damaged* on the way.
+
+    Raises `InputError` where the file is missing or unreadable.
+    """
+    seen: set[bytes] = set()
+    for number, offset, raw in _raw_lines(path, disk or Disk()):
+        mark = hashlib.blake2b(raw, digest_size=16).digest()
+        parsed = _parse(raw, offset)
+        if isinstance(parsed, str):
+            damaged.append(Damaged(number, offset, parsed))
+        elif mark in seen:
+            damaged.append(Damaged(number, offset, "the same line again"))
+        else:
+            seen.add(mark)
+            yield parsed
+
+
+def read_line_at(path: Path, offset: int, disk: Disk | None = None) -> JournalLine:
+    """The record whose line starts at byte *offset*. Raises `KeepError` where there is none."""
+    try:
+        with (disk or Disk()).open_read(path) as file:
+            file.seek(offset)
+            raw = file.readline()
+    except OSError as error:
+        raise KeepError(describe(error, path)) from error
+    line = _parse(raw.rstrip(b"\n"), offset)
+    if isinstance(line, str):
+        raise KeepError(f"{path}: no record at byte {offset}: {line}")
+    return line
+
+
+def _raw_lines(path: Path, disk: Disk) -> Iterator[tuple[int, int, bytes]]:
+    try:
+        with disk.open_read(path) as file:
+            offset = 0
+            for number, raw in enumerate(file, start=1):
+                # A last line that lost only its line break is all there.
+                yield number, offset, raw.rstrip(b"\n")
+                offset += len(raw)
+    except OSError as error:
+        raise InputError(f"{describe(error, path)}; is this a run's journal?") from error
+
+
+def _parse(raw: bytes, offset: int) -> JournalLine | str:
+    """The line, or in words why it is none."""
+    if not raw.strip(b"\x00"):
+        return "zero-filled" if raw else "empty"
+    try:
+        record = json.loads(raw.decode("ascii"))
+    except (ValueError, RecursionError):
+        return "torn, or no JSON"
+    return _check(record, offset)
+
+
+def _check(record: object, offset: int) -> JournalLine | str:
+    if not isinstance(record, dict):
+        return "no JSON object"
+    version, kind, data = record.get("v"), record.get("kind"), record.get("data")
+    if version != VERSION or isinstance(version, bool):
+        return f"schema version {version!r:.20} instead of {VERSION}"
+    if not isinstance(kind, str) or not isinstance(data, dict):
+        return "no kind or no data"
+    return JournalLine(kind, data, offset)

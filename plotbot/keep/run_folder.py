@@ -1,0 +1,119 @@
+"""A run's own folder: its id, the files in it, and the runs that are there."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from plotbot.errors import InputError, KeepError
+from plotbot.keep.atomic import write_atomically
+from plotbot.keep.disk import Disk, describe
+
+_RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def new_run_id(now: Callable[[], datetime] = utc_now) -> str:
+    """An id that is a safe file name and sorts by time: UTC to the second, then four random hex digits."""
+    return f"{now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder:
+    """The files of one run. Nothing is on the disk before `create`."""
+
+    path: Path
+
+    @property
+    def run_id(self) -> str:
+        return self.path.name
+
+    @property
+    def plan(self) -> Path:
+        return self.path / "plan.json"
+
+    @property
+    def journal(self) -> Path:
+        return self.path / "journal.jsonl"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    def create(self, disk: Disk) -> None:
+        """Make the folder, durably; fine where it is there. Raises `InputError` where it cannot be made."""
+        try:
+            disk.make_folder(self.path)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+
+    def write_json(self, path: Path, data: Any, disk: Disk) -> None:
+        """Write one of the files above whole or not at all, durably. Raises `KeepError` naming it."""
+        try:
+            write_atomically(path, (json.dumps(data, indent=2) + "\n").encode("ascii"), disk)
+        except OSError as error:
+            raise KeepError(describe(error, path)) from error
+
+    def read_json(self, path: Path, disk: Disk) -> Any:
+        """One of the files above. Raises `InputError` where it is missing or damaged."""
+        try:
+            return json.loads(disk.read(path))
+        except OSError as error:
+            raise InputError(f"{describe(error, path)}; choose another run with `plotbot runs`") from error
+        except (ValueError, RecursionError) as error:
+            raise InputError(f"{path}: damaged, no JSON: {error}") from error
+
+
+def list_runs(runs_dir: Path) -> tuple[RunFolder, ...]:
+    """The runs in a folder, oldest first; none where the folder is missing."""
+    if not runs_dir.is_dir():
+        return ()
+    return tuple(RunFolder(path) for path in sorted(runs_dir.iterdir()) if _is_run(path))
+
+
+def last_run(runs_dir: Path) -> RunFolder | None:
+    """The newest run, or None."""
+    return next(reversed(list_runs(runs_dir)), None)
+
+
+def find_run(runs_dir: Path, run_id: str) -> RunFolder:
+    """The run with that id. Raises `InputError`, naming the newest ones, where there is none."""
+    known = {run.run_id: run for run in list_runs(runs_dir)}
+    if run_id not in known:
+        newest = ", ".join(list(known)[-3:]) or "none"
+        raise InputError(f"{runs_dir}: no run {run_id!r:.80}; the newest here: {newest}")
+    return known[run_id]
+
+
+def check_writable(folder: Path, disk: Disk) -> None:
+    """Make sure that files can be made in *folder*, now or once it exists, and leave nothing behind.
+
+    Raises `InputError` with the folder, the reason and what to do.
+    """
+    try:
+        probe = _nearest_existing(folder) / f".plotbot-{secrets.token_hex(4)}.tmp"
+        disk.close(disk.create(probe))
+        disk.unlink(probe)
+    except OSError as error:
+        raise _unwritable(folder, error) from error
+
+
+def _nearest_existing(folder: Path) -> Path:
+    return folder if folder.exists() or folder == folder.parent else _nearest_existing(folder.parent)
+
+
+def _unwritable(folder: Path, error: OSError) -> InputError:
+    return InputError(f"{describe(error, folder)}: nothing can be written there; allow it, or choose another folder")
+
+
+def _is_run(path: Path) -> bool:
+    return _RUN_ID.fullmatch(path.name) is not None and path.is_dir()

@@ -1,0 +1,118 @@
+"""The inside of a title file: reading it with suspicion, merging answers into it, writing it out.
+
+No files here, only bytes and values. The newest answer per model and prompt hash stays, by (`at`, `run`, `case`) of its
+meta; whatever else a person or a later version has put into the file is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from plotbot.records import Answer
+
+Document = dict[str, Any]
+Age = tuple[datetime, str, str]
+
+_UNDATED = datetime.min.replace(tzinfo=UTC)
+
+
+class DamagedError(ValueError):
+    """The bytes are no title file; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """A document with answers merged in, and whether that changed anything."""
+
+    document: Document
+    changed: bool
+
+
+def parse(raw: bytes) -> Document:
+    """The document in a title file's bytes. Raises `DamagedError` for anything else."""
+    try:
+        document = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise DamagedError(f"no JSON: {error}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("title_id"), str):
+        raise DamagedError("no JSON object with a title_id")
+    models = document.get("llm_models")
+    if not isinstance(models, dict) or not all(isinstance(answers, dict) for answers in models.values()):
+        raise DamagedError("llm_models is not an object of objects")
+    return document
+
+
+def merge(existing: Document | None, answers: Sequence[Answer]) -> Merged:
+    """Merge answers of one title into its document, or into a new one. *existing* may be changed in place.
+
+    Raises `TypeError`, `ValueError` or `RecursionError` for an answer that is no JSON.
+    """
+    document = existing or {"title_id": answers[0].title.id, "title": answers[0].title.text, "llm_models": {}}
+    newest_before = max(_ages(document), default=None)
+    ordered = sorted(answers, key=lambda answer: age(answer.meta))
+    changed = existing is None
+    for answer in ordered:
+        changed |= _put(document["llm_models"], answer)
+    last = ordered[-1]
+    if newest_before is None or age(last.meta) >= newest_before or "title" not in document:
+        changed |= document.get("title") != last.title.text
+        document["title"] = last.title.text
+    return Merged(document, changed)
+
+
+def render(document: Document) -> bytes:
+    """Pretty JSON in UTF-8, the same bytes for the same answers whatever order they came in.
+
+    ASCII escapes only where a lone surrogate, which UTF-8 cannot carry, leaves no choice.
+    """
+    ordered = {"title_id": document["title_id"], "title": document["title"], **document}
+    ordered["llm_models"] = {
+        model: dict(sorted(answers.items())) for model, answers in sorted(document["llm_models"].items())
+    }
+    try:
+        return _dump(ordered, ascii_only=False)
+    except UnicodeEncodeError:
+        return _dump(ordered, ascii_only=True)
+
+
+def age(meta: object) -> Age:
+    """What decides which of two answers is later; an undated one is older than any other."""
+    if not isinstance(meta, Mapping):
+        return _UNDATED, "", ""
+    return _moment(meta.get("at")), str(meta.get("run")), str(meta.get("case"))
+
+
+def _moment(at: object) -> datetime:
+    try:
+        moment = datetime.fromisoformat(str(at))
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return _UNDATED
+
+
+def _put(models: dict[str, dict[str, Any]], answer: Answer) -> bool:
+    # Through JSON once, so that what is compared is what a file can hold: lists for tuples, strings for keys.
+    entry = json.loads(json.dumps({"response": answer.response, "meta": answer.meta}))
+    answers = models.setdefault(answer.model, {})
+    old = answers.get(answer.prompt_hash)
+    if old == entry or (old is not None and _entry_age(old) > age(entry["meta"])):
+        return False
+    answers[answer.prompt_hash] = entry
+    return True
+
+
+def _ages(document: Document) -> Iterator[Age]:
+    for answers in document["llm_models"].values():
+        yield from map(_entry_age, answers.values())
+
+
+def _entry_age(entry: object) -> Age:
+    return age(entry.get("meta") if isinstance(entry, dict) else None)
+
+
+def _dump(document: Document, *, ascii_only: bool) -> bytes:
+    return (json.dumps(document, ensure_ascii=ascii_only, indent=2) + "\n").encode()

@@ -1,0 +1,235 @@
+"""Folding answers into title files, so that a crash at any point leaves each file old or new, and nothing is robbed.
+
+For every title: lock, read, merge, temporary file, flush, rename; then the folder is flushed, and only then is an
+answer called folded. Folding an answer again changes nothing, so anybody may do it at any time.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+
+from plotbot.errors import ForeignFileError, KeepError
+from plotbot.keep.atomic import TEMP_SUFFIX, replace_whole
+from plotbot.keep.disk import Disk, describe
+from plotbot.keep.locks import TitleLocks, never
+from plotbot.keep.title_document import DamagedError, Document, merge, parse, render
+from plotbot.records import Answer
+from plotbot.safe import file_stem
+
+# A fold mostly waits for flushes, and the file system joins those that wait together.
+_THREADS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Unfolded:
+    """An answer that is not in its title file, and why; `passing` says that another try may succeed."""
+
+    answer: Answer
+    error: KeepError
+    passing: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MovedAside:
+    """A damaged title file: where it was, where it is now, and what was wrong with it."""
+
+    path: Path
+    moved_to: Path
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FoldOutcome:
+    """What became of a batch: `folded` answers are on the disk, or superseded there by a later one."""
+
+    folded: tuple[Answer, ...] = ()
+    unfolded: tuple[Unfolded, ...] = ()
+    damaged: tuple[MovedAside, ...] = ()
+    files_written: int = 0
+
+
+@dataclass(slots=True)
+class _Shard:
+    """The titles under one lock, by file stem, and what has become of them so far. One thread works on it."""
+
+    lock: Path
+    titles: dict[str, list[Answer]] = field(default_factory=dict)
+    folded: list[Answer] = field(default_factory=list)
+    unfolded: list[Unfolded] = field(default_factory=list)
+    damaged: list[MovedAside] = field(default_factory=list)
+    files_written: int = 0
+
+    def refuse(self, answers: Sequence[Answer], error: KeepError, *, passing: bool) -> None:
+        self.unfolded += [Unfolded(answer, error, passing) for answer in answers]
+
+
+def title_path(folder: Path, title_id: str) -> Path:
+    """The file of a title; another id never has the same one, also where case or Unicode form do not count."""
+    return folder / f"{file_stem(title_id)}.json"
+
+
+def fold(
+    answers: Sequence[Answer], folder: Path, *, locks: TitleLocks, disk: Disk, give_up: Callable[[], bool] = never
+) -> FoldOutcome:
+    """Merge *answers* into their title files in *folder*, which is made if missing. Safe from any process or thread.
+
+    Never raises for a file, a lock or the disk: each answer ends in `folded` or, with its `KeepError`, in `unfolded`.
+    *give_up* is asked while waiting for a lock and before every file: once it says yes, the rest stays unfolded.
+    """
+    shards = _by_shard(answers, locks)
+    try:
+        disk.make_folder(folder)
+        disk.make_folder(locks.folder)
+    except OSError as error:
+        return _all_refused(answers, KeepError(describe(error, folder)))
+    _on_threads(lambda shard: _fold_shard(shard, folder, locks, disk, give_up), shards)
+    return _flushed(answers, shards, folder, disk)
+
+
+def sweep_temps(folder: Path, older_than: float, *, locks: TitleLocks, disk: Disk) -> tuple[Path, ...]:
+    """Remove temporary files over *older_than* seconds old that a killed process left; gives those removed.
+
+    Each is removed under its title's lock, so never from under a live writer. A busy or unwilling one is left for the
+    next time.
+    """
+    swept = []
+    for name in _temps(folder, disk):
+        path = folder / name
+        try:
+            with locks.hold(locks.shard(name.split(".")[1]), give_up=lambda: True):
+                if time.time() - disk.modified(path) >= older_than:
+                    disk.unlink(path)
+                    swept.append(path)
+        except (KeepError, OSError):
+            continue
+    return tuple(swept)
+
+
+def _temps(folder: Path, disk: Disk) -> list[str]:
+    try:
+        names = disk.names(folder)
+    except OSError:
+        return []
+    return [name for name in names if name.startswith(".") and name.endswith(TEMP_SUFFIX) and name.count(".") == 3]
+
+
+def _by_shard(answers: Sequence[Answer], locks: TitleLocks) -> list[_Shard]:
+    shards: dict[Path, _Shard] = {}
+    for answer in answers:
+        stem = file_stem(answer.title.id)
+        lock = locks.shard(stem)
+        shards.setdefault(lock, _Shard(lock)).titles.setdefault(stem, []).append(answer)
+    return list(shards.values())
+
+
+def _on_threads(work: Callable[[_Shard], None], shards: Sequence[_Shard]) -> None:
+    """Work on all shards, some at a time. Daemon threads: a pool's would keep an interrupted process alive."""
+    count = min(_THREADS, len(shards))
+    queue: SimpleQueue[_Shard | None] = SimpleQueue()
+    for shard in (*shards, *[None] * count):
+        queue.put(shard)
+
+    def drain() -> None:
+        for shard in iter(queue.get, None):
+            work(shard)
+
+    threads = [Thread(target=drain, name="plotbot-fold", daemon=True) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
+def _fold_shard(shard: _Shard, folder: Path, locks: TitleLocks, disk: Disk, give_up: Callable[[], bool]) -> None:
+    waiting = dict(shard.titles)
+    reason = KeepError(f"{folder}: the run ended before this answer's turn")
+    try:
+        with locks.hold(shard.lock, give_up):
+            while waiting and not give_up():
+                stem = next(iter(waiting))
+                _fold_title(shard, waiting.pop(stem), folder / f"{stem}.json", disk)
+    except KeepError as error:
+        reason = error
+    except OSError as error:
+        reason = KeepError(describe(error, shard.lock))
+    for answers in waiting.values():
+        shard.refuse(answers, reason, passing=True)
+
+
+def _fold_title(shard: _Shard, answers: Sequence[Answer], path: Path, disk: Disk) -> None:
+    try:
+        document = _read(shard, path, answers, disk)
+        merged = merge(document, answers)
+        if merged.changed:
+            replace_whole(path, render(merged.document), disk)
+            shard.files_written += 1
+    except KeepError as error:
+        shard.refuse(answers, error, passing=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        shard.refuse(answers, KeepError(f"{path}: an answer that is no JSON: {error}"), passing=False)
+    except OSError as error:
+        shard.refuse(answers, KeepError(describe(error, path)), passing=True)
+    else:
+        shard.folded += answers
+
+
+def _read(shard: _Shard, path: Path, answers: Sequence[Answer], disk: Disk) -> Document | None:
+    """The document on the disk; None where there is none, or where a damaged one was moved aside."""
+    _check_ids(path, {answer.title.id for answer in answers})
+    try:
+        document = parse(disk.read(path))
+    except FileNotFoundError:
+        return None
+    except DamagedError as error:
+        shard.damaged.append(_move_aside(path, str(error), disk))
+        return None
+    _check_ids(path, {answers[0].title.id, document["title_id"]})
+    return document
+
+
+def _check_ids(path: Path, ids: set[str]) -> None:
+    if "" in ids:
+        raise KeepError(f"{path}: a title without an id has no file")
+    if len(ids) > 1:
+        named = " and ".join(repr(one)[:80] for one in sorted(ids))
+        raise ForeignFileError(f"{path}: two titles claim this file, {named}; move the file away or change an id")
+
+
+def _move_aside(path: Path, reason: str, disk: Disk) -> MovedAside:
+    at = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
+    aside = path.with_name(f"{path.name}.damaged-{at}-{secrets.token_hex(4)}")
+    disk.replace(path, aside)
+    return MovedAside(path, aside, reason)
+
+
+def _flushed(answers: Sequence[Answer], shards: Sequence[_Shard], folder: Path, disk: Disk) -> FoldOutcome:
+    """The outcome, after the one flush that makes every rename of the batch durable.
+
+    The folder is flushed also where nothing was written: a file that is there already may have been renamed by a
+    process that died before its own flush.
+    """
+    folded = tuple(answer for shard in shards for answer in shard.folded)
+    unfolded = [refused for shard in shards for refused in shard.unfolded]
+    if folded:
+        try:
+            disk.sync_folder(folder)
+        except OSError as error:
+            unfolded += _all_refused(folded, KeepError(describe(error, folder))).unfolded
+            folded = ()
+    settled = {id(answer) for answer in (*folded, *(refused.answer for refused in unfolded))}
+    lost = [answer for answer in answers if id(answer) not in settled]
+    # A thread that ran out of memory says nothing of its answers.
+    unfolded += [Unfolded(answer, KeepError(f"{folder}: folding broke off"), passing=True) for answer in lost]
+    damaged = tuple(moved for shard in shards for moved in shard.damaged)
+    return FoldOutcome(folded, tuple(unfolded), damaged, sum(shard.files_written for shard in shards))
+
+
+def _all_refused(answers: Sequence[Answer], error: KeepError) -> FoldOutcome:
+    return FoldOutcome(unfolded=tuple(Unfolded(answer, error, passing=True) for answer in answers))

@@ -1,0 +1,66 @@
+"""Whether a model is good enough: a threshold on its pass rate, and the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from plotbot.measure.intervals import Interval, rated_to_settle
+from plotbot.measure.metrics import ModelMetrics
+
+GateVerdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
+ALL_MODELS = ""
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """A gate's verdict on one model.
+
+    `how` is `point` or `interval`. `needed` is the number of rated cases (titles, when each is asked once) that
+    would settle an inconclusive interval if the rate stayed as it is; None where it is settled or no number would.
+    """
+
+    model: str
+    verdict: GateVerdict
+    how: str
+    threshold: float
+    rate: float | None
+    interval: Interval | None
+    needed: int | None = None
+
+
+def judge_gate(metrics: ModelMetrics, thresholds: Mapping[str, float], how: str) -> GateResult | None:
+    """Hold one model's pass rate against its threshold; None where no threshold is meant for it.
+
+    *thresholds* is by model id; the entry of `ALL_MODELS` is for every model that has none of its own. `point`
+    compares the rate itself. `interval` is PASS when the lower bound reaches the threshold, FAIL when the upper
+    bound misses it, else INCONCLUSIVE. Without a rated case either is INCONCLUSIVE.
+    """
+    threshold = thresholds.get(metrics.model, thresholds.get(ALL_MODELS))
+    if threshold is None:
+        return None
+    rate, interval = metrics.pass_rate, metrics.interval
+    if rate is None or interval is None:
+        return GateResult(metrics.model, "INCONCLUSIVE", how, threshold, None, None)
+    verdict = _by_rate(rate, threshold) if how == "point" else _by_interval(interval, threshold)
+    needed = rated_to_settle(rate, threshold) if verdict == "INCONCLUSIVE" else None
+    return GateResult(metrics.model, verdict, how, threshold, rate, interval, needed)
+
+
+def judge_gates(
+    metrics: Iterable[ModelMetrics], thresholds: Mapping[str, float], how: str = "point"
+) -> tuple[GateResult, ...]:
+    """The gates of all models that have a threshold, in the order of *metrics*."""
+    results = (judge_gate(one, thresholds, how) for one in metrics)
+    return tuple(result for result in results if result is not None)
+
+
+def _by_rate(rate: float, threshold: float) -> GateVerdict:
+    return "PASS" if rate >= threshold else "FAIL"
+
+
+def _by_interval(interval: Interval, threshold: float) -> GateVerdict:
+    if interval.low >= threshold:
+        return "PASS"
+    return "FAIL" if interval.high < threshold else "INCONCLUSIVE"

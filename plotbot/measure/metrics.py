@@ -1,0 +1,127 @@
+"""What a run's verdicts and exchanges amount to, model by model."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+from plotbot.measure.accounting import Tally, items_by_model, tally_of
+from plotbot.measure.intervals import Interval, wilson_interval
+from plotbot.records import Exchange, ItemResult, PlannedItem, RunRecords
+
+SERVER, MEASURED, MIXED = "server", "measured", "mixed"
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Generated tokens per second, and who says so.
+
+    `source` is `server` (the server's own figure), `measured` (completion tokens / seconds of the last attempt,
+    which holds queueing and the reading of the prompt too) or `mixed` (some cases of each).
+    """
+
+    tokens_per_second: float
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelMetrics:
+    """One model's numbers in one run.
+
+    `pass_rate` is passed / (passed + failed): errors and skips are never in the denominator; None where nothing was
+    rated. `failures` and `errors` count items by category, the most frequent first. `tolerated` items passed by name.
+    Seconds are wall times of the last attempts that brought a reply (`seconds_p95` by nearest rank), `speed` the
+    median over the same replies. Tokens are the sums of what the server counted. `extra_attempts` are requests
+    beyond the first of each case.
+    """
+
+    tally: Tally
+    pass_rate: float | None
+    interval: Interval | None
+    failures: Mapping[str, int]
+    errors: Mapping[str, int]
+    tolerated: int
+    seconds_median: float | None
+    seconds_p95: float | None
+    speed: Speed | None
+    extra_attempts: int
+    prompt_tokens: int
+    completion_tokens: int
+    not_run: tuple[str, ...]
+
+    @property
+    def model(self) -> str:
+        return self.tally.model
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.completion_tokens
+
+
+def measure_run(records: RunRecords) -> tuple[ModelMetrics, ...]:
+    """The metrics of every planned model, in plan order."""
+    return tuple(_measure(model, items, records) for model, items in items_by_model(records).items())
+
+
+def speed_of(exchange: Exchange) -> Speed | None:
+    """How fast one reply was generated: the server's figure where it tells one, else what was measured."""
+    reply = exchange.reply
+    if reply is None:
+        return None
+    told = reply.tokens_per_second
+    if told is not None and math.isfinite(told) and told > 0:
+        return Speed(told, SERVER)
+    if not reply.completion_tokens or exchange.seconds <= 0:
+        return None
+    return Speed(reply.completion_tokens / exchange.seconds, MEASURED)
+
+
+def nearest_rank(values: Sequence[float], share: float) -> float | None:
+    """The smallest of *values* that at least *share* of them do not exceed; None where there are none."""
+    ordered = sorted(values)
+    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None
+
+
+def _measure(model: str, items: Sequence[PlannedItem], records: RunRecords) -> ModelMetrics:
+    tally = tally_of(model, items, records)
+    results = [records.results[planned.item] for planned in items if planned.item in records.results]
+    exchanges = _exchanges(items, records)
+    seconds = [exchange.seconds for exchange in exchanges if exchange.reply is not None]
+    replies = [exchange.reply for exchange in exchanges if exchange.reply is not None]
+    return ModelMetrics(
+        tally=tally,
+        pass_rate=tally.passed / tally.rated if tally.rated else None,
+        interval=wilson_interval(tally.passed, tally.rated),
+        failures=_categories(results, {"failed"}),
+        errors=_categories(results, {result.outcome for result in results} - {"passed", "failed", "skipped"}),
+        tolerated=sum(result.outcome == "passed" and result.tolerated for result in results),
+        seconds_median=median(seconds) if seconds else None,
+        seconds_p95=nearest_rank(seconds, 0.95),
+        speed=_typical_speed(exchanges),
+        extra_attempts=sum(max(len(exchange.attempts) - 1, 0) for exchange in exchanges),
+        prompt_tokens=sum(reply.prompt_tokens or 0 for reply in replies),
+        completion_tokens=sum(reply.completion_tokens or 0 for reply in replies),
+        not_run=tuple(planned.item for planned in items if planned.item not in records.results),
+    )
+
+
+def _exchanges(items: Iterable[PlannedItem], records: RunRecords) -> list[Exchange]:
+    # Two items of one case share an exchange: its seconds and tokens were spent once.
+    cases = dict.fromkeys(planned.case for planned in items)
+    return [records.exchanges[case] for case in cases if case in records.exchanges]
+
+
+def _categories(results: Iterable[ItemResult], outcomes: set[str]) -> dict[str, int]:
+    counts = Counter(result.category for result in results if result.outcome in outcomes)
+    return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
+
+
+def _typical_speed(exchanges: Iterable[Exchange]) -> Speed | None:
+    speeds = [speed for exchange in exchanges if (speed := speed_of(exchange)) is not None]
+    if not speeds:
+        return None
+    sources = {speed.source for speed in speeds}
+    return Speed(median(speed.tokens_per_second for speed in speeds), sources.pop() if len(sources) == 1 else MIXED)

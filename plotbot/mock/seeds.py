@@ -1,0 +1,111 @@
+"""What the mock answers: a story seed made from the headline, the same one for the same headline and request seed.
+
+Where the request carries a schema of its own, the answer is built from that schema, so that a probe or an eval with
+other fields is answered as a constrained server would.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Mapping
+from typing import Any
+
+_MARK = "Headline: "
+_WHO = (
+    "a retired ferry captain", "the youngest councillor", "a night librarian", "two feuding bakers",
+    "a patient piano tuner", "the last signalman", "a runaway accountant", "an honest locksmith",
+    "a museum guard who draws", "the weather forecaster",
+)  # fmt: skip
+_DOES = (
+    "finds out that the story in the paper is half true and has to prove the other half",
+    "is blamed for what happened and sets out to learn who really did it",
+    "keeps the secret behind it for one night too many",
+    "must put it right before the whole town wakes up",
+    "offers to help and makes everything wonderfully worse",
+)
+_THEMES = ("belonging", "small kindnesses", "pride", "second chances", "memory", "bureaucracy", "friendship", "courage")
+_TONES = ("wry and warm", "quietly absurd", "tender comedy", "brisk and hopeful", "deadpan")
+_CONFLICTS = (
+    "person vs person", "person vs self", "person vs society", "person vs nature", "person vs technology",
+)  # fmt: skip
+_STAKES = (
+    "a friendship of forty years", "the only bridge out of town", "a promise made to a grandmother",
+    "the good name of a small office", "one last chance to say sorry",
+)  # fmt: skip
+_SETTINGS = (
+    "a harbor town in late autumn", "a market square before dawn", "a branch line in heavy snow",
+    "a town hall with one heated room", "an island between two ferries",
+)  # fmt: skip
+_HOOKS = (
+    "Who had the key on the night it happened?", "What if the apology came from the wrong person?",
+    "Why did nobody in the square look surprised?", "What was written on the other side of the note?",
+    "How long can a whole town keep a straight face?", "Who stands to lose if the truth comes out on Friday?",
+)  # fmt: skip
+
+
+def headline_in(message: str) -> str | None:
+    """The headline at the end of a user message (`Headline: "…"`, quoted as JSON); None where there is none."""
+    start = message.rfind(_MARK)
+    if start < 0 or (start > 0 and message[start - 1] != "\n"):
+        return None
+    quoted = message[start + len(_MARK) :].partition("\n")[0].strip()
+    try:
+        headline = json.loads(quoted)
+    except (ValueError, RecursionError):
+        return quoted
+    return headline if isinstance(headline, str) else quoted
+
+
+def story_seed(headline: str, seed: object) -> dict[str, Any]:
+    """A story seed that satisfies data/story_seed.schema.json, decided by *headline* and *seed* alone."""
+    # surrogatepass: a title may hold a lone surrogate, and Random refuses to encode one.
+    rng = random.Random(f"{seed}:{headline}".encode("utf-8", "surrogatepass"))  # noqa: S311  a story, not a secret
+    who = rng.sample(_WHO, 2)
+    return {
+        "title": headline,
+        "core_event": f"When the news breaks, {who[0]} {rng.choice(_DOES)}.",
+        "themes": rng.sample(_THEMES, 2),
+        "tone": rng.choice(_TONES),
+        "conflict_type": rng.choice(_CONFLICTS),
+        "stakes": rng.choice(_STAKES),
+        "setting_hint": rng.choice(_SETTINGS),
+        "characters": who,
+        "potential_story_hooks": rng.sample(_HOOKS, 2),
+    }
+
+
+def instance(schema: object, known: Mapping[str, Any]) -> Any:
+    """A value for *schema*, of the keywords that a grammar can constrain; fields named in *known* come from there.
+
+    `$ref`, `pattern` and number ranges are not looked at: an engine skips them too, or refuses them.
+    """
+    if not isinstance(schema, Mapping):
+        return {}
+    if "const" in schema:
+        return schema["const"]
+    for choice in ("enum", "anyOf", "oneOf"):
+        if isinstance(schema.get(choice), list) and schema[choice]:
+            first = schema[choice][0]
+            return first if choice == "enum" else instance(first, known)
+    return _of_kind(schema, known)
+
+
+def _of_kind(schema: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
+    kind = schema.get("type", "object" if "properties" in schema else "string")
+    if isinstance(kind, list):
+        kind = kind[0] if kind else "null"
+    if kind == "object":
+        return {name: _field(name, sub, known) for name, sub in schema.get("properties", {}).items()}
+    if kind == "array":
+        return [instance(schema.get("items", {"type": "string"}), known) for _ in range(schema.get("minItems", 1))]
+    if kind == "string":
+        return "word " * (schema.get("minLength", 4) // 5) + "word"
+    return {"integer": 1, "number": 1.0, "boolean": True}.get(str(kind))
+
+
+def _field(name: str, schema: object, known: Mapping[str, Any]) -> Any:
+    made = instance(schema, known)
+    told = known.get(name)
+    enum = schema.get("enum") if isinstance(schema, Mapping) else None
+    return told if type(told) is type(made) and (enum is None or told in enum) else made

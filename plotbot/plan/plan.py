@@ -1,0 +1,102 @@
+"""The plan: the frozen, ordered list of a run's cases, made once and handed to everybody who asks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from plotbot.plan.inputs import read_titles
+from plotbot.plan.sample import draw
+from plotbot.records import Case, Question, Title
+from plotbot.safe import digest, slug
+from plotbot.settings import Settings
+
+
+class Plan:
+    """Grows by whole questions while pytest collects; what it has once said of a question, it says again.
+
+    Its methods are called from the threads that serve workers, so one lock guards it.
+    """
+
+    def __init__(self, settings: Settings, models: Sequence[str]) -> None:
+        self.models = tuple(models)
+        self.questions: dict[str, Question] = {}
+        self.cases: dict[str, Case] = {}
+        self._settings = settings
+        self._drawn: dict[Path, tuple[Title, ...]] = {}
+        self._answers: dict[tuple[tuple[str, ...], Path], tuple[Case, ...]] = {}
+        self._lock = threading.Lock()
+
+    def cases_of(self, questions: Sequence[Question], titles_path: Path) -> tuple[Case, ...]:
+        """The cases of an eval: model by model, format by format, title by title, repeat by repeat."""
+        key = tuple(question.hash for question in questions), titles_path
+        with self._lock:
+            if key not in self._answers:
+                self._answers[key] = self._make(questions, titles_path)
+            return self._answers[key]
+
+    def _make(self, questions: Sequence[Question], titles_path: Path) -> tuple[Case, ...]:
+        titles = self._sample(titles_path)
+        cases = _named([
+            _case(model, question, title, repeat, self._settings.model_seed)
+            for model in self.models
+            for question in questions
+            for title in titles
+            for repeat in range(1, self._settings.repeats + 1)
+        ])  # fmt: skip
+        self.questions.update((question.hash, question) for question in questions)
+        self.cases.update((case.id, case) for case in cases)
+        return tuple(cases)
+
+    def _sample(self, path: Path) -> tuple[Title, ...]:
+        if path not in self._drawn:
+            settings = self._settings
+            self._drawn[path] = draw(read_titles(path), settings.test_sample_size, settings.sample_seed)
+        return self._drawn[path]
+
+
+def case_id(model: str, prompt_hash: str, title: Title, repeat: int) -> str:
+    """Sixteen hex digits over what makes a case this case: its content, not its place in a list."""
+    content = json.dumps([model, prompt_hash, title.id, title.text, repeat])
+    return hashlib.sha256(content.encode("ascii")).hexdigest()[:16]
+
+
+def case_seed(model_seed: int, title_id: str, repeat: int) -> int:
+    """The seed sent with a case: 31 bits, its own for every title and repeat, the same for every model."""
+    material = f"{model_seed}:{title_id}:{repeat}".encode()
+    return int.from_bytes(hashlib.sha256(material).digest()[:4], "big") >> 1
+
+
+def _case(model: str, question: Question, title: Title, repeat: int, model_seed: int) -> Case:
+    return Case(
+        id=case_id(model, question.hash, title, repeat),
+        slug=_slug(model, question.response_format, title, repeat),
+        model=model,
+        title=title,
+        prompt_hash=question.hash,
+        response_format=question.response_format,
+        repeat=repeat,
+        seed=case_seed(model_seed, title.id, repeat),
+    )
+
+
+def _slug(model: str, response_format: str, title: Title, repeat: int) -> str:
+    name = slug(model.rsplit("/", 1)[-1])
+    # Free text is the usual case and stays unmarked.
+    form = "" if response_format == "none" else "-json"
+    return f"{name}-{slug(title.id)}{form}-r{repeat}"
+
+
+def _named(cases: list[Case]) -> list[Case]:
+    """The cases, those that share a slug told apart by a short hash of what they are."""
+    uses = Counter(case.slug for case in cases)
+    return [case if uses[case.slug] == 1 else _with_hash(case) for case in cases]
+
+
+def _with_hash(case: Case) -> Case:
+    return replace(case, slug=f"{case.slug}-{digest(case.id, 6)}")

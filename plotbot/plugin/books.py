@@ -1,0 +1,119 @@
+"""What a run writes down of itself: the plan, the journal, and from both the records that reports are made of.
+
+The run folder comes with the first exchange: a session that asks nothing leaves nothing behind.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import asdict, replace
+from typing import Any
+
+from plotbot.keep.disk import Disk
+from plotbot.keep.journal import Journal
+from plotbot.keep.journal_reading import read_line_at
+from plotbot.keep.run_folder import RunFolder
+from plotbot.plan.plan import Plan
+from plotbot.records import Case, Exchange, ItemResult, PlannedItem, RunRecords
+
+CLOSE_SECONDS = 3.0
+
+
+class Books:
+    """One run's books. Exchanges come from the asking threads, results from pytest's own."""
+
+    def __init__(self, folder: RunFolder, plan: Plan, disk: Disk) -> None:
+        self.folder = folder
+        self.header: dict[str, Any] = {}
+        self.items: tuple[PlannedItem, ...] = ()
+        self.unfolded: dict[str, str] = {}
+        self._plan = plan
+        self._disk = disk
+        self._journal: Journal | None = None
+        self._opening = threading.Lock()
+        self._results: dict[str, ItemResult] = {}
+        self._exchanges: dict[str, Exchange] = {}
+
+    @property
+    def cases(self) -> Mapping[str, Case]:
+        return self._plan.cases
+
+    @property
+    def opened(self) -> bool:
+        """Whether there is a run on disk: whether anything has been asked."""
+        return self._journal is not None
+
+    def keep(self, exchange: Exchange) -> Future[int]:
+        """Make an exchange durable; the future gives its place in the journal. Raises `KeepError`."""
+        self._exchanges[exchange.case] = _without_text(exchange)
+        return self._open().append("exchange", exchange.to_json())
+
+    def recall(self, offset: int) -> Exchange:
+        """Read a kept exchange back."""
+        return Exchange.from_json(read_line_at(self._open().path, offset).data)
+
+    def note(self, result: ItemResult) -> None:
+        """Write down what became of an item; a later word about the same item counts."""
+        self._results[result.item] = result
+        if self._journal is not None:
+            self._journal.append("verdict", result.to_json(), durable=False)
+
+    def result(self, item: str) -> ItemResult | None:
+        return self._results.get(item)
+
+    def measured(self, case_id: str) -> Exchange | None:
+        """A case's exchange without its texts: how long it took and what it cost."""
+        return self._exchanges.get(case_id)
+
+    def folded(self, case_ids: Sequence[str]) -> None:
+        if self._journal is not None and case_ids:
+            self._journal.append("folded", {"cases": list(case_ids)}, durable=False)
+
+    def records(self) -> RunRecords:
+        return RunRecords(
+            run=self.folder.run_id,
+            header=self.header,
+            cases=self.cases,
+            items=self.items,
+            exchanges=self._exchanges,
+            results=self._results,
+        )
+
+    def close(self) -> None:
+        """Write out what is queued. Raises `KeepError` where the disk takes too long over it."""
+        if self._journal is not None:
+            self._journal.close(CLOSE_SECONDS)
+
+    def _open(self) -> Journal:
+        with self._opening:
+            if self._journal is None:
+                self._journal = self._begin()
+            return self._journal
+
+    def _begin(self) -> Journal:
+        """Write the plan, then open the journal, so that a journal always has its plan."""
+        self.folder.create(self._disk)
+        self.folder.write_json(self.folder.plan, self._plan_json(), self._disk)
+        journal = Journal.open(self.folder.journal, self._disk)
+        for result in self._results.values():
+            journal.append("verdict", result.to_json(), durable=False)
+        return journal
+
+    def _plan_json(self) -> dict[str, Any]:
+        wanted = {item.case for item in self.items}
+        return {
+            "run": self.folder.run_id,
+            "header": self.header,
+            "questions": [asdict(question) for question in self._plan.questions.values()],
+            "cases": [case.to_json() for case in self.cases.values() if case.id in wanted],
+            "items": [[item.item, item.case] for item in self.items],
+        }
+
+
+def _without_text(exchange: Exchange) -> Exchange:
+    """What reports at the end count, not what was said: that is in the journal, and 10,000 replies are heavy."""
+    reply = exchange.reply
+    bare = None if reply is None else replace(reply, content="", reasoning="", details={})
+    return replace(exchange, reply=bare, raw=b"")

@@ -1,0 +1,163 @@
+"""From a test to its cases, and from an item to what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from plotbot.errors import AskError, InputError
+from plotbot.judge import explain, judge
+from plotbot.plugin.process import ItemState, Process
+from plotbot.plugin.questions import EvalFiles
+from plotbot.records import OK, Case, ItemResult, PlannedItem, Verdict
+from plotbot.safe import one_line
+from plotbot.settings import Settings
+
+MESSAGE_CHARACTERS = 1_000
+_PARAMETER = "reply"
+
+
+STATE = pytest.StashKey[ItemState]()
+
+
+def parametrize(metafunc: pytest.Metafunc, process: Process) -> None:
+    """One item for each case of an eval, named by the case's slug. Raises `UsageProblem` where no plan can be made."""
+    files = _eval_files(metafunc, process.settings)
+    if files is not None:
+        cases = process.run.cases(files)
+        _parametrize(metafunc, files, cases)
+
+
+def parametrize_with_nothing(metafunc: pytest.Metafunc) -> None:
+    """No case at all: `is_empty` finds the stand-in that pytest makes of it."""
+    _parametrize(metafunc, None, ())
+
+
+def case_of(item: pytest.Item) -> Case | None:
+    """The case of an eval's item; None for any other item, and for the stand-in of an eval without cases."""
+    parameter = _parameter(item)
+    return parameter[0] if isinstance(parameter, tuple) else None
+
+
+def is_empty(item: pytest.Item) -> bool:
+    """Whether the item stands for an eval that has no case at all: pytest would show it as a green skip."""
+    return _PARAMETER in getattr(item, "fixturenames", ()) and case_of(item) is None
+
+
+def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The items with evals model by model, so that no model has to be loaded twice; otherwise as they were."""
+    models = {item: case.model for item in items if (case := case_of(item)) is not None}
+    turn = {model: number for number, model in enumerate(dict.fromkeys(models.values()))}
+    evals = iter(sorted(models, key=lambda item: turn[models[item]]))
+    return [next(evals) if item in models else item for item in items]
+
+
+def planned(items: Sequence[pytest.Item]) -> list[PlannedItem]:
+    return [PlannedItem(item.nodeid, case.id) for item in items if (case := case_of(item)) is not None]
+
+
+def begin(item: pytest.Item) -> ItemState | None:
+    """The item's state, fresh; None for an item that is no eval's."""
+    parameter = _parameter(item)
+    if not isinstance(parameter, tuple):
+        return None
+    state = item.stash[STATE] = ItemState(*parameter)
+    return state
+
+
+def result_of(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> ItemResult | None:
+    """What became of an item, once a phase has decided it: a set-up that did not pass, the call, a bad teardown."""
+    state = item.stash.get(STATE, None)
+    if state is None or (report.when != "call" and report.passed):
+        return None
+    error = call.excinfo.value if call.excinfo is not None else None
+    if report.skipped:
+        return _result(state, report, "skipped", OK, _skip_reason(report))
+    if report.passed:
+        return _passed(state, report)
+    if isinstance(error, AskError):
+        return _result(state, report, "error", error.category, error.message)
+    if report.when == "call" and _is_about_the_reply(error):
+        return _failed(state, report, error)
+    return _result(state, report, "error", "eval_code", f"{type(error).__name__}: {error}")
+
+
+def _eval_files(metafunc: pytest.Metafunc, settings: Settings) -> EvalFiles | None:
+    """The files of an eval; None where the test asks for no `reply` and is an ordinary one."""
+    where, marker = metafunc.definition.nodeid, metafunc.definition.get_closest_marker("eval")
+    if _PARAMETER not in metafunc.fixturenames:
+        if marker is not None:
+            raise InputError(f"{where}: marked as an eval, but it asks for no `reply` fixture")
+        return None
+    if marker is not None and marker.args:
+        raise InputError(f"{where}: the eval marker takes its files by name: prompt=, schema=, titles=")
+    return EvalFiles.of_marker({} if marker is None else marker.kwargs, settings, where)
+
+
+def _parametrize(metafunc: pytest.Metafunc, files: EvalFiles | None, cases: Sequence[Case]) -> None:
+    if _PARAMETER in metafunc.fixturenames:
+        parameters = [(case, files) for case in cases]
+        metafunc.parametrize(_PARAMETER, parameters, indirect=True, ids=[case.slug for case in cases])
+
+
+def _parameter(item: pytest.Item) -> object:
+    callspec = getattr(item, "callspec", None)
+    return None if callspec is None else callspec.params.get(_PARAMETER)
+
+
+def _is_about_the_reply(error: BaseException | None) -> bool:
+    # Without an exception it is a strict xfail that passed: the eval's own claim did not hold.
+    return error is None or isinstance(error, AssertionError | pytest.fail.Exception)
+
+
+def _passed(state: ItemState, report: pytest.TestReport) -> ItemResult:
+    verdict = state.verdict
+    if verdict is None or not verdict.tolerated:
+        return _result(state, report, "passed", OK, "")
+    return _result(state, report, "passed", verdict.category, explain(verdict), verdict)
+
+
+def _failed(state: ItemState, report: pytest.TestReport, error: BaseException | None) -> ItemResult:
+    verdict = state.verdict or _own_verdict(state)
+    if verdict is not None and not verdict.ok:
+        return _result(state, report, "failed", verdict.category, explain(verdict), verdict)
+    return _result(state, report, "failed", "assertion", str(error or report.longrepr))
+
+
+def _own_verdict(state: ItemState) -> Verdict | None:
+    """For an eval that judged by its own means: what the reply itself says against it."""
+    if state.exchange is None or state.exchange.reply is None or state.schema is None:
+        return None
+    return judge(state.exchange.reply, state.schema, state.case.title)
+
+
+def _result(
+    state: ItemState,
+    report: pytest.TestReport,
+    outcome: str,
+    category: str,
+    message: str,
+    verdict: Verdict | None = None,
+) -> ItemResult:
+    return ItemResult(
+        case=state.case.id,
+        item=report.nodeid,
+        outcome=outcome,
+        category=category,
+        message=one_line(message, MESSAGE_CHARACTERS),
+        violations=verdict.violations if verdict else (),
+        findings=verdict.findings if verdict else (),
+        recoverable=verdict is not None and verdict.recoverable,
+        tolerated=verdict is not None and verdict.tolerated,
+        kept=state.kept,
+        seconds=report.duration,
+        phase=report.when or "",
+    )
+
+
+def _skip_reason(report: pytest.TestReport) -> str:
+    reason = getattr(report, "wasxfail", None)
+    if reason is None and isinstance(report.longrepr, tuple):
+        reason = report.longrepr[2]
+    return str(reason or "")

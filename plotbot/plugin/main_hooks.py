@@ -1,0 +1,176 @@
+"""The hooks of the main process: what it says at the start, writes down on the way, and shows at the end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from plotbot.errors import UsageProblem
+from plotbot.plugin import options
+from plotbot.plugin.asking import Asking
+from plotbot.plugin.finish import Ending, end_run
+from plotbot.plugin.html_pages import HtmlPages, case_row
+from plotbot.plugin.line import LineServer
+from plotbot.plugin.process import Process, begin_process
+from plotbot.plugin.reports import reply_text, result_on, show_reply
+from plotbot.plugin.run import MainRun
+from plotbot.records import Exchange, ItemResult
+from plotbot.settings import load_settings
+
+_MAXFAIL = "stopping after"
+
+
+class MainHooks:
+    """One session of the main process, with or without workers."""
+
+    def __init__(self, config: pytest.Config, run: MainRun, ending: Ending) -> None:
+        self._config = config
+        self._run = run
+        self._ending = ending
+        self._pages = HtmlPages(config, run.settings.report_dir)
+
+    def pytest_report_header(self) -> str | None:
+        if self._config.args_source is pytest.Config.ArgsSource.TESTPATHS:
+            return None
+        seed, origin = self._run.settings.sample_seed, self._run.settings.origins["SAMPLE_SEED"]
+        return f"plotbot: sample seed {seed} ({origin}; repeat the sample with --sample-seed {seed})"
+
+    def pytest_collection_finish(self) -> None:
+        """One message and status 4, without a traceback: what is wrong is the user's to put right."""
+        if self._run.problem is not None:
+            raise pytest.UsageError(str(self._run.problem))
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Before anything is shown it is written down; a failing test shows what the model said."""
+        result = result_on(report) or self._crashed(report)
+        if result is None or self._run.books is None:
+            return
+        self._run.books.note(result)
+        exchange = self._run.shown(result.case)
+        case = self._run.books.cases[result.case]
+        self._pages.add(report, case.model, case_row(case, result, exchange or self._run.books.measured(case.id)))
+        if exchange is not None:
+            self._show(report, result, exchange)
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        """An exception in an eval's own code is an error: it says nothing about the model."""
+        result = result_on(report)
+        if report.failed and report.when == "call" and result is not None and result.outcome == "error":
+            return "error", "E", "ERROR"
+        return None
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        # xdist stops for --maxfail by way of an interrupt; a person's is told apart by its words alone.
+        if _MAXFAIL in str(excinfo.value):
+            self._ending.stopped_by_maxfail = True
+        else:
+            self._ending.interrupted = True
+
+    def pytest_internalerror(self) -> None:
+        self._ending.harness_fault = True
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if _MAXFAIL in f"{session.shouldfail} {session.shouldstop}":
+            self._ending.stopped_by_maxfail = True
+        status = end_run(self._run, self._pages, self._ending)
+        if self._run.books is not None and self._run.books.items:
+            session.exitstatus = status
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        for warning in dict.fromkeys(self._ending.warnings):
+            terminalreporter.write_line(f"plotbot: {warning}", yellow=True)
+        for fault in self._ending.faults:
+            terminalreporter.write_line(f"plotbot: {fault}", red=True)
+        if self._ending.lines:
+            terminalreporter.section("plotbot")
+            for line in self._ending.lines:
+                terminalreporter.write_line(line)
+
+    def _show(self, report: pytest.TestReport, result: ItemResult, exchange: Exchange) -> None:
+        if self._config.getoption(options.SHOW_REPLIES):
+            name = result.item.rpartition("::")[2]
+            terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+            if terminal is not None:
+                terminal.write_line("")
+                terminal.write_sep("-", f"{name}: {result.outcome}, {result.category}, {exchange.seconds:.2f} s")
+                terminal.write_line(reply_text(exchange))
+        elif report.failed:
+            show_reply(report, exchange)
+
+    def _crashed(self, report: pytest.TestReport) -> ItemResult | None:
+        """Xdist's own report of a test whose worker died: nobody else has a result for it."""
+        if report.when in {"setup", "call", "teardown"} or self._run.books is None:
+            return None
+        cases = {item.item: item.case for item in self._run.books.items}
+        case = cases.get(report.nodeid)
+        return None if case is None else ItemResult(case, report.nodeid, "error", "eval_code", report.longreprtext)
+
+
+class XdistHooks:
+    """Registered only where xdist is: the main process serves its workers."""
+
+    def __init__(self, run: MainRun) -> None:
+        self._run = run
+        self._line: LineServer | None = None
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: object) -> None:
+        if self._line is None:
+            self._line = LineServer(self._run)
+        worker_input = getattr(node, "workerinput")  # noqa: B009  xdist has no types
+        worker_input["plotbot"] = {
+            "line": self._line.ticket,
+            "settings": self._run.settings.to_json(),
+            "run": self._run.folder.run_id,
+        }
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        if self._run.problem is not None:
+            raise pytest.UsageError(str(self._run.problem))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        if self._line is not None:
+            self._line.close()
+
+
+def begin_main(config: pytest.Config) -> None:
+    """Make this process the main one. Raises `pytest.UsageError` for settings that cannot be used."""
+    try:
+        settings = load_settings(config.rootpath, os.environ, options.command_line(config))
+    except UsageProblem as problem:
+        raise pytest.UsageError(str(problem)) from None
+    ending = Ending()
+    asking = Asking(
+        settings,
+        embedded=config.getoption(options.EMBEDDED),
+        ask_user=_asks_at_terminal(config),
+        warn=ending.warnings.append,
+    )
+    run = MainRun(settings, asking, stops_early=bool(config.getoption("maxfail")))
+    begin_process(config, Process(settings, run.folder.run_id, run))
+    config.pluginmanager.register(MainHooks(config, run, ending), "plotbot-main")
+    if config.pluginmanager.has_plugin("xdist"):
+        config.pluginmanager.register(XdistHooks(run), "plotbot-xdist")
+
+
+def _asks_at_terminal(config: pytest.Config) -> Callable[[str], bool] | None:
+    """A yes-or-no question with pytest's capture out of the way; None where there is nobody to answer it."""
+    if config.getoption("numprocesses", None) or not sys.__stdin__ or not sys.__stdin__.isatty():
+        return None
+
+    def ask(question: str) -> bool:
+        capture = config.pluginmanager.get_plugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            if capture is not None:
+                capture.suspend_global_capture(in_=True)
+            return input(f"{question} [Y/n] ").strip().lower() in {"", "y", "yes"}
+
+    return ask

@@ -1,0 +1,63 @@
+"""What one pytest process knows: its settings, its run, the item it is at. Each worker has one, and the main process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from plotbot.errors import UsageProblem
+from plotbot.judge import Schema
+from plotbot.plugin.line import Run
+from plotbot.plugin.questions import EvalFiles, read_compiled_schema
+from plotbot.records import Case, Exchange, Verdict
+from plotbot.settings import Settings
+
+
+@dataclass(slots=True)
+class ItemState:
+    """What an item has come to so far; its fixtures fill it in."""
+
+    case: Case
+    files: EvalFiles
+    exchange: Exchange | None = None
+    schema: Schema | None = None
+    verdict: Verdict | None = None
+    kept: bool = False
+
+
+@dataclass(slots=True)
+class Process:
+    """`run` is the run itself in the main process, and the line to it in a worker."""
+
+    settings: Settings
+    run_id: str
+    run: Run
+    current: ItemState | None = None
+    problem: UsageProblem | None = None
+    _schemas: dict[Path, Schema] = field(default_factory=dict)
+
+    def schema(self, path: Path) -> Schema:
+        """The compiled schema of a file; compiled once, for that costs ten times as much as to validate."""
+        if path not in self._schemas:
+            self._schemas[path] = read_compiled_schema(path)
+        return self._schemas[path]
+
+
+_PROCESS = pytest.StashKey[Process]()
+
+
+def begin_process(config: pytest.Config, process: Process) -> None:
+    config.stash[_PROCESS] = process
+
+
+def process_of(config: pytest.Config) -> Process:
+    return config.stash[_PROCESS]
+
+
+def end_process(config: pytest.Config) -> None:
+    """Let go of the run; fine where the session ended before it had one."""
+    process = config.stash.get(_PROCESS, None)
+    if process is not None:
+        process.run.close()

@@ -1,0 +1,70 @@
+"""Test reports on their way: what plotbot adds to them, and what it takes the sting out of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from plotbot.errors import PlotbotError
+from plotbot.records import Exchange, ItemResult
+from plotbot.safe import visible
+
+_RESULT = "plotbot_result"
+SHOWN_CHARACTERS = 20_000
+
+
+def attach(report: pytest.TestReport, result: ItemResult) -> None:
+    """Put the result on the report, so that it reaches the main process with it."""
+    report.__dict__[_RESULT] = result.to_json()
+
+
+def result_on(report: pytest.TestReport) -> ItemResult | None:
+    data = report.__dict__.get(_RESULT)
+    return None if data is None else ItemResult.from_json(data)
+
+
+def tidy(report: pytest.TestReport, error: BaseException | None) -> None:
+    """Say a fault of the server or of the keeping in its own words, without the harness's traceback.
+
+    Whatever else a failing eval prints may quote the model, so it is made visible when it holds anything that is not.
+    """
+    if isinstance(error, PlotbotError):
+        report.longrepr = visible(str(error))
+    elif report.failed:
+        text = report.longreprtext
+        harmless = visible(text)
+        if harmless != text:
+            report.longrepr = harmless
+
+
+def show_reply(report: pytest.TestReport, exchange: Exchange) -> None:
+    """Put the raw reply under a failing test."""
+    report.sections.append(("model's reply", reply_text(exchange, SHOWN_CHARACTERS)))
+
+
+def reply_text(exchange: Exchange, limit: int | None = None) -> str:
+    """What came back, with control characters made visible; cut to *limit* characters where one is given."""
+    reply = exchange.reply
+    if reply is None:
+        body = exchange.raw.decode("utf-8", "backslashreplace")
+        parts = [("no reply", exchange.fault.message if exchange.fault else ""), ("body", body)]
+    else:
+        parts = [("reasoning", reply.reasoning), ("", reply.content)]
+    text = "\n".join(f"{label}: {part}" if label else part for label, part in parts if part) or "(empty)"
+    cut = text if limit is None or len(text) <= limit else f"{text[:limit]}\n… {len(text) - limit} characters more"
+    return visible(cut)
+
+
+def harmless(data: Any) -> Any:
+    """Builtin values only, and text that can be encoded: one lone surrogate or foreign object ends a whole `-n` run."""
+    if isinstance(data, str):
+        return data.encode("utf-8", "backslashreplace").decode("utf-8")
+    if data is None or isinstance(data, bool | int | float | bytes):
+        return data
+    if isinstance(data, dict):
+        return {harmless(key): harmless(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        kind = tuple if isinstance(data, tuple) else list
+        return kind(harmless(value) for value in data)
+    return harmless(repr(data))

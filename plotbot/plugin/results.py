@@ -1,0 +1,95 @@
+"""The session's `results`: from an eval's last line to the title file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from plotbot.errors import KeepError
+from plotbot.judge import StrictJsonError, parse_strict
+from plotbot.keep.answer_queue import WritePolicy
+from plotbot.keep.disk import Disk
+from plotbot.keep.locks import TitleLocks
+from plotbot.keep.title_files import FoldOutcome, fold, sweep_temps
+from plotbot.keep.writer import Writer
+from plotbot.plugin.process import ItemState, Process
+from plotbot.records import Answer, Reply
+from plotbot.settings import Settings
+
+CLOSE_SECONDS = 2.0
+LOCKS_FOLDER = ".locks"
+
+
+class Results:
+    """Keeps good answers. Every answer is in the run's journal already: what cannot be kept here is not lost."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._writer = make_writer(process.settings, self._folded)
+
+    def keep(self, reply: Reply) -> None:
+        """Keep the reply that this eval was given; an eval's last line, so that only a good answer gets here.
+
+        Raises `KeepError` for any other reply, and for one that holds no JSON.
+        """
+        state = self._process.current
+        if state is None or state.exchange is None or state.exchange.reply is not reply:
+            raise KeepError("results.keep takes the very reply that the `reply` fixture gave to this eval")
+        self._writer.keep(answer_of(state, self._process.run_id))
+        state.kept = True
+
+    def close(self) -> None:
+        """Fold what is waiting; whatever cannot be folded is named to the main process."""
+        unfolded = self._writer.close(CLOSE_SECONDS)
+        if unfolded:
+            reasons = {str(left.answer.meta["case"]): str(left.error) for left in unfolded}
+            self._process.run.unfolded(reasons)
+
+    def _folded(self, answers: Sequence[Answer]) -> None:
+        self._process.run.folded([str(answer.meta["case"]) for answer in answers])
+
+
+def make_writer(settings: Settings, on_folded: Callable[[Sequence[Answer]], None]) -> Writer:
+    """The writer that the settings describe; it first sweeps what a killed process left behind."""
+    disk = Disk()
+    locks = TitleLocks(
+        settings.generated_dir / LOCKS_FOLDER,
+        disk,
+        timeout=settings.file_lock_timeout,
+        poll_interval=settings.file_lock_poll_interval,
+        stale_seconds=settings.file_lock_stale_seconds,
+    )
+    sweep_temps(settings.generated_dir, settings.file_lock_stale_seconds, locks=locks, disk=disk)
+    policy = WritePolicy(
+        settings.write_strategy,
+        settings.write_batch_size,
+        settings.write_batch_seconds,
+        settings.write_batch_retry_limit,
+    )
+
+    def fold_here(answers: Sequence[Answer], give_up: Callable[[], bool]) -> FoldOutcome:
+        return fold(answers, settings.generated_dir, locks=locks, disk=disk, give_up=give_up)
+
+    return Writer(fold_here, policy, on_folded)
+
+
+def answer_of(state: ItemState, run_id: str) -> Answer:
+    """What a title file keeps of an item's reply: the judged value, or the reply's own JSON where nobody judged."""
+    exchange, case = state.exchange, state.case
+    assert exchange is not None
+    assert exchange.reply is not None
+    value = state.verdict.value if state.verdict is not None else _parsed(exchange.reply)
+    meta = {
+        "run": run_id,
+        "case": case.id,
+        "at": exchange.at,
+        "fingerprint": dict(exchange.fingerprint),
+        "params": dict(exchange.params),
+    }
+    return Answer(case.title, case.model, case.prompt_hash, value, meta)
+
+
+def _parsed(reply: Reply) -> object:
+    try:
+        return parse_strict(reply.content)
+    except StrictJsonError as error:
+        raise KeepError(f"results.keep: this reply is no JSON ({error}); judge it before it is kept") from None

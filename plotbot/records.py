@@ -1,0 +1,260 @@
+"""The values that one step hands to the next. All are frozen; all that reach the journal turn into JSON and back.
+
+`to_json` gives builtin types only; `json.dumps` with its default ASCII escapes then carries lone surrogates and NULs
+through files and sockets unharmed.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Self
+
+ERROR_CATEGORIES = frozenset({
+    "unreachable", "timeout", "server_busy", "http_error", "auth", "model_unavailable", "model_crashed",
+    "model_unloaded", "wrong_model", "context_overflow", "bad_request", "protocol", "too_large", "eval_code",
+})  # fmt: skip
+FAILURE_CATEGORIES = frozenset({
+    "empty", "truncated", "json_in_reasoning", "thinking_leak", "fenced", "prose_around", "not_json", "bad_json",
+    "wrong_shape", "schema", "content", "assertion",
+})  # fmt: skip
+OK = "ok"
+
+
+@dataclass(frozen=True, slots=True)
+class Title:
+    """A headline and the id under which its answers are kept."""
+
+    id: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked about every title: an eval's files, read, in one response format (`none` or `json_schema`)."""
+
+    prompt: str
+    schema: Mapping[str, Any]
+    response_format: str
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One question to ask one model about one title, once.
+
+    `id` is a hash of its content: two tests of the same files share a case, and so one exchange. `slug` is its ASCII
+    name in item ids. `repeat` counts from 1; `seed` is what the server is given.
+    """
+
+    id: str
+    slug: str
+    model: str
+    title: Title
+    prompt_hash: str
+    response_format: str
+    repeat: int
+    seed: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        return cls(**{**data, "title": Title(**data["title"])})
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What the model said: the two channels of its message, why it stopped, and what the server counted.
+
+    `tokens_per_second` is the server's own figure for generation; None where it tells none. `details` is the rest of
+    the server's answer (usage, stats, timings, its id), as it came.
+    """
+
+    content: str
+    reasoning: str = ""
+    finish_reason: str | None = None
+    model: str | None = None
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    tokens_per_second: float | None = None
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Why no usable answer arrived: one of `ERROR_CATEGORIES` and a sentence that says what to do."""
+
+    category: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One HTTP request of an exchange: when it began (UTC, ISO 8601), how long it took, and how it ended."""
+
+    at: str
+    seconds: float
+    status: int | None = None
+    fault: Fault | None = None
+    host: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """All that came back for a case: a reply or a fault, never both, and every attempt that it took.
+
+    `seconds` is the wall time of the last attempt; `params` what was sent beside the messages; `raw` the body as it
+    came where no reply could be read from it.
+    """
+
+    case: str
+    model: str
+    at: str
+    seconds: float
+    attempts: tuple[Attempt, ...]
+    reply: Reply | None = None
+    fault: Fault | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    raw: bytes = b""
+
+    def to_json(self) -> dict[str, Any]:
+        data = asdict(self)
+        data["raw"] = base64.b64encode(self.raw).decode("ascii")
+        return data
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        return cls(**{
+            **data,
+            "attempts": tuple(_attempt(attempt) for attempt in data["attempts"]),
+            "reply": None if data["reply"] is None else Reply(**data["reply"]),
+            "fault": _fault(data["fault"]),
+            "raw": base64.b64decode(data["raw"]),
+        })  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken schema keyword, and the JSON path of what broke it (`$[0].themes[2]`)."""
+
+    path: str
+    keyword: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that a check beyond the schema holds against an entry; `check` is its short name."""
+
+    path: str
+    check: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a reply is good, and if not, why.
+
+    `category` is `ok` or one of `FAILURE_CATEGORIES`. `expected`, `came` and `where` are short readable texts.
+    `value` is the parsed answer: of an ok reply, or recovered from a failed one (`recoverable`); None otherwise.
+    `tolerated` says that the user lets this category pass by name; the category stays.
+    """
+
+    category: str
+    expected: str = ""
+    came: str = ""
+    where: str = ""
+    violations: tuple[Violation, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    recoverable: bool = False
+    tolerated: bool = False
+    value: Any = None
+
+    @property
+    def ok(self) -> bool:
+        """Whether an eval may pass it: strictly good, or tolerated by name."""
+        return self.category == OK or self.tolerated
+
+
+@dataclass(frozen=True, slots=True)
+class ItemResult:
+    """What became of an item (one test × one case), as the journal's `verdict` line has it.
+
+    `outcome` is `passed`, `failed`, `error` or `skipped`; `category` is `ok`, a failure's or an error's. `kept` says
+    that the eval kept the answer, so that a dead run's answers can be folded later; `tolerated` that it passed by name.
+    """
+
+    case: str
+    item: str
+    outcome: str
+    category: str
+    message: str = ""
+    violations: tuple[Violation, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    recoverable: bool = False
+    tolerated: bool = False
+    kept: bool = False
+    seconds: float = 0.0
+    phase: str = "call"
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        return cls(**{
+            **data,
+            "violations": tuple(Violation(**violation) for violation in data["violations"]),
+            "findings": tuple(Finding(**finding) for finding in data["findings"]),
+        })  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A valid answer on its way into a title file: the whole array, and where it came from."""
+
+    title: Title
+    model: str
+    prompt_hash: str
+    response: Any
+    meta: Mapping[str, Any]
+    """`run`, `case`, `at` (UTC, ISO 8601), `fingerprint`, `params`: later (`at`, `run`, `case`) wins."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedItem:
+    """An item that a run set out to run: pytest's node id, and its case's id. Deselected items are not planned."""
+
+    item: str
+    case: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecords:
+    """A run as its files tell it, alive or dead: what was planned, what was asked, what became of it.
+
+    `header` holds what the run says of itself (plotbot's version, sample seed, settings, fingerprints per model,
+    start time). Exchanges are by case id, results by item; both may lack what a run has not reached.
+    """
+
+    run: str
+    header: Mapping[str, Any]
+    cases: Mapping[str, Case]
+    items: tuple[PlannedItem, ...]
+    exchanges: Mapping[str, Exchange]
+    results: Mapping[str, ItemResult]
+
+
+def _attempt(data: Mapping[str, Any]) -> Attempt:
+    return Attempt(**{**data, "fault": _fault(data["fault"])})
+
+
+def _fault(data: Mapping[str, Any] | None) -> Fault | None:
+    return None if data is None else Fault(**data)

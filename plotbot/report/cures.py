@@ -1,0 +1,70 @@
+"""What helps against each failure and each error, in one sentence, and which of them helps most now."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from plotbot.measure.gate import GateResult
+from plotbot.measure.metrics import ModelMetrics
+
+CURES = {
+    "empty": "The model said nothing: check its chat template, or ask for less in the prompt.",
+    "truncated": "Answers were cut off: raise MAX_TOKENS, or load the model with a longer context.",
+    "json_in_reasoning": "The answer is in the reasoning channel: set REASONING_EFFORT lower, or turn reasoning off.",
+    "thinking_leak": "Thinking stands in the answer: lower REASONING_EFFORT, or let the server parse reasoning.",
+    "fenced": "Answers come in a code fence: forbid fences in the prompt, or accept them with TOLERATE=fenced.",
+    "prose_around": "Prose stands around the JSON: ask for the bare array in the prompt, or set TOLERATE=prose_around.",
+    "not_json": "Answers are not JSON: try RESPONSE_FORMAT=json_schema, or put an example into the prompt.",
+    "bad_json": "Answers are almost JSON: try RESPONSE_FORMAT=json_schema or a lower TEMPERATURE.",
+    "wrong_shape": "Valid JSON of the wrong shape: say in the prompt that the reply is an array of objects.",
+    "schema": "Fields break the schema: see which in the report, and describe them in the schema or the prompt.",
+    "content": "Answers have the shape but not the sense: read the findings, then give the prompt an example.",
+    "assertion": "An eval's own assertion failed: read its message under the failing test.",
+    "unreachable": "Nothing answers at LM_STUDIO_URL: start the server (lms server start), or try --embedded.",
+    "timeout": "Answers take too long: raise REQUEST_TIMEOUT, or lower MAX_TOKENS or MAX_IN_FLIGHT.",
+    "server_busy": "The server refuses work: lower MAX_IN_FLIGHT.",
+    "http_error": "The server answered with an error: read its log; REQUEST_RETRY_LIMIT helps if it passes.",
+    "auth": "The server wants a valid token: set LM_API_TOKEN.",
+    "model_unavailable": "The server does not have the model: compare MODEL with its list (plotbot doctor).",
+    "model_crashed": "The model crashed on the server: load it with a shorter context or fewer layers on the GPU.",
+    "model_unloaded": "The model was unloaded during the run: load it without a time to live, then resume.",
+    "wrong_model": "Another model answered than was asked: load the right one, or correct MODEL.",
+    "context_overflow": "The prompt does not fit: load the model with a longer context, or shorten the prompt.",
+    "bad_request": "The server refuses the request: read its message; it may not know RESPONSE_FORMAT.",
+    "protocol": "The server's answers are not chat completions: check that LM_STUDIO_URL is the right endpoint.",
+    "too_large": "Answers are too large to read: lower MAX_TOKENS.",
+    "eval_code": "An eval's own code raised an exception: its traceback is above.",
+}
+
+
+def next_step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult] = ()) -> str | None:
+    """The one thing to do next; None where nothing is left to do.
+
+    It is the cure of the most frequent failure or error of all models; an error goes first among equals, because it
+    leaves the run incomplete. Without either: what settles the gate, or that cases were not run.
+    """
+    failures, errors = _total(metrics, "failures"), _total(metrics, "errors")
+    known = [category for category in failures + errors if category in CURES]
+    if not known:
+        return _without_trouble(metrics, gates)
+    category = min(known, key=lambda name: (-failures[name] - errors[name], name not in errors, name))
+    kind, counts = ("errors", errors) if category in errors else ("failures", failures)
+    return f"{category} is {counts[category]} of {counts.total()} {kind}. {CURES[category]}"
+
+
+def _total(metrics: Sequence[ModelMetrics], kind: str) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for one in metrics:
+        total.update(one.failures if kind == "failures" else one.errors)
+    return total
+
+
+def _without_trouble(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> str | None:
+    not_run = sum(one.tally.not_run for one in metrics)
+    if not_run:
+        return f"{not_run} planned but not run: resume the run; finished work is not asked again."
+    needed = [gate.needed for gate in gates if gate.needed is not None]
+    if needed:
+        return f"Set TEST_SAMPLE_SIZE to about {max(needed)}: that would settle the gate at this rate."
+    return None

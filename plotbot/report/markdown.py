@@ -1,0 +1,131 @@
+"""`summary.md`: a run as a pull-request comment or a CI job summary.
+
+Whatever comes from outside stands in a code span: there GitHub makes neither markup nor links nor mentions of it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from plotbot.measure.accounting import total_tally
+from plotbot.measure.gate import GateResult
+from plotbot.measure.metrics import ModelMetrics
+from plotbot.records import ItemResult, RunRecords
+from plotbot.report import figures
+from plotbot.report.cures import CURES, next_step
+from plotbot.safe import one_line
+
+_EXAMPLES = 10
+_NAME_LIMIT = 120
+_MESSAGE_LIMIT = 200
+_HEADERS = (
+    "model",
+    "planned",
+    "passed",
+    "failed",
+    "error",
+    "skipped",
+    "not run",
+    "pass rate [95 %]",
+    "median s",
+    "tok/s",
+)
+
+
+def summary_markdown(records: RunRecords, metrics: Sequence[ModelMetrics], gates: Sequence[GateResult] = ()) -> str:
+    """The content of `summary.md`; the same for the same input."""
+    blocks = [
+        [f"### plotbot: {_headline(metrics, gates)}"],
+        _table(metrics),
+        [f"- gate for {code(gate.model)}: **{figures.gate_words(gate)}**" for gate in gates],
+        _categories(metrics),
+        _step(metrics, gates),
+        _examples(records),
+        [_origin(records, metrics)],
+    ]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def code(text: str, limit: int = _NAME_LIMIT) -> str:
+    """The text as a code span on one line, cut to *limit* characters; longer fences than any inside it."""
+    shown = one_line(text, limit) or " "
+    fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
+    pad = " " if shown.startswith("`") or shown.endswith("`") else ""
+    return f"{fence}{pad}{shown}{pad}{fence}"
+
+
+def _cell(text: str, limit: int = _NAME_LIMIT) -> str:
+    # A table splits its row at every bar, in code spans too, and takes the backslash away again.
+    return code(text, limit).replace("|", "\\|")
+
+
+def _headline(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> str:
+    if gates:
+        held = sum(gate.verdict == "PASS" for gate in gates)
+        return f"{held} of {len(gates)} {'gate holds' if len(gates) == 1 else 'gates hold'}"
+    total = total_tally(one.tally for one in metrics)
+    return f"{total.passed} of {total.planned} passed"
+
+
+def _table(metrics: Sequence[ModelMetrics]) -> list[str]:
+    ruler = ["---", *("---:" for _ in _HEADERS[1:])]
+    return [_row(_HEADERS), _row(ruler), *(_row(_cells(one)) for one in metrics)]
+
+
+def _cells(metrics: ModelMetrics) -> Sequence[str]:
+    tally = metrics.tally
+    counts = (tally.planned, tally.passed, tally.failed, tally.error, tally.skipped, tally.not_run)
+    return (
+        _cell(metrics.model),
+        *map(str, counts),
+        figures.rate_with_interval(metrics.pass_rate, metrics.interval),
+        figures.seconds(metrics.seconds_median),
+        figures.per_second(metrics.speed.tokens_per_second if metrics.speed else None),
+    )
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _categories(metrics: Sequence[ModelMetrics]) -> list[str]:
+    rows = [
+        _row((_cell(one.model), kind, _cell(category), str(count), CURES.get(category, "")))
+        for one in metrics
+        for kind, counts in (("failure", one.failures), ("error", one.errors))
+        for category, count in counts.items()
+    ]
+    return (
+        [_row(("model", "kind", "category", "count", "what helps")), _row(("---",) * 3 + ("---:", "---")), *rows]
+        if rows
+        else []
+    )
+
+
+def _step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> list[str]:
+    step = next_step(metrics, gates)
+    return [] if step is None else [f"**Next:** {step}"]
+
+
+def _examples(records: RunRecords) -> list[str]:
+    """The first cases that did not pass, in plan order, each with what its message says first."""
+    results = (records.results.get(planned.item) for planned in records.items)
+    bad = [result for result in results if result is not None and result.outcome not in {"passed", "skipped"}]
+    if not bad:
+        return []
+    more = f"\n\nand {len(bad) - _EXAMPLES} more: see the reports" if len(bad) > _EXAMPLES else ""
+    rows = [_example(result) for result in bad[:_EXAMPLES]]
+    head = [_row(("did not pass", "category", "message")), _row(("---",) * 3)]
+    return ["<details><summary>Cases that did not pass</summary>", "", *head, *rows, more, "</details>"]
+
+
+def _example(result: ItemResult) -> str:
+    message = _cell(result.message, _MESSAGE_LIMIT) if result.message else ""
+    return _row((_cell(result.item), _cell(result.category), message))
+
+
+def _origin(records: RunRecords, metrics: Sequence[ModelMetrics]) -> str:
+    facts: Mapping[str, object] = {"run": records.run, "sample seed": records.header.get("sample_seed")}
+    told = [f"{name} {code(str(value))}" for name, value in facts.items() if value is not None]
+    return ", ".join([*told, figures.accounting_line(total_tally(one.tally for one in metrics))])

@@ -1,0 +1,130 @@
+"""The terminal summary: 80 columns that are worth reading without the HTML."""
+
+from __future__ import annotations
+
+import textwrap
+import unicodedata
+from collections.abc import Mapping, Sequence
+
+from plotbot.measure.accounting import total_tally
+from plotbot.measure.gate import GateResult
+from plotbot.measure.metrics import ModelMetrics
+from plotbot.report import figures
+from plotbot.report.cures import next_step
+from plotbot.safe import one_line, visible
+
+WIDTH = 80
+_NAME_LIMIT = 200
+_NARROWEST_NAME = 8
+_HEADERS = (
+    ("", "", "", "", "", "", "not", "pass rate", "median", ""),
+    ("model", "plan", "pass", "fail", "error", "skip", "run", "[95 %]", "s", "tok/s"),
+)
+
+
+def summary_lines(
+    metrics: Sequence[ModelMetrics],
+    gates: Sequence[GateResult] = (),
+    paths: Mapping[str, str] | None = None,
+) -> list[str]:
+    """The whole summary, line by line, without colours: table, categories, gates, paths, the next step.
+
+    *paths* are the files that were written, by label (`{"report": "reports/index.html"}`); their lines are not
+    wrapped, so that they can be copied. Everything else fits 80 columns.
+    """
+    if not metrics:
+        return ["no case was planned"]
+    lines = [*table_lines(metrics), ""]
+    lines += detail_lines(metrics, gates)
+    lines += [f"{label}: {visible(path)}" for label, path in (paths or {}).items()]
+    step = next_step(metrics, gates)
+    return lines if step is None else [*lines, *_wrapped("next: ", step)]
+
+
+def table_lines(metrics: Sequence[ModelMetrics]) -> list[str]:
+    """The table: two lines of headers, one row a model."""
+    rows = [*_HEADERS, *(_cells(one) for one in metrics)]
+    widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[1:]]
+    room = max(WIDTH - sum(widths) - len(widths), _NARROWEST_NAME)
+    names = [_shortened(row[0], room) for row in rows]
+    name_width = max(map(_columns, names))
+    return [_line(name, name_width, row[1:], widths) for name, row in zip(names, rows, strict=True)]
+
+
+def detail_lines(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> list[str]:
+    """For each model what fails and how often, and its gate; then the sum over all models where there are several."""
+    by_model = {gate.model: gate for gate in gates}
+    lines = [line for one in metrics for line in _model_lines(one, by_model.get(one.model))]
+    if len(metrics) > 1:
+        lines += _wrapped("all models: ", figures.accounting_line(total_tally(one.tally for one in metrics)))
+    return lines
+
+
+def _cells(metrics: ModelMetrics) -> tuple[str, ...]:
+    tally = metrics.tally
+    counts = (tally.planned, tally.passed, tally.failed, tally.error, tally.skipped, tally.not_run)
+    return (
+        one_line(metrics.model, _NAME_LIMIT),
+        *map(str, counts),
+        figures.rate_with_interval(metrics.pass_rate, metrics.interval),
+        figures.seconds(metrics.seconds_median),
+        figures.per_second(metrics.speed.tokens_per_second if metrics.speed else None),
+    )
+
+
+def _line(name: str, name_width: int, cells: Sequence[str], widths: Sequence[int]) -> str:
+    padded = name + " " * (name_width - _columns(name))
+    numbers = (cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
+    return " ".join([padded, *numbers]).rstrip()
+
+
+def _model_lines(metrics: ModelMetrics, gate: GateResult | None) -> list[str]:
+    lines = [
+        _shortened(one_line(metrics.model, _NAME_LIMIT), WIDTH),
+        *_wrapped("  ", figures.accounting_line(metrics.tally)),
+    ]
+    for label, counts in (("failures", metrics.failures), ("errors", metrics.errors)):
+        if counts:
+            lines += _wrapped(f"  {label}: ", categories(counts))
+    if metrics.tolerated:
+        lines.append(f"  tolerated: {metrics.tolerated} of the passed")
+    if metrics.extra_attempts:
+        lines.append(f"  attempts beyond the first: {metrics.extra_attempts}")
+    if gate is not None:
+        lines += _wrapped("  gate: ", figures.gate_words(gate))
+    return [*lines, ""]
+
+
+def categories(counts: Mapping[str, int]) -> str:
+    """`fenced 12, schema 3`: the most frequent first, as the metrics have them."""
+    return ", ".join(f"{visible(category)} {count}" for category, count in counts.items())
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    indent = " " * min(len(label), 4)
+    return textwrap.wrap(visible(text), WIDTH, initial_indent=label, subsequent_indent=indent)
+
+
+def _shortened(name: str, room: int) -> str:
+    """Both ends of a name: the maker stands at its beginning, what tells two quantisations apart at its end."""
+    if _columns(name) <= room:
+        return name
+    tail = _fitting(name[::-1], (room - 1) // 2)[::-1]
+    return _fitting(name, room - 1 - _columns(tail)) + "…" + tail
+
+
+def _fitting(text: str, room: int) -> str:
+    used = 0
+    for position, character in enumerate(text):
+        used += _columns(character)
+        if used > room:
+            return text[:position]
+    return text
+
+
+def _columns(text: str) -> int:
+    """How many columns a terminal gives the text: two for a wide letter, none for an accent on the one before."""
+    return sum(
+        0 if unicodedata.combining(character) else 1 + (unicodedata.east_asian_width(character) in "WF")
+        for character in text
+    )

@@ -1,0 +1,67 @@
+"""Making hostile text harmless: names for files and items, and text for a terminal.
+
+Titles, model ids and replies come from outside. Whatever becomes a file name, an item id or terminal output passes
+through here once, so that there is one rule to know and one place to mend.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+_PLAIN_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
+_WINDOWS_DEVICES = frozenset(
+    {"con", "prn", "aux", "nul", *(f"com{n}" for n in range(10)), *(f"lpt{n}" for n in range(10))}
+)
+_NOT_SLUG = re.compile(r"[^a-z0-9]+")
+_HARMLESS = frozenset("\n\t")
+# C0, DEL and C1, what turns the direction of text or hides in it, line separators, and lone surrogates.
+_INVISIBLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e0fff]"
+)
+
+
+def digest(text: str, length: int = 8) -> str:
+    """The first *length* hex digits of the text's SHA-256, lone surrogates and all."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
+
+
+def slug(text: str, limit: int = 40) -> str:
+    """ASCII letters, digits and single hyphens, at most *limit* of them; `x` where nothing is left."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
+    return _NOT_SLUG.sub("-", plain).strip("-")[:limit].strip("-") or "x"
+
+
+def is_plain_name(text: str) -> bool:
+    """Whether the text is itself a name that is safe and unique on every file system.
+
+    Upper case is not plain: two ids that differ in case only are one file on macOS and Windows.
+    """
+    return _PLAIN_NAME.fullmatch(text) is not None and text not in _WINDOWS_DEVICES
+
+
+def file_stem(text: str) -> str:
+    """The file name, without its ending, that stands for an id: the id itself where plain, else slug + hash."""
+    return text if is_plain_name(text) else f"{slug(text)}-{digest(text)}"
+
+
+def visible(text: str) -> str:
+    r"""The text with everything that moves a cursor, turns the line round or cannot be encoded written as an escape.
+
+    >>> visible("a\x1b[2Jb")
+    'a\\x1b[2Jb'
+    """
+    return _INVISIBLE.sub(_escape, text)
+
+
+def one_line(text: str, limit: int) -> str:
+    """Visible text on one line, cut to *limit* characters with an ellipsis."""
+    flat = visible(" ".join(text[: limit * 4].split()))
+    return flat if len(flat) <= limit else flat[: max(limit - 1, 0)] + "…"
+
+
+def _escape(match: re.Match[str]) -> str:
+    character = match.group()
+    return character if character in _HARMLESS else character.encode("unicode_escape", "surrogatepass").decode("ascii")

@@ -1,0 +1,198 @@
+"""The table of settings, as data: options, messages, `plotbot doctor` and the README's table all come from it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from plotbot.records import FAILURE_CATEGORIES
+
+Kind = Literal[
+    "path", "whole", "number", "choice", "choices", "choice_set", "names", "urls", "rates", "executor", "shard"
+]
+TOKEN = "LM_API_TOKEN"  # noqa: S105  the name of the variable, not a token
+TOKEN_HELP = "bearer token for the server; never stored, printed or reported"  # noqa: S105  a help text
+# Known to the parsers only to be refused: as an unknown option the token would be printed in their error.
+TOKEN_OPTION = "--lm-api-token"  # noqa: S105  the name of an option
+TOKEN_OPTION_ARGUMENTS: dict[str, Any] = {"dest": "plotbot_lm_api_token", "default": None, "help": argparse.SUPPRESS}
+EVERY_MODEL = "*"
+
+_LISTS = frozenset({"choices", "choice_set", "names", "urls", "rates"})
+_WEEK = 604_800
+_BIGGEST_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps exactly
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One setting.
+
+    `default` has the form that `config/config.json` would have. None and the empty tuple mean "not set", which is
+    allowed only where that is the default; `unset` says in words what then happens.
+    """
+
+    name: str
+    kind: Kind
+    default: str | float | tuple[str, ...] | None
+    help: str
+    low: float = 0
+    high: float = 0
+    choices: tuple[str, ...] = ()
+    unset: str = ""
+
+    @property
+    def field(self) -> str:
+        return self.name.lower()
+
+    @property
+    def option(self) -> str:
+        return "--" + self.field.replace("_", "-")
+
+    @property
+    def variable(self) -> str:
+        return f"PLOTBOT_{self.name}"
+
+    @property
+    def is_list(self) -> bool:
+        """Whether the option may be repeated and its value may have commas."""
+        return self.kind in _LISTS
+
+    @property
+    def may_be_unset(self) -> bool:
+        return self.default is None or self.default == ()
+
+    @property
+    def allowed(self) -> str:
+        """What a value must be, to go after "must be"."""
+        if self.kind in {"whole", "number"}:
+            number = "a whole number" if self.kind == "whole" else "a number"
+            return f"{number} from {self.low:.16g} to {self.high:.16g}"
+        if self.choices:
+            one = f"one of {', '.join(self.choices)}"
+            return one if self.kind == "choice" else f"{one}, or a list of them"
+        return _ALLOWED[self.kind]
+
+    @property
+    def default_text(self) -> str:
+        """The default as one would type it, or what happens without a value."""
+        if self.default is None or self.default == ():
+            return self.unset
+        return ",".join(self.default) if isinstance(self.default, tuple) else str(self.default)
+
+    @property
+    def destination(self) -> str:
+        """Where an argument parser puts the option's text; the prefix keeps clear of other plugins' options."""
+        return f"plotbot_{self.field}"
+
+    def option_arguments(self) -> dict[str, Any]:
+        """The option for pytest's parser and argparse's alike. Its text is checked later, with the other sources'."""
+        help_text = f"{self.help} (default: {self.default_text})".replace("%", "%%")
+        shape = {"action": "append" if self.is_list else "store", "metavar": self._metavar}
+        return {"dest": self.destination, "default": None, "help": help_text, **shape}
+
+    @property
+    def _metavar(self) -> str:
+        return "|".join(self.choices) if self.kind == "choice" else _METAVARS.get(self.kind, "N")
+
+
+_METAVARS: dict[str, str] = {
+    "path": "PATH",
+    "number": "X",
+    "choices": "NAME",
+    "choice_set": "CATEGORY",
+    "names": "NAME",
+    "urls": "URL",
+    "rates": "RATE|MODEL=RATE",
+    "executor": "NAME",
+    "shard": "N/M",
+}
+_ALLOWED: dict[str, str] = {
+    "path": "a path (relative ones start at the project root)",
+    "names": "a name, or a list of names, each once",
+    "urls": "an http:// or https:// URL with a host and without credentials or query, or a list of them, each once",
+    "rates": "a number from 0 to 1, or one for each model (MODEL=0.9 as text, an object in the file)",
+    "executor": "threads, or dask://HOST:PORT",
+    "shard": "N/M, the Nth of M parts, such as 2/5",
+}
+
+
+def _seconds(name: str, default: float, text: str) -> Key:
+    return Key(name, "number", default, text, low=0.001, high=_WEEK)
+
+
+KEYS: tuple[Key, ...] = (
+    Key("GENERATED_DIR", "path", "./data/generated_data", "where valid answers are kept, one file a title"),
+    _seconds("REQUEST_TIMEOUT", 90, "total seconds for one attempt: connect, headers and body"),
+    _seconds("LOAD_TIMEOUT", 600, "the same for a model's handshake, which may load it"),
+    Key("WRITE_STRATEGY", "choice", "immediate", "when answers are folded into title files",
+        choices=("immediate", "batch")),
+    Key("WRITE_BATCH_SIZE", "whole", 25, "answers queued before a batch is folded", low=1, high=100_000),
+    _seconds("WRITE_BATCH_SECONDS", 5.0, "the oldest, in seconds, that a queued answer may get"),
+    Key("WRITE_BATCH_RETRY_LIMIT", "whole", 3, "further tries for one title file when its lock or the disk refuses",
+        high=1000),
+    _seconds("FILE_LOCK_TIMEOUT", 10.0, "seconds to wait for a title file's lock"),
+    _seconds("FILE_LOCK_POLL_INTERVAL", 0.01, "seconds between two tries to get a lock"),
+    _seconds("FILE_LOCK_STALE_SECONDS", 300.0,
+             "age of a holder's stamp, in seconds, from which waiting for it warns and names its pid, and of left-over "
+             "temporary files that are swept; a live holder is never robbed"),
+    Key("LM_STUDIO_URL", "urls", ("http://127.0.0.1:1234/v1/chat/completions",),
+        "the server, as base URL or full endpoint; a list is several hosts"),
+    Key("MODEL", "names", (), "the model to ask, or a list of models", unset="the one loaded model"),
+    Key("TITLES_PATH", "path", "data/titles_index.json", "the titles to sample from"),
+    Key("PROMPT_PATH", "path", "data/prompt.txt", "the system message"),
+    Key("SCHEMA_PATH", "path", "data/story_seed.schema.json", "the JSON Schema that a reply must satisfy"),
+    Key("TEST_SAMPLE_SIZE", "whole", 10, "titles in a run; 0 is all of them", high=10_000_000),
+    Key("SAMPLE_SEED", "whole", None, "which titles are drawn", high=_BIGGEST_SEED, unset="drawn, and printed"),
+    Key("REPEATS", "whole", 1, "times each title is asked, each time with another seed", low=1, high=10_000),
+    Key("MAX_IN_FLIGHT", "whole", None, "parallel requests over all workers", low=1, high=1024,
+        unset="the server's slots, else 4"),
+    Key("RESPONSE_FORMAT", "choices", ("none",), "none, or json_schema: the server constrains the answer",
+        choices=("none", "json_schema")),
+    Key("TOLERATE", "choice_set", (), "failure categories that pass where the answer could be recovered",
+        choices=tuple(sorted(FAILURE_CATEGORIES)), unset="none"),
+    Key("TEMPERATURE", "number", 0.8, "how freely the model chooses; 0 is always the likeliest token", high=5),
+    Key("TOP_P", "number", 0.95, "the share of likely tokens to choose from; 1 is all", high=1),
+    Key("TOP_K", "whole", 40, "the number of likely tokens to choose from; 0 is all", high=1_000_000),
+    Key("MIN_P", "number", 0.05, "the least likelihood, beside the likeliest token's; 0 is any", high=1),
+    # A penalty on repeats falls on the quotes, braces and keys that JSON repeats.
+    Key("REPEAT_PENALTY", "number", 1.0, "above 1 discourages repeats, and with them JSON's own; 1 is off",
+        low=0.1, high=10),
+    Key("MAX_TOKENS", "whole", 1024, "the longest reply, in tokens, reasoning included", low=1, high=10_000_000),
+    Key("MODEL_SEED", "whole", 1, "from which each request's seed is derived", high=_BIGGEST_SEED),
+    Key("REASONING_EFFORT", "choice", None, "how long a reasoning model thinks; the value none asks it not to",
+        choices=("none", "minimal", "low", "medium", "high"), unset="not sent"),
+    Key("CONFIRM", "choice", "ask", "what happens when a model does not acknowledge the opening handshake",
+        choices=("ask", "require", "continue", "skip")),
+    Key("REQUEST_RETRY_LIMIT", "whole", 3, "further tries after a transport fault; never after a bad answer", high=100),
+    Key("MIN_PASS_RATE", "rates", None, "the gate: the least pass rate, for all models or for each", unset="no gate"),
+    Key("GATE", "choice", "point", "what the gate looks at: the rate itself, or its interval",
+        choices=("point", "interval")),
+    Key("CONTEXT_LENGTH", "whole", None, "the context, in tokens, that a model is loaded with", low=1, high=100_000_000,
+        unset="the server's"),
+    Key("EXECUTOR", "executor", "threads", "who asks: threads of this process, or a dask cluster"),
+    Key("SHARD", "shard", None, "the part of the plan that this run asks, such as 2/5", unset="all of it"),
+    Key("PIN_PATH", "path", "config/pin.json", "the pinned model"),
+    Key("REPORT_DIR", "path", "reports", "where reports are written"),
+    Key("RUNS_DIR", "path", "data/runs", "where each run keeps its plan and journal"),
+)  # fmt: skip
+BY_NAME = {key.name: key for key in KEYS}
+
+
+def given_options(read: Callable[[str], Any]) -> dict[str, Sequence[str] | str]:
+    """The text of the options that were given, by key; *read* gets what the parser left at a destination."""
+    destinations = {key.name: key.destination for key in KEYS} | {TOKEN: TOKEN_OPTION_ARGUMENTS["dest"]}
+    texts = {name: read(destination) for name, destination in destinations.items()}
+    return {name: text for name, text in texts.items() if text is not None}
+
+
+def settings_table_markdown() -> str:
+    """The README's table of settings."""
+    rows = ["| Key | Default | Allowed | Meaning |", "|---|---|---|---|"]
+    rows += [f"| `{key.name}` | {_default_cell(key)} | {key.allowed} | {key.help} |" for key in KEYS]
+    rows.append(f"| `{TOKEN}` | none | environment only | {TOKEN_HELP} |")
+    return "\n".join(rows) + "\n"
+
+
+def _default_cell(key: Key) -> str:
+    return key.default_text if key.may_be_unset else f"`{key.default_text}`"

@@ -1,0 +1,115 @@
+import errno
+import json
+import os
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plotbot.errors import InputError, KeepError
+from plotbot.keep.disk import Disk
+from plotbot.keep.run_folder import RunFolder, check_writable, find_run, last_run, list_runs, new_run_id
+from plotbot.safe import is_plain_name
+
+Hooked = Callable[[Callable[[str, tuple[Any, ...]], None]], Disk]
+NOON = datetime(2026, 11, 22, 12, 15, 1, tzinfo=UTC)
+
+
+def _denying(hooked: Hooked, call: str) -> Disk:
+    def deny(name: str, _: tuple[Any, ...]) -> None:
+        if name == call:
+            raise OSError(errno.EACCES, os.strerror(errno.EACCES))
+
+    return hooked(deny)
+
+
+def test_a_run_id_is_a_safe_name_that_sorts_by_time() -> None:
+    ids = [new_run_id(lambda n=n: NOON + timedelta(seconds=n)) for n in range(100)]  # type: ignore[misc]
+    assert ids == sorted(ids)
+    assert ids[0].startswith("20261122-121501-")
+    assert all(is_plain_name(run_id) for run_id in ids)
+
+
+def test_two_runs_of_one_second_have_two_ids() -> None:
+    assert len({new_run_id(lambda: NOON) for _ in range(5)}) > 1
+
+
+def test_a_run_folder_is_made_on_demand_and_twice_is_fine(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "runs" / new_run_id())
+    assert not run.path.exists()
+    run.create(Disk())
+    run.create(Disk())
+    assert {run.plan.name, run.journal.name, run.summary.name} == {"plan.json", "journal.jsonl", "summary.json"}
+    assert {run.plan.parent, run.journal.parent, run.summary.parent} == {run.path}
+
+
+def test_json_is_written_whole_and_durably_and_read_back(tmp_path: Path, hooked: Hooked) -> None:
+    calls: list[str] = []
+    run = RunFolder(tmp_path)
+    run.write_json(run.plan, {"title": "\ud800猫"}, hooked(lambda name, _: calls.append(name)))
+    assert calls == ["create", "write", "sync", "close", "replace", "sync_folder"]
+    assert run.read_json(run.plan, Disk()) == {"title": "\ud800猫"}
+    assert [path.name for path in tmp_path.iterdir()] == ["plan.json"]
+
+
+def test_a_failed_write_keeps_the_old_file_and_names_it(tmp_path: Path, hooked: Hooked) -> None:
+    run = RunFolder(tmp_path)
+    run.write_json(run.summary, {"n": 1}, Disk())
+    with pytest.raises(KeepError, match=r"summary\.json: Permission denied"):
+        run.write_json(run.summary, {"n": 2}, _denying(hooked, "replace"))
+    assert json.loads(run.summary.read_bytes()) == {"n": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"), [(None, r"plan\.json: No such file"), (b"{", "damaged"), (b"[" * 100_000, "damaged")]
+)
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None, says: str) -> None:
+    run = RunFolder(tmp_path)
+    if content is not None:
+        run.plan.write_bytes(content)
+    with pytest.raises(InputError, match=says):
+        run.read_json(run.plan, Disk())
+
+
+def test_runs_are_listed_oldest_first_and_nothing_else_is(tmp_path: Path) -> None:
+    for name in ("20261122-121501-7f3a", "20251122-121501-ffff", "notes", "20261122-121501-zzzz"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "20271122-121501-0000").write_bytes(b"a file")
+    assert [run.run_id for run in list_runs(tmp_path)] == ["20251122-121501-ffff", "20261122-121501-7f3a"]
+    newest = last_run(tmp_path)
+    assert newest is not None
+    assert newest.run_id == "20261122-121501-7f3a"
+    assert find_run(tmp_path, "20251122-121501-ffff").path == tmp_path / "20251122-121501-ffff"
+
+
+@pytest.mark.parametrize("run_id", ["20270101-000000-0000", "../../etc", "", "\0"])
+def test_an_unknown_run_is_named_beside_the_newest(tmp_path: Path, run_id: str) -> None:
+    (tmp_path / "20261122-121501-7f3a").mkdir()
+    with pytest.raises(InputError, match="the newest here: 20261122-121501-7f3a"):
+        find_run(tmp_path, run_id)
+
+
+def test_where_nothing_has_run_there_is_no_last_run(tmp_path: Path) -> None:
+    assert last_run(tmp_path / "none") is None
+    assert list_runs(tmp_path) == ()
+
+
+@pytest.mark.parametrize("folder", ["", "not/yet/there"])
+def test_a_writable_folder_is_left_as_it_was(tmp_path: Path, folder: str) -> None:
+    check_writable(tmp_path / folder, Disk())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_folder_is_named_with_the_reason_and_what_to_do(tmp_path: Path, hooked: Hooked) -> None:
+    with pytest.raises(InputError, match=r"x: Permission denied: nothing can be written there; allow it"):
+        check_writable(tmp_path / "x", _denying(hooked, "create"))
+    with pytest.raises(InputError, match="Permission denied"):
+        RunFolder(tmp_path / "run").create(_denying(hooked, "make_folder"))
+
+
+def test_a_file_in_the_folders_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / "data").write_bytes(b"")
+    with pytest.raises(InputError, match=r"generated: .*: nothing can be written"):
+        check_writable(tmp_path / "data" / "generated", Disk())

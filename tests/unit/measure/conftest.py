@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from plotbot.records import Attempt, Case, Exchange, ItemResult, PlannedItem, Reply, RunRecords, Title
+
+
+@pytest.fixture
+def make_run() -> Callable[..., RunRecords]:
+    """A run of rows: `model`, and where there are such `outcome`, `category`, `tolerated`, `case` and `exchange`."""
+
+    def build(*rows: Mapping[str, Any]) -> RunRecords:
+        keys = [row.get("case", f"case{number}") for number, row in enumerate(rows)]
+        items = tuple(PlannedItem(f"test[{number}]", key) for number, key in enumerate(keys))
+        named = list(zip(items, rows, strict=True))
+        return RunRecords(
+            run="r1",
+            header={},
+            cases={item.case: _case(item.case, row["model"]) for item, row in named},
+            items=items,
+            exchanges={item.case: _exchange(item.case, **row["exchange"]) for item, row in named if "exchange" in row},
+            results={item.item: _result(item, row) for item, row in named if "outcome" in row},
+        )
+
+    return build
+
+
+def _case(key: str, model: str) -> Case:
+    return Case(key, key, model, Title(key, "A headline"), "hash", "none", 1, 7)
+
+
+def _result(item: PlannedItem, row: Mapping[str, Any]) -> ItemResult:
+    return ItemResult(
+        item.case, item.item, row["outcome"], row.get("category", "ok"), tolerated=row.get("tolerated", False)
+    )
+
+
+def _exchange(case: str, seconds: float = 1.0, attempts: int = 1, **reply: Any) -> Exchange:
+    tries = tuple(Attempt("2026-01-01T00:00:00Z", seconds) for _ in range(attempts))
+    answer = None if reply.pop("faulty", False) else Reply(**{"content": "[]", **reply})
+    return Exchange(case, "m", "2026-01-01T00:00:00Z", seconds, tries, reply=answer)
