@@ -19,6 +19,9 @@ FAILURE_CATEGORIES = frozenset({
     "empty", "truncated", "json_in_reasoning", "thinking_leak", "fenced", "prose_around", "not_json", "bad_json",
     "wrong_shape", "schema", "content", "assertion",
 })  # fmt: skip
+RECOVERABLE_CATEGORIES = frozenset({
+    "truncated", "json_in_reasoning", "thinking_leak", "fenced", "prose_around", "wrong_shape",
+})  # fmt: skip
 OK = "ok"
 
 

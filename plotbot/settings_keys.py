@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from plotbot.records import FAILURE_CATEGORIES
+from plotbot.records import RECOVERABLE_CATEGORIES
 
 Kind = Literal[
     "path", "whole", "number", "choice", "choices", "choice_set", "names", "urls", "rates", "executor", "shard"
@@ -150,7 +150,7 @@ KEYS: tuple[Key, ...] = (
     Key("RESPONSE_FORMAT", "choices", ("none",), "none, or json_schema: the server constrains the answer",
         choices=("none", "json_schema")),
     Key("TOLERATE", "choice_set", (), "failure categories that pass where the answer could be recovered",
-        choices=tuple(sorted(FAILURE_CATEGORIES)), unset="none"),
+        choices=tuple(sorted(RECOVERABLE_CATEGORIES)), unset="none"),
     Key("TEMPERATURE", "number", 0.8, "how freely the model chooses; 0 is always the likeliest token", high=5),
     Key("TOP_P", "number", 0.95, "the share of likely tokens to choose from; 1 is all", high=1),
     Key("TOP_K", "whole", 40, "the number of likely tokens to choose from; 0 is all", high=1_000_000),
@@ -170,7 +170,7 @@ KEYS: tuple[Key, ...] = (
         choices=("point", "interval")),
     Key("CONTEXT_LENGTH", "whole", None, "the context, in tokens, that a model is loaded with", low=1, high=100_000_000,
         unset="the server's"),
-    Key("EXECUTOR", "executor", "threads", "who asks: threads of this process, or a dask cluster"),
+    Key("EXECUTOR", "choice", "threads", "who asks: threads of the main process", choices=("threads",)),
     Key("SHARD", "shard", None, "the part of the plan that this run asks, such as 2/5", unset="all of it"),
     Key("PIN_PATH", "path", "config/pin.json", "the pinned model"),
     Key("REPORT_DIR", "path", "reports", "where reports are written"),

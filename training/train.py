@@ -19,19 +19,20 @@ from training.network import Network, Shape
 
 HANDSHAKE_EVERY = 8
 HANDSHAKE_WEIGHT = 0.05
+SAVE_EVERY = 250
 
 
 @dataclass(frozen=True)
 class Schedule:
     """How long, in which portions, how fast."""
 
-    title_steps: int = 400
-    steps: int = 2300
+    title_steps: int = 300
+    steps: int = 1500
     title_batch: int = 96
     batch: int = 32
     title_every: int = 5   # in the second phase every fifth batch is one of titles alone
     warm_up: int = 100
-    decay_from: float = 0.5
+    decay_from: float = 0.4
     matrix_rate: float = 0.02
     other_rate: float = 0.004
     seed: int = 20261122
@@ -57,7 +58,7 @@ def train(tokenizer: Tokenizer, exclude: frozenset[str], schedule: Schedule, sav
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         log.step(step, loss, batch)
-        if step % 500 == 499 or step == total - 1:
+        if step % SAVE_EVERY == SAVE_EVERY - 1 or step == total - 1:
             torch.save(network.state_dict(), save_to)
     return network
 

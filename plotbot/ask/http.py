@@ -50,9 +50,8 @@ class HttpSession:
     has a say. (A Session that is told not to follow a redirect still reads its whole body, however large.)
     """
 
-    def __init__(self, *, verify: bool | str = True) -> None:
+    def __init__(self) -> None:
         self._adapter = WatchedAdapter(pool_maxsize=POOLED_CONNECTIONS)
-        self._verify = verify
         self._watchdog = Watchdog()
         self._prepared: dict[tuple[str, str], requests.PreparedRequest] = {}
 
@@ -113,7 +112,7 @@ class HttpSession:
     def _exchange(self, errand: _Errand, flight: Flight) -> HttpAnswer:
         left = max(errand.deadline - time.monotonic(), 0.001)
         timeout = (min(left, CONNECT_SECONDS), left)
-        with self._adapter.send(errand.prepared, stream=True, timeout=timeout, verify=self._verify) as response:
+        with self._adapter.send(errand.prepared, stream=True, timeout=timeout) as response:
             flight.answered = True
             headers = {name.lower(): value for name, value in response.headers.items()}
             body = _decoded(_read(response.raw, errand.cap_bytes), headers, errand.cap_bytes)

@@ -27,7 +27,8 @@ _BLANK = "".join(map(chr, (*range(0x21), 0x85, 0xA0, 0x2028, 0x2029, 0x3000, 0x2
 _JSON_BLANK = " \t\r\n"
 # A bracket that opens JSON, or what was meant as JSON: not `[sic]`, not the footnote `[1]`, not `{title}`.
 _OPENING = re.compile(
-    r"""\[(?!\s*\d+\s*\])\s*(?:[\[{"'\]]|-?[\d.]+(?:[eE][+-]?\d+)?\s*[,\]]|//|/\*|\#|(?:true|false|null|True|False|None|NaN|-?Infinity)\b)
+    r"""\[(?!\s*\d+\s*\])\s*(?:[\[{"'\]]|//|/\*|\#|-?[\d.]+(?:[eE][+-]?\d+)?\s*[,\]]
+          |(?:true|false|null|True|False|None|NaN|-?Infinity)\b)
       | \{\s*(?:["'}]|//|/\*|\#|[A-Za-z_$][\w$-]*\s*:)""",
     re.VERBOSE,
 )
@@ -104,7 +105,7 @@ def _not_strict(content: str, error: StrictJsonError) -> Diagnosis:
         return _at(content, offset, "bad_json", f"{_quoted(content[offset])} beside the JSON value", values)
     window = content[:MAX_CHARACTERS]
     start = _first(window, _BLANK)
-    if _OPENING.match(window, start) or _is_bracketed(core):
+    if _OPENING.match(window, start) or _is_bracketed(window, start):
         return _opens_as_json(content, window, start, error)
     return _opens_otherwise(content, window, start, error)
 
@@ -136,8 +137,8 @@ def _opens_otherwise(content: str, window: str, start: int, error: StrictJsonErr
     if not found:
         return _no_container(content, start, error)
     values = [sound.value for sound in _sound(found)]
-    fence = _FENCE.search(window, start, found[0].start)
-    if fence:
+    fence = _outside(_FENCE, window, start, found)
+    if fence and fence.start() < found[-1].start:
         return _at(content, fence.start(), "fenced", f"a code fence around {_inside(found)}", values)
     quote = _quoted(window[start : min(found[0].start, start + 60)])
     return _at(content, start, "prose_around", f"{quote} before {_inside(found)}", values)
@@ -155,7 +156,8 @@ def _no_container(content: str, start: int, error: StrictJsonError) -> Diagnosis
 
 
 def _thinking(content: str, window: str, marker: re.Match[str]) -> Diagnosis:
-    values = [found.value for part in spoken(window) for found in _sound(_values_in(part))][:_MAX_VALUES]
+    outside = (found.value for part in spoken(window) for found in _sound(_values_in(part)))
+    values = list(islice(outside, _MAX_VALUES))
     rest = "" if values else ", and no JSON value outside it"
     return _at(
         content, marker.start(), "thinking_leak", f"thinking ({_quoted(marker.group())}) in the text{rest}", values
@@ -213,9 +215,12 @@ def _strict_values(text: str) -> list[Any]:
         return []
 
 
-def _is_bracketed(text: str) -> bool:
-    """Whether the text is brackets from end to end (`[goose, duck]`), or only begins (`[`)."""
-    return text[0] in "[{" and (text[-1] in "]}" or len(text) == 1)
+def _is_bracketed(text: str, start: int) -> bool:
+    """Whether one pair of brackets is around everything (`[goose, duck]`), or a bracket is all there is."""
+    if text[start] not in "[{" or MARKER.match(text, start):
+        return False
+    end = scan.end_of_container(text, start, MAX_DEPTH)
+    return not text[start + 1 if end is None else end :].strip(_BLANK)
 
 
 def _is_fence(text: str) -> bool:

@@ -35,7 +35,7 @@ _Node = tuple[Any, Any]
 def runs_away(pattern: str) -> bool:
     """Whether a pattern that compiles could take exponential time."""
     nodes = list(_parser.parse(pattern))
-    alphabet = frozenset(range(0x100)) | {ord(character) for character in pattern}
+    alphabet = _either_case(frozenset(range(0x100)).union(map(ord, pattern)))
     return any(not _one_way(_flat(body), alphabet) for body in _repeated_bodies(nodes))
 
 

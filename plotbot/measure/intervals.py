@@ -35,9 +35,9 @@ def wilson_interval(passed: int, rated: int) -> Interval | None:
     rate, spread = passed / rated, Z * Z / rated
     middle = rate + spread / 2
     half = math.sqrt(spread * rate * (1 - rate) + spread * spread / 4)
-    low = 0.0 if passed == 0 else (middle - half) / (1 + spread)
+    # Where all passed, rounding could leave the upper end beside 1; where none did, the lower end is exactly 0.
     high = 1.0 if passed == rated else (middle + half) / (1 + spread)
-    return Interval(low, high)
+    return Interval((middle - half) / (1 + spread), high)
 
 
 def rated_to_settle(rate: float, threshold: float) -> int | None:

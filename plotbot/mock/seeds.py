@@ -11,9 +11,9 @@ import random
 from collections.abc import Mapping
 from typing import Any
 
-_MARK = "Headline: "
+_MARK = "\nHeadline: "
 _WHO = (
-    "a retired ferry captain", "the youngest councillor", "a night librarian", "two feuding bakers",
+    "a retired ferry captain", "the youngest councillor", "a night librarian", "a baker with a grudge",
     "a patient piano tuner", "the last signalman", "a runaway accountant", "an honest locksmith",
     "a museum guard who draws", "the weather forecaster",
 )  # fmt: skip
@@ -46,10 +46,10 @@ _HOOKS = (
 
 def headline_in(message: str) -> str | None:
     """The headline at the end of a user message (`Headline: "…"`, quoted as JSON); None where there is none."""
-    start = message.rfind(_MARK)
-    if start < 0 or (start > 0 and message[start - 1] != "\n"):
+    _, mark, rest = ("\n" + message).rpartition(_MARK)
+    if not mark:
         return None
-    quoted = message[start + len(_MARK) :].partition("\n")[0].strip()
+    quoted = rest.partition("\n")[0].strip()
     try:
         headline = json.loads(quoted)
     except (ValueError, RecursionError):

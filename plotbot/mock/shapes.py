@@ -6,6 +6,7 @@ Each shape is one function that writes to the connection and says whether the co
 from __future__ import annotations
 
 import gzip
+import struct
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ from typing import Protocol
 from plotbot.mock.wire import Response, head
 
 _BOMB_BYTES = 50_000_000
+_BOMB_BLOCKS = 50
+_GZIP_HEAD = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
 _PIECES = 40
 
 
@@ -139,7 +142,7 @@ async def _garbage(wire: Wire, _response: Response) -> bool:
 
 
 async def _not_utf8(wire: Wire, response: Response) -> bool:
-    spoilt = Response(response.status, response.body.replace(b"a", b"\xff\xfe"), response.headers)
+    spoilt = Response(response.status, response.body[:-1] + b"\xff" + response.body[-1:], response.headers)
     return await plainly(wire, spoilt)
 
 
@@ -192,5 +195,11 @@ def _packed(wire: Wire, response: Response, packed: bytes) -> bool:
 
 @cache
 def _bomb() -> bytes:
-    packer = zlib.compressobj(9, zlib.DEFLATED, 31)
-    return packer.compress(b'"' + b" " * (_BOMB_BYTES - 2) + b'"') + packer.flush()
+    """Spaces, packed once and repeated: packing all of them would stop the server for a second."""
+    spaces = b" " * (_BOMB_BYTES // _BOMB_BLOCKS)
+    packer = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    block = packer.compress(spaces) + packer.flush(zlib.Z_FULL_FLUSH)
+    checksum = 0
+    for _ in range(_BOMB_BLOCKS):
+        checksum = zlib.crc32(spaces, checksum)
+    return _GZIP_HEAD + block * _BOMB_BLOCKS + packer.flush() + struct.pack("<II", checksum, _BOMB_BYTES)

@@ -56,7 +56,9 @@ class Plan:
     def _sample(self, path: Path) -> tuple[Title, ...]:
         if path not in self._drawn:
             settings = self._settings
-            self._drawn[path] = draw(read_titles(path), settings.test_sample_size, settings.sample_seed)
+            titles = draw(read_titles(path), settings.test_sample_size, settings.sample_seed)
+            part, parts = settings.shard or (1, 1)
+            self._drawn[path] = titles[part - 1 :: parts]
         return self._drawn[path]
 
 

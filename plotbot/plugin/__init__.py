@@ -79,7 +79,8 @@ def pytest_runtest_makereport(
     result = evals.result_of(item, call, report)
     if result is not None:
         reports.attach(report, result)
-        reports.tidy(report, call.excinfo.value if call.excinfo else None)
+        words = None if item.config.option.tbstyle != "auto" else evals.words_of(item)
+        reports.tidy(report, call, result, words)
     return report
 
 

@@ -17,6 +17,8 @@ from plotbot.plugin.run import MainRun
 from plotbot.report.markdown import summary_markdown
 from plotbot.report.summary import summarise
 from plotbot.report.table import summary_lines
+from plotbot.safe import one_line
+from plotbot.settings_keys import EVERY_MODEL
 
 
 @dataclass(slots=True)
@@ -38,9 +40,10 @@ def end_run(run: MainRun, pages: HtmlPages, ending: Ending) -> int:
         run.stop()
     except KeepError as error:
         ending.faults.append(str(error))
-    if run.books is None or run.problem is not None:
+    if run.books is None or not run.books.items or run.problem is not None:
         return exit_status(RunEnd(usage=run.problem is not None))
     metrics = measure_run(run.books.records())
+    _warn_of_idle_gates(run, metrics, ending)
     gates = judge_gates(metrics, run.settings.min_pass_rate, run.settings.gate)
     status = exit_status(_run_end(metrics, gates, run.books, ending))
     paths = _Writing(run, run.books, ending).write(pages, metrics, gates, status) if run.books.opened else {}
@@ -74,7 +77,7 @@ class _Writing:
         return {
             "answers": self._short(self.run.settings.generated_dir),
             "run": self._short(self.books.folder.path),
-            **{f"report {number}": self._short(page) for number, page in enumerate(written, start=1)},
+            "reports": ", ".join(self._short(page) for page in written),
         }
 
     def _facts(self) -> dict[str, object]:
@@ -91,6 +94,12 @@ class _Writing:
         """Relative to where the user stands, where that is shorter to read."""
         root = self.run.settings.root
         return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _warn_of_idle_gates(run: MainRun, metrics: Sequence[ModelMetrics], ending: Ending) -> None:
+    asked = {one.model for one in metrics}
+    for model in set(run.settings.min_pass_rate) - asked - {EVERY_MODEL}:
+        ending.warnings.append(f"MIN_PASS_RATE names {one_line(model, 80)}, which was not asked: its gate says nothing")
 
 
 def _run_end(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult], books: Books, ending: Ending) -> RunEnd:

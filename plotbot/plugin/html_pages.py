@@ -137,11 +137,6 @@ class _Entry:
         """Characters of text that a page would show of it, expanded."""
         return len(self.row.reply or "") + len(self.row.message) + len(self.output)
 
-    def cut(self, limit: int) -> _Entry:
-        reply = None if self.row.reply is None else _head(self.row.reply, limit)
-        row = replace(self.row, reply=reply, message=_head(self.row.message, limit), title=self.row.title[: _CELL * 4])
-        return _Entry(row, _head(self.output, limit))
-
 
 class _Rows:
     """One model's rows, with no more text in memory than its page will show."""
@@ -158,21 +153,26 @@ class _Rows:
         return [entry for entry in self._entries.values() if entry is not None]
 
     def add(self, report: pytest.TestReport, row: CaseRow) -> None:
+        entry = self._cut(report, row)
+        self._put(report.nodeid, None)
+        self._put(report.nodeid, self._bounded(entry))
+        if len(self) in {MOST_REPLIES + 1, MOST_ROWS + 1}:
+            for item, kept in self._entries.items():
+                self._put(item, self._bounded(kept))
+
+    def _cut(self, report: pytest.TestReport, row: CaseRow) -> _Entry:
+        limit = _PART if self._size < _PAGE else _SHORT
+        reply = None if row.reply is None else _head(row.reply, limit)
+        short = replace(row, reply=reply, message=_head(row.message, limit), title=row.title[: _CELL * 4])
         before = self._entries.get(report.nodeid)
         # The teardown's report has no traceback of its own: that of the call stays.
-        output = _output(report, row) or ("" if before is None else before.output)
-        self._put(report.nodeid, None)
-        self._put(report.nodeid, self._bounded(_Entry(row, output)))
-        if len(self) in {MOST_REPLIES + 1, MOST_ROWS + 1}:
-            for item, entry in self._entries.items():
-                self._put(item, self._bounded(entry))
+        output = _head(_output(report, row), limit) or ("" if before is None else before.output)
+        return _Entry(short, output)
 
     def _put(self, item: str, entry: _Entry | None) -> None:
         before = self._entries.get(item)
-        self._size -= 0 if before is None else before.size
-        kept = None if entry is None else entry.cut(_PART if self._size < _PAGE else _SHORT)
-        self._size += 0 if kept is None else kept.size
-        self._entries[item] = kept
+        self._size += (0 if entry is None else entry.size) - (0 if before is None else before.size)
+        self._entries[item] = entry
 
     def _bounded(self, entry: _Entry | None) -> _Entry | None:
         if entry is None or entry.row.outcome != "passed" or len(self) <= MOST_REPLIES:
@@ -269,16 +269,20 @@ def _sealed(page: str) -> str:
 
 
 def _cells(row: CaseRow, result: str) -> list[str]:
-    # The page sorts cells as text: numbers are padded with spaces, which HTML does not show.
     values = {
         "title": one_line(row.title, _CELL),
         "category": one_line(row.category, _CELL),
-        "seconds": f"{figures.seconds(row.seconds):>12}",
-        "speed": f"{figures.per_second(row.tokens_per_second):>12}",
-        "attempts": f"{row.attempts:>6}",
+        "seconds": _sortable(row.seconds, 2),
+        "speed": _sortable(row.tokens_per_second, 1),
+        "attempts": _sortable(row.attempts, 0),
         "testId": one_line(row.slug, _CELL),
     }
     return [result, *(f'<td class="col-{name}{_numeric(name)}">{_text(value)}</td>' for name, value in values.items())]
+
+
+def _sortable(value: float | None, decimals: int) -> str:
+    """A number padded with spaces, which HTML does not show: the page sorts its cells as text."""
+    return f"{figures.NONE if value is None else f'{value:.{decimals}f}':>16}"
 
 
 def _numeric(column: str) -> str:

@@ -71,16 +71,17 @@ def result_of(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
     state = item.stash.get(STATE, None)
     if state is None or (report.when != "call" and report.passed):
         return None
-    error = call.excinfo.value if call.excinfo is not None else None
     if report.skipped:
         return _result(state, report, "skipped", OK, _skip_reason(report))
     if report.passed:
         return _passed(state, report)
-    if isinstance(error, AskError):
-        return _result(state, report, "error", error.category, error.message)
-    if report.when == "call" and _is_about_the_reply(error):
-        return _failed(state, report, error)
-    return _result(state, report, "error", "eval_code", f"{type(error).__name__}: {error}")
+    return _not_passed(state, report, call.excinfo.value if call.excinfo is not None else None)
+
+
+def words_of(item: pytest.Item) -> str | None:
+    """The verdict's explanation for a reply that is not good enough; None where the verdict is not the reason."""
+    state = item.stash[STATE]
+    return None if state.verdict is None or state.verdict.ok else explain(state.verdict)
 
 
 def _eval_files(metafunc: pytest.Metafunc, settings: Settings) -> EvalFiles | None:
@@ -118,7 +119,11 @@ def _passed(state: ItemState, report: pytest.TestReport) -> ItemResult:
     return _result(state, report, "passed", verdict.category, explain(verdict), verdict)
 
 
-def _failed(state: ItemState, report: pytest.TestReport, error: BaseException | None) -> ItemResult:
+def _not_passed(state: ItemState, report: pytest.TestReport, error: BaseException | None) -> ItemResult:
+    if isinstance(error, AskError):
+        return _result(state, report, "error", error.category, error.message)
+    if report.when != "call" or not _is_about_the_reply(error):
+        return _result(state, report, "error", "eval_code", f"{type(error).__name__}: {error}")
     verdict = state.verdict or _own_verdict(state)
     if verdict is not None and not verdict.ok:
         return _result(state, report, "failed", verdict.category, explain(verdict), verdict)

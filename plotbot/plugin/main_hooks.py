@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from typing import Any
 
 import pytest
 
 from plotbot.errors import UsageProblem
 from plotbot.plugin import options
+from plotbot.plugin.again import as_in_last_run
 from plotbot.plugin.asking import Asking
 from plotbot.plugin.finish import Ending, end_run
 from plotbot.plugin.html_pages import HtmlPages, case_row
@@ -22,6 +24,8 @@ from plotbot.records import Exchange, ItemResult
 from plotbot.settings import load_settings
 
 _MAXFAIL = "stopping after"
+_AGAIN = ("lf", "failedfirst", "stepwise")
+"""pytest's options that name items of the last run: they find them only in the same sample."""
 
 
 class MainHooks:
@@ -82,15 +86,18 @@ class MainHooks:
         if self._run.books is not None and self._run.books.items:
             session.exitstatus = status
 
-    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
+        """Last of all, below pytest's own list of failures, where the eye ends."""
+        yield
+        if self._ending.lines:
+            terminalreporter.section("plotbot")
         for warning in dict.fromkeys(self._ending.warnings):
             terminalreporter.write_line(f"plotbot: {warning}", yellow=True)
         for fault in self._ending.faults:
             terminalreporter.write_line(f"plotbot: {fault}", red=True)
-        if self._ending.lines:
-            terminalreporter.section("plotbot")
-            for line in self._ending.lines:
-                terminalreporter.write_line(line)
+        for line in self._ending.lines:
+            terminalreporter.write_line(line)
 
     def _show(self, report: pytest.TestReport, result: ItemResult, exchange: Exchange) -> None:
         if self._config.getoption(options.SHOW_REPLIES):
@@ -115,7 +122,8 @@ class MainHooks:
 class XdistHooks:
     """Registered only where xdist is: the main process serves its workers."""
 
-    def __init__(self, run: MainRun) -> None:
+    def __init__(self, config: pytest.Config, run: MainRun) -> None:
+        self._config = config
         self._run = run
         self._line: LineServer | None = None
 
@@ -133,6 +141,9 @@ class XdistHooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
         if self._run.problem is not None:
+            # Workers that are not told would be waited for, ten seconds long.
+            session: Any = self._config.pluginmanager.get_plugin("dsession")
+            session.triggershutdown()
             raise pytest.UsageError(str(self._run.problem))
 
     @pytest.hookimpl(trylast=True)
@@ -145,6 +156,8 @@ def begin_main(config: pytest.Config) -> None:
     """Make this process the main one. Raises `pytest.UsageError` for settings that cannot be used."""
     try:
         settings = load_settings(config.rootpath, os.environ, options.command_line(config))
+        if any(config.getoption(option, default=False) for option in _AGAIN):
+            settings = as_in_last_run(settings)
     except UsageProblem as problem:
         raise pytest.UsageError(str(problem)) from None
     ending = Ending()
@@ -158,7 +171,7 @@ def begin_main(config: pytest.Config) -> None:
     begin_process(config, Process(settings, run.folder.run_id, run))
     config.pluginmanager.register(MainHooks(config, run, ending), "plotbot-main")
     if config.pluginmanager.has_plugin("xdist"):
-        config.pluginmanager.register(XdistHooks(run), "plotbot-xdist")
+        config.pluginmanager.register(XdistHooks(config, run), "plotbot-xdist")
 
 
 def _asks_at_terminal(config: pytest.Config) -> Callable[[str], bool] | None:

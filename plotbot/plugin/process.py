@@ -1,4 +1,4 @@
-"""What one pytest process knows: its settings, its run, the item it is at. Each worker has one, and the main process."""
+"""What one pytest process knows: its settings, its run, the item it is at; one in every worker, too."""
 
 from __future__ import annotations
 

@@ -24,18 +24,27 @@ def result_on(report: pytest.TestReport) -> ItemResult | None:
     return None if data is None else ItemResult.from_json(data)
 
 
-def tidy(report: pytest.TestReport, error: BaseException | None) -> None:
-    """Say a fault of the server or of the keeping in its own words, without the harness's traceback.
+def tidy(report: pytest.TestReport, call: pytest.CallInfo[None], result: ItemResult, words: str | None) -> None:
+    """Let a failing eval say what a person needs to know, and nothing that could hurt a terminal.
 
-    Whatever else a failing eval prints may quote the model, so it is made visible when it holds anything that is not.
+    A fault of the server or of the keeping speaks for itself, without the harness's traceback. A bad reply is explained
+    by its verdict, *words*: the eval's source and pytest's view of its variables add nothing, unless `--tb` asks for
+    them. Whatever else is printed may quote the model, so it is made visible when it holds anything that is not.
     """
+    if call.excinfo is None:
+        return
+    error = call.excinfo.value
     if isinstance(error, PlotbotError):
         report.longrepr = visible(str(error))
-    elif report.failed:
-        text = report.longreprtext
-        harmless = visible(text)
-        if harmless != text:
-            report.longrepr = harmless
+    elif words is not None and result.outcome == "failed":
+        error.args = (words,)
+        shown = call.excinfo.getrepr(style="value")
+        if shown.reprcrash is not None:
+            # What pytest's list of failures quotes: the category, not the exception's name.
+            shown.reprcrash.message = words.partition("\n")[0]
+        report.longrepr = shown
+    elif (harmless_text := visible(text := report.longreprtext)) != text:
+        report.longrepr = harmless_text
 
 
 def show_reply(report: pytest.TestReport, exchange: Exchange) -> None:

@@ -152,6 +152,7 @@ class MainRun:
             "plotbot": __version__,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "sample_seed": self.settings.sample_seed,
+            "models": list(self._plan.models) if self._plan else [],
             "settings": values["values"],
             "origins": values["origins"],
             **self._asking.facts(),

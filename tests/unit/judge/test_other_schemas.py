@@ -67,6 +67,13 @@ def test_a_check_is_not_asked_where_the_schema_is_broken() -> None:
     assert judge(Reply("{}"), compile_schema(OBJECT, "s.json"), check=check).category == "schema"
 
 
+def test_a_check_is_not_asked_about_what_is_no_object() -> None:
+    def check(entry: Mapping[str, Any], title: str) -> list[Finding]:
+        raise AssertionError
+
+    assert judge(Reply('"an answer"'), compile_schema({}, "s.json"), check=check).ok
+
+
 def test_what_a_check_raises_goes_through() -> None:
     def check(entry: Mapping[str, Any], title: str) -> list[Finding]:
         raise KeyError("a")

@@ -9,6 +9,7 @@ from plotbot.judge.patterns import runs_away
         r"^(a+)+$", r"(a*)*", r"(a|a)+", r"(a|ab)+", r"(.*,)*", r"(?:a+){10}", r"(-a*a*)*", r"(-(a|a))*",
         r"(?=(a+)+)x", r"(?P<x>a)(?(x)(b+)+|c)", r"((a+)?)+", r"(a?){30}a{30}", r"(\s+\w+)*", r"(\w+\s?)+",
         r"(A[a-z]*)*(?i:)", r"(a)(\1+)+", r"(?:x(?:y+)+)?", r"(-.*)*", r"(-[^a]*)+",
+        r"([-a-z]\w*)+", r"([^\W]\d*)+", r"(Ωω*)+", r"([α-ω]Σ?)+",
     ],
 )  # fmt: skip
 def test_a_pattern_that_could_take_for_ever_is_known(pattern: str) -> None:
@@ -20,7 +21,7 @@ def test_a_pattern_that_could_take_for_ever_is_known(pattern: str) -> None:
     [
         r"", r"^[A-Z].*\.$", r"^\d{4}-\d{2}-\d{2}$", r"^[a-z0-9]+(-[a-z0-9]+)*$", r"^\w+( \w+)*$", r"(ab)*", r"(.)+",
         r"(\d{1,3}\.){3}\d{1,3}", r"(foo|bar)+", r"(red|rose)+", r"([^,]+,)+", r"^(?:yes|no)$", r"(a{3}){2}", r"(a+)?",
-        r"(?<!x)y+", r"(,\s*)+",
+        r"(?<!x)y+", r"(,\s*)+", r"(\w\W*)+", r"([^\s,] ?)+", r"(;[^;]*)*",
     ],
 )  # fmt: skip
 def test_a_pattern_that_reads_a_text_in_one_way_is_let_through(pattern: str) -> None:

@@ -83,8 +83,12 @@ ROWS: list[Row] = [
     text("thinking with a fence after", f"<think>x</think>\n```json\n{GOOD}\n```", "thinking_leak", recoverable=True),
     text("thinking after the answer", f"{GOOD}\n<think>Was that right?", "thinking_leak", recoverable=True),
     text("two thoughts", f"<think>a</think><think>{{}}</think>{GOOD}", "thinking_leak", recoverable=True),
+    text("a thought in a thought", f"<think>a<think>b</think>{GOOD}", "thinking_leak", recoverable=True),
     text("thinking in capitals", f"<THINKING>x</THINKING>{GOOD}", "thinking_leak", recoverable=True),
     text("Magistral", f"[THINK]A goose.[/THINK]{GOOD}", "thinking_leak", recoverable=True),
+    text("a valid draft, then a closing mark", f"So {GOOD}, no.</think>[]", "thinking_leak"),
+    text("Magistral, never closed", f"[THINK]A goose. {GOOD}", "thinking_leak"),
+    text("Magistral, nothing else", "[THINK]", "thinking_leak"),
     text("Kimi", f"◁think▷A goose.◁/think▷{GOOD}", "thinking_leak", recoverable=True),
     text("Gemma", f"<|channel>thought\nA goose.<channel|>{GOOD}", "thinking_leak", recoverable=True),
     text(
@@ -102,6 +106,7 @@ ROWS: list[Row] = [
     text("a fence never closed", f"```json\n{GOOD}", "fenced", recoverable=True),
     text("a fence never opened", f"{GOOD}\n```", "fenced", recoverable=True),
     text("prose around a fence", f"Here you are:\n\n```json\n{GOOD}\n```\nEnjoy!", "fenced", recoverable=True),
+    text("a sketch before a fence", f'As {{"a": 1}}:\n```\n{GOOD}\n```', "fenced", recoverable=True),
     text("a fence with Windows lines", f"```json\r\n{GOOD}\r\n```\r\n", "fenced", recoverable=True),
     text("a fence around a fence in a string", f"```\n{changed(tone='a ``` b')}\n```", "fenced", recoverable=True),
     text("a fence around what breaks the schema", "```json\n[]\n```", "fenced"),
@@ -111,6 +116,10 @@ ROWS: list[Row] = [
     text("prose before", f"Sure! {GOOD}", "prose_around", recoverable=True),
     text("prose after", f"{GOOD}\n\nHope this helps!", "prose_around", recoverable=True),
     text("prose with brackets before", f"As asked [1], for {{title}} [sic]: {GOOD}", "prose_around", recoverable=True),
+    text("a fence of code after", f"Sure: {GOOD}\n```python\nrun()\n```", "prose_around", recoverable=True),
+    text("prose, and a mark in a string", f"Sure: {changed(tone='a <think> one')}", "prose_around", recoverable=True),
+    text("brackets first", f"[sic] A goose: {GOOD}", "prose_around", recoverable=True),
+    text("a footnote first", f"[1] A goose: {GOOD}", "prose_around", recoverable=True),
     text("a sketch before", f'In the form {{"title": …}}:\n{GOOD}', "prose_around", recoverable=True),
     text("the label of a fence", f"json\n{GOOD}", "prose_around", recoverable=True),
     text("inline code", f"`{GOOD}`", "prose_around", recoverable=True),
@@ -146,6 +155,7 @@ ROWS: list[Row] = [
     text("an unescaped quote", STRAY_QUOTE, "bad_json"),
     text("a bracket too many", GOOD + "]", "bad_json"),
     text("an ellipsis for entries", GOOD[:-1] + ", ...]", "bad_json"),
+    text("two bracketed words", "[goose] [duck]", "not_json"),
     text("broken, then good", f"{PYTHON}\n{GOOD}", "bad_json"),
     text("NaN", '[{"a": NaN}]', "bad_json"),
     text("minus Infinity", "[-Infinity]", "bad_json"),
@@ -241,6 +251,20 @@ def test_what_cannot_be_recovered_is_not_tolerated(verdict_on: Any) -> None:
     verdict = verdict_on(Reply("```json\n[]\n```"), "fenced")
     assert (verdict.category, verdict.ok, verdict.value) == ("fenced", False, None)
     assert verdict.violations[0].keyword == "minItems"
+
+
+def test_of_several_values_the_first_that_passes_is_taken(verdict_on: Any) -> None:
+    later = changed(tone="later")
+    assert verdict_on(Reply(f"[] or {GOOD} or {later}")).value[0]["tone"] == "wry"
+
+
+def test_of_several_values_in_the_reasoning_the_last_that_passes_is_taken(verdict_on: Any) -> None:
+    later = changed(tone="later")
+    assert verdict_on(Reply("", reasoning=f"{GOOD} or {later} or []")).value[0]["tone"] == "later"
+
+
+def test_where_no_value_passes_the_violations_are_those_of_the_first(verdict_on: Any) -> None:
+    assert verdict_on(Reply("[] or [null]")).violations[0].keyword == "minItems"
 
 
 def test_tolerating_one_category_does_not_tolerate_another(verdict_on: Any) -> None:

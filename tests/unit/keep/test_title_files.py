@@ -259,3 +259,12 @@ def test_an_answer_whose_fold_breaks_off_is_not_taken_for_folded(save: Save, ans
 
     (refused,) = save(answer(), disk=hooked(out_of_memory)).unfolded
     assert "broke off" in str(refused.error)
+
+
+def test_a_file_without_a_headline_gets_one_from_an_older_answer_too(save: Save, answer: Make, data: Path) -> None:
+    save(answer(at="2026-11-22T13:00:00Z"))
+    document = _load(data / "1abc2d.json")
+    del document["title"]
+    (data / "1abc2d.json").write_text(json.dumps(document))
+    assert save(answer(model="older", text="older")).unfolded == ()
+    assert _load(data / "1abc2d.json")["title"] == "older"

@@ -116,8 +116,10 @@ def test_what_cannot_ever_be_folded_is_not_tried_again(answer: Make) -> None:
 
 def test_closing_ends_at_its_timeout_and_names_what_is_left(answer: Make) -> None:
     gone_by = threading.Event()
+    batches = []
 
     def held_up(answers: Sequence[Answer], give_up: Callable[[], bool]) -> FoldOutcome:
+        batches.append(answers)
         while not give_up():
             gone_by.wait(0.001)
         return FoldOutcome(unfolded=tuple(Unfolded(one, LockBusyError("busy"), passing=True) for one in answers))
@@ -128,6 +130,7 @@ def test_closing_ends_at_its_timeout_and_names_what_is_left(answer: Make) -> Non
     left = writer.close(0.01)
     assert sorted(one.answer.title.id for one in left) == ["a", "b", "c", "d"]
     assert {str(one.error)[:13] for one in left} <= {"busy", "the run ended"}
+    assert len(batches) <= 1
 
 
 @pytest.mark.parametrize("error", [LineError("broken"), OSError("gone")])

@@ -39,10 +39,10 @@ def test_nothing_rated_has_no_interval() -> None:
     assert wilson_interval(0, 0) is None
 
 
-@pytest.mark.parametrize("rated", [1, 3, 7, 49, 1000])
-def test_the_ends_are_exact_where_all_passed_or_none_did(rated: int) -> None:
-    assert _interval(rated, rated).high == 1.0
-    assert _interval(0, rated).low == 0.0
+def test_the_ends_are_exact_where_all_passed_or_none_did() -> None:
+    for rated in range(1, 2000):
+        assert _interval(rated, rated).high == 1.0
+        assert _interval(0, rated).low == 0.0
 
 
 @pytest.mark.parametrize("rate", [0.5, 0.8, 0.9])

@@ -18,7 +18,13 @@ def test_a_share_is_never_rounded_to_all_or_nothing(share: float | None, shown: 
 
 @pytest.mark.parametrize(
     ("interval", "shown"),
-    [(None, "-"), (Interval(0.838, 0.971), "83-98"), (Interval(0.0, 1.0), "0-100"), (Interval(0.29, 0.57), "29-57")],
+    [
+        (None, "-"),
+        (Interval(0.838, 0.971), "83-98"),
+        (Interval(0.0, 1.0), "0-100"),
+        (Interval(0.29, 0.57), "29-57"),
+        (Interval(0, 0.07), "0-7"),
+    ],
 )
 def test_an_interval_is_rounded_outwards(interval: Interval | None, shown: str) -> None:
     assert figures.interval_percent(interval) == shown

@@ -1,0 +1,331 @@
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plotbot.measure.accounting import Tally
+from plotbot.measure.intervals import wilson_interval
+from plotbot.measure.metrics import ModelMetrics
+from plotbot.plugin.html_pages import MOST_REPLIES, MOST_ROWS, CaseRow, HtmlPages
+from plotbot.report.names import page_name
+
+pytest_plugins = ["pytester"]
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
+    "<a href=javascript:alert(3)>\x1b[31m\u202e\ud800\x00\"'&amp;{{7*7}}\nE evil"
+)
+
+# A plugin that does as the real one does: every report goes to the pages, which are written at the end.
+FEEDER = """
+from pathlib import Path
+from plotbot.measure.metrics import measure_run
+from plotbot.plugin.html_pages import CaseRow, HtmlPages
+from plotbot.records import Case, ItemResult, PlannedItem, RunRecords, Title
+
+def pytest_configure(config):
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Feeder(config))
+
+class Feeder:
+    def __init__(self, config):
+        self.pages, self.results = HtmlPages(config, Path("reports")), {}
+
+    def pytest_runtest_logreport(self, report):
+        if report.when in ("setup", "teardown") and report.passed:
+            return
+        outcome = "error" if report.when != "call" and report.failed else report.outcome
+        model = "b" if "[b-" in report.nodeid else "a"
+        self.results[report.nodeid] = ItemResult(model, report.nodeid, outcome, "ok" if report.passed else "schema")
+        row = CaseRow(report.nodeid, "Title of " + report.nodeid, outcome, "category", 1.5, reply="a reply")
+        self.pages.add(report, model, row)
+
+    def pytest_sessionfinish(self, session):
+        cases = {model: Case(model, model, model, Title("t", "t"), "h", "none", 1, 1) for model in "ab"}
+        items = tuple(PlannedItem(item, result.case) for item, result in self.results.items())
+        self.pages.finish(measure_run(RunRecords("r", {}, cases, items, {}, self.results)), {"run": "r1"})
+"""
+
+
+class _Page(HTMLParser):
+    """A page as a browser meets it: its data, its tags, its visible head."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.source = path.read_text(encoding="utf-8")
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.data: dict[str, Any] = {}
+        self.feed(self.source)
+        self.rows = [test for tests in self.data["tests"].values() for test in tests]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        blob = dict(attrs).get("data-jsonblob")
+        if blob:
+            self.data = json.loads(blob)
+
+    def fragments(self) -> list[str]:
+        """All that the page's script puts into it as HTML."""
+        cells = [cell for row in self.rows for cell in row["resultsTableRow"]]
+        return [*cells, *(row["log"] for row in self.rows), *self.data["environment"].values()]
+
+    def column(self, name: str) -> list[str]:
+        return [row[name].strip() for row in self.rows]
+
+
+@pytest.fixture
+def config(pytester: pytest.Pytester) -> pytest.Config:
+    return pytester.parseconfigure()
+
+
+def _report(item: str, outcome: Any = "passed", longrepr: Any = None, when: Any = "call") -> pytest.TestReport:
+    sections = [("Captured stdout call", "printed"), ("model's reply", "shown elsewhere")]
+    return pytest.TestReport(item, ("x", 1, "x"), {}, outcome, longrepr, when, sections, 0.5)
+
+
+def _row(slug: str = "slug", outcome: str = "passed", **given: Any) -> CaseRow:
+    fields = {"title": "A headline", "category": "ok", "seconds": 1.25, "reply": "the reply", **given}
+    return CaseRow(slug=slug, outcome=outcome, **fields)
+
+
+def _metrics(model: str = "m", **boxes: int) -> ModelMetrics:
+    tally = Tally(model, **boxes)
+    rate = tally.passed / tally.rated if tally.rated else None
+    interval = wilson_interval(tally.passed, tally.rated)
+    failures = {"schema": tally.failed} if tally.failed else {}
+    return ModelMetrics(tally, rate, interval, failures, {}, 0, None, None, None, 0, 0, 0, ())
+
+
+def _written(config: pytest.Config, *cases: tuple[pytest.TestReport, CaseRow], **boxes: int) -> _Page:
+    pages = HtmlPages(config, config.rootpath / "reports")
+    for report, row in cases:
+        pages.add(report, "m", row)
+    (path,) = pages.finish([_metrics("m", **boxes)], {"sample seed": 7})
+    return _Page(path)
+
+
+def test_a_row_shows_title_category_seconds_speed_attempts_and_case(config: pytest.Config) -> None:
+    row = _row("test[a]", "failed", category="fenced", seconds=12.5, tokens_per_second=81.25, attempts=3)
+    page = _written(config, (_report("t[a]", "failed"), row), failed=1)
+    names = [attrs["data-column-type"] for tag, attrs in page.tags if tag == "th"]
+    assert names == ["result", "title", "category", "seconds", "speed", "attempts", "testId"]
+    shown = [page.column(str(name))[0] for name in names]
+    assert shown == ["Failed", "A headline", "fenced", "12.50", "81.2", "3", "test[a]"]
+
+
+def test_an_expanded_row_shows_message_reply_traceback_and_output(config: pytest.Config) -> None:
+    row = _row(outcome="failed", message="expected an array")
+    page = _written(config, (_report("t[a]", "failed", "E   boom"), row), failed=1)
+    log = page.rows[0]["log"]
+    assert log == (
+        "<b>Message</b>\nexpected an array\n\n<b>Reply</b>\nthe reply\n\n"
+        "<b>Traceback and output</b>\nE   boom\nCaptured stdout call\nprinted\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "shown"),
+    [("passed", "Passed"), ("failed", "Failed"), ("error", "Error"), ("skipped", "Skipped"), ("strange", "Error")],
+)
+def test_the_rows_outcome_decides_how_it_is_shown(config: pytest.Config, outcome: str, shown: str) -> None:
+    page = _written(config, (_report("t[a]"), _row(outcome=outcome)))
+    assert page.column("result") == [shown]
+
+
+def test_hostile_text_is_shown_and_does_nothing(config: pytest.Config) -> None:
+    pages = HtmlPages(config, config.rootpath / "reports")
+    row = _row(HOSTILE, "failed", title=HOSTILE, category=HOSTILE, reply=HOSTILE, message=HOSTILE)
+    pages.add(_report(HOSTILE, "failed", HOSTILE), HOSTILE, row)
+    (path,) = pages.finish([_metrics(HOSTILE, failed=1)], {HOSTILE: HOSTILE})
+    page = _Page(path)
+    inside = [tag for fragment in page.fragments() for tag in re.findall(r"<\s*/?\s*([a-zA-Z]+)", fragment)]
+    assert set(inside) == {"td", "b"}
+    assert sum(tag == "script" for tag, _ in page.tags) == 1
+    assert not [attrs for _, attrs in page.tags for name in attrs if name.startswith("on")]
+    assert not re.search("[\x00\x1b\u202e\ud800]", page.source + json.dumps(page.data, ensure_ascii=False))
+    for fragment in (page.rows[0]["title"], page.rows[0]["log"], *page.data["environment"].values()):
+        assert "&lt;img src=x onerror=alert(1)&gt;" in fragment
+        assert r"\x1b[31m\u202e\ud800\x00" in fragment
+    assert not re.search("^E evil", page.rows[0]["log"], re.MULTILINE)
+
+
+def test_only_the_pages_own_script_may_run_and_nothing_is_fetched(config: pytest.Config) -> None:
+    page = _written(config, (_report("t[a]"), _row()), passed=1)
+    (policy,) = [str(attrs["content"]) for tag, attrs in page.tags if tag == "meta" and "content" in attrs]
+    (script,) = re.findall(r"<script>(.*?)</script>", page.source, re.DOTALL)
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert policy == f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
+    assert "onclick" not in page.source.replace(script, "")
+
+
+def test_the_environment_shows_plotbots_facts_and_nothing_else(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # One of the variables that pytest-metadata collects where CI runs.
+    monkeypatch.setenv("GITLAB_CI", "hush-hush")
+    monkeypatch.setenv("CI_JOB_TOKEN", "hush-hush")
+    page = _written(pytester.parseconfigure("--metadata", "key", "hush-hush"), (_report("t[a]"), _row()), passed=1)
+    assert page.data["environment"] == {"model": "m", "sample seed": "7"}
+    assert "hush-hush" not in page.source
+
+
+def test_the_head_names_the_model_and_adds_up(config: pytest.Config) -> None:
+    page = _written(config, (_report("t[a]"), _row()), passed=47, failed=3, not_run=2)
+    assert '<h1 id="title">plotbot: m</h1>' in page.source
+    assert "<p>planned 52 = 47 passed + 3 failed + 0 error + 0 skipped + 2 not run</p>" in page.source
+    assert "<p>pass rate 94.0%, 95 % interval 83-98%</p>" in page.source
+    assert "<p>failures: schema 3</p>" in page.source
+
+
+def test_a_model_of_which_nothing_ran_has_a_page_that_says_so(config: pytest.Config) -> None:
+    page = _written(config, not_run=3)
+    assert page.rows == []
+    assert "+ 3 not run</p>" in page.source
+
+
+@pytest.mark.parametrize(
+    ("cases", "rows", "passed_replies", "line"),
+    [
+        (MOST_REPLIES, MOST_REPLIES, MOST_REPLIES - 2, None),
+        (MOST_REPLIES + 1, MOST_REPLIES + 1, 0, "201 cases: only those that did not pass show their reply"),
+        (MOST_ROWS, MOST_ROWS, 0, "1000 cases: only those that did not pass show their reply"),
+        (MOST_ROWS + 2, 2, 0, "1002 cases: only those that did not pass have a row"),
+    ],
+)
+def test_large_runs_show_less_of_what_passed_and_say_so(
+    config: pytest.Config, cases: int, rows: int, passed_replies: int, line: str | None
+) -> None:
+    outcomes = ["failed", *["passed"] * (cases - 2), "error"]
+    given = [(_report(f"t[{n}]"), _row(str(n), outcome)) for n, outcome in enumerate(outcomes)]
+    page = _written(config, *given)
+    assert len(page.rows) == rows
+    replies = [row["result"] for row in page.rows if "the reply" in row["log"]]
+    assert sorted(replies) == ["Error", "Failed", *["Passed"] * passed_replies]
+    assert re.findall(r"<p>(\d+ cases: [^(]*) \(", page.source) == ([line] if line else [])
+
+
+def test_the_last_word_on_a_case_counts_and_keeps_its_traceback(config: pytest.Config) -> None:
+    page = _written(
+        config,
+        (_report("t[a]", "failed", "worker 'gw0' crashed", "???"), _row("crashed", "error")),
+        (_report("t[b]"), _row("b")),
+        (_report("t[a]", "failed", "E   boom"), _row("again", "failed")),
+        (pytest.TestReport("t[a]", ("x", 1, "x"), {}, "passed", None, "teardown"), _row("again", "failed")),
+    )
+    assert page.column("testId") == ["again", "b"]
+    assert page.column("result") == ["Failed", "Passed"]
+    assert "E   boom" in page.rows[0]["log"]
+
+
+def test_a_crashed_workers_case_has_a_row(config: pytest.Config) -> None:
+    crash = _report("t[a]", "failed", "worker 'gw0' crashed while running 't[a]'", "???")
+    page = _written(config, (crash, _row(outcome="error", category="eval_code", reply=None)), error=1)
+    assert page.column("result") == ["Error"]
+    assert "worker &#x27;gw0&#x27; crashed" in page.rows[0]["log"]
+
+
+def test_a_long_reply_is_cut_and_says_how_much_is_missing(config: pytest.Config) -> None:
+    row = _row(outcome="failed", reply="x" * 10_000_000)
+    page = _written(config, (_report("t[a]", "failed"), row), failed=1)
+    assert "… 9980000 more characters are in the run&#x27;s journal" in page.rows[0]["log"]
+    assert len(page.source) < 100_000
+
+
+def test_the_texts_of_a_page_have_a_budget_that_dropped_replies_do_not_use_up(
+    config: pytest.Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plotbot.plugin.html_pages._PAGE", 400 * MOST_REPLIES)
+    passed = [(_report(f"t[{n}]"), _row(reply="x" * 300)) for n in range(900)]
+    failed = [(_report(f"f[{n}]"), _row(outcome="failed", reply="z" * 60_000)) for n in range(6)]
+    page = _written(config, *passed, *failed)
+    sizes = [row["log"].count("z") for row in page.rows if row["result"] == "Failed"]
+    assert sizes == [20_000] * 4 + [500] * 2
+
+
+def test_numbers_sort_as_numbers_although_the_page_compares_text(config: pytest.Config) -> None:
+    seconds = [0.5, 2.0, 10.0, 99.0, 1234.0]
+    page = _written(
+        config, *((_report(f"t[{s}]"), _row(seconds=s, tokens_per_second=s, attempts=int(s))) for s in seconds)
+    )
+    for name in ("seconds", "speed", "attempts"):
+        cells = [row[name] for row in page.rows]
+        assert cells == sorted(cells)
+        assert len(set(cells)) == len(seconds)
+
+
+def test_a_folder_is_not_expanded(config: pytest.Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PLOTBOT_X", "elsewhere")
+    folder = config.rootpath / "$PLOTBOT_X" / "~"
+    assert HtmlPages(config, folder).finish([_metrics()], {}) == [folder / "m.html"]
+    assert (folder / "m.html").is_file()
+
+
+def test_every_model_has_a_page_with_its_own_cases_only(pytester: pytest.Pytester) -> None:
+    _suite(pytester)
+    pytester.runpytest_inprocess("-q").assert_outcomes(passed=2, failed=1, errors=1)
+    a, b = _pages(pytester)
+    assert [re.sub(".*::", "", name) for name in a.column("testId")] == ["test_x[a-1]", "test_x[a-2]"]
+    assert sorted(a.column("result")) == ["Failed", "Passed"]
+    assert b.column("result") == ["Passed", "Error"]
+
+
+def test_the_users_own_report_and_hooks_are_left_alone(pytester: pytest.Pytester) -> None:
+    _suite(pytester)
+    pytester.makepyfile(
+        hooks="""
+        def pytest_html_results_table_row(report, cells):
+            cells.insert(1, "<td class='col-mine'>mine</td>")
+
+        def pytest_html_results_table_header(cells):
+            cells.insert(1, "<th>Mine</th>")
+        """
+    )
+    pytester.syspathinsert()
+    pytester.runpytest_inprocess("-q", "-p", "hooks", "--html=own.html", "--self-contained-html")
+    own = _Page(pytester.path / "own.html")
+    assert "<th>Mine</th>" in own.source
+    assert all(row["resultsTableRow"][1] == "<td class='col-mine'>mine</td>" for row in own.rows)
+    assert not any("col-category" in cell for row in own.rows for cell in row["resultsTableRow"])
+    assert all("Mine" not in page.source for page in _pages(pytester))
+
+
+def test_with_workers_a_crashed_one_included_the_pages_are_complete(pytester: pytest.Pytester) -> None:
+    _suite(pytester, extra="def test_dies(): import os; os._exit(1)")
+    pytester.runpytest_inprocess("-q", "-n", "1")
+    a, b = _pages(pytester)
+    assert sorted(a.column("result")) == ["Error", "Failed", "Passed"]
+    assert sorted(b.column("result")) == ["Error", "Passed"]
+
+
+def test_without_pytest_html_there_are_no_pages_and_no_crash(pytester: pytest.Pytester) -> None:
+    _suite(pytester)
+    pytester.runpytest_inprocess("-q", "-p", "no:html").assert_outcomes(passed=2, failed=1, errors=1)
+    assert not (pytester.path / "reports").exists()
+
+
+def _suite(pytester: pytest.Pytester, extra: str = "") -> None:
+    pytester.makeconftest(FEEDER)
+    test = """
+import pytest
+
+@pytest.fixture
+def broken(request):
+    if request.node.name == "test_x[b-2]":
+        raise OSError("no server")
+
+@pytest.mark.parametrize("case", ["a-1", "a-2", "b-1", "b-2"])
+def test_x(case, broken):
+    assert case != "a-2"
+"""
+    pytester.makepyfile(test + extra)
+
+
+def _pages(pytester: pytest.Pytester) -> list[_Page]:
+    return [_Page(pytester.path / "reports" / page_name(model)) for model in ("a", "b")]
