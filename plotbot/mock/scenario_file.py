@@ -23,7 +23,7 @@ _MESSAGE_LIMIT = 200
 def load_scenario(path: Path) -> Scenario:
     """The scenario in a file. Raises InputError, which names the file and the key."""
     try:
-        data = json.loads(path.read_text("utf-8"))
+        data = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
     except OSError as error:
         raise InputError(f"{path}: the scenario cannot be read: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
@@ -38,6 +38,10 @@ def load_scenario(path: Path) -> Scenario:
 
 
 _DEFAULT_MODELS = ({"key": Scenario().models[0].key},)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def _check(path: Path, data: object) -> None:

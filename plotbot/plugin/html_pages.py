@@ -298,7 +298,9 @@ def _log(entry: _Entry) -> list[str]:
 
 def _head_lines(metrics: ModelMetrics, cases: int) -> Iterator[str]:
     yield figures.accounting_line(metrics.tally)
-    yield f"pass rate {figures.percent(metrics.pass_rate)}, 95 % interval {figures.interval_percent(metrics.interval)}%"
+    if metrics.pass_rate is not None:
+        interval = figures.interval_percent(metrics.interval)
+        yield f"pass rate {figures.percent(metrics.pass_rate)}, 95 % interval {interval}%"
     for label, counts in (("failures", metrics.failures), ("errors", metrics.errors)):
         if counts:
             yield f"{label}: {categories(counts)}"

@@ -188,6 +188,7 @@ def test_a_model_of_which_nothing_ran_has_a_page_that_says_so(config: pytest.Con
     page = _written(config, not_run=3)
     assert page.rows == []
     assert "+ 3 not run</p>" in page.source
+    assert "pass rate" not in page.source
 
 
 @pytest.mark.parametrize(

@@ -1,14 +1,17 @@
 import gzip
 import socket
 import threading
+import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import pytest
+import requests
 
 from plotbot.ask.http import HttpAnswer, HttpSession
+from plotbot.ask.watchdog import Flight, Watchdog, WatchedAdapter
 from plotbot.errors import AskError
 
 DEADLINE_SECONDS = 0.3
@@ -241,7 +244,6 @@ def test_a_body_beyond_the_cap_is_not_read(answer: Answer) -> None:
         (b"\x15\x03\x01\x00\x02\x02\x50", "protocol"),
         (OK_HEAD + b"X: y\r\n" * 200 + b"\r\n", "protocol"),
         (CHUNKED + b"nonsense\r\n", "protocol"),
-        (OK_HEAD + b"Content-Length: 5, 6\r\n\r\nhello", "protocol"),
         (http(b"hello", headers=GZIP), "protocol"),
         (http(gzip.compress(b"hello")[:-4], headers=GZIP), "protocol"),
         (http(b"hello", headers="Content-Encoding: br\r\n"), "protocol"),
@@ -287,27 +289,18 @@ def test_a_connection_is_kept_and_one_that_broke_meanwhile_is_replaced_once() ->
         assert (bodies, server.connections) == ([b"1", b"2", b"3"], 2)
 
 
-def test_the_replacement_is_not_another_kept_connection() -> None:
-    both = threading.Barrier(2)
-
-    def one_then_reset(line: Line) -> None:
-        line.read_request()
-        both.wait(LONG_SECONDS)
-        line.send(http(b"1"))
-        line.read_request()
-        line.reset()
-
-    with peer(one_then_reset, one_then_reset, replying(http(b"2"))) as server, ThreadPoolExecutor(2) as threads:
-        session = HttpSession()
-
-        def ask(_: int) -> bytes:
-            return session.request(
-                "GET", server.url, headers={}, deadline_seconds=LONG_SECONDS, cap_bytes=CAP_BYTES
-            ).body
-
-        assert list(threads.map(ask, range(2))) == [b"1", b"1"]
-        assert (ask(3), server.connections) == (b"2", 3)
-        session.close()
+def test_a_flight_that_wants_a_fresh_connection_takes_no_kept_one() -> None:
+    with peer(replying(http(b"1"), http(b"2")), replying(http(b"3"))) as server:
+        watchdog, adapter = Watchdog(), WatchedAdapter()
+        request = requests.Request("GET", server.url).prepare()
+        bodies = []
+        for fresh in (False, False, True):
+            flight = Flight(time.monotonic() + LONG_SECONDS, fresh=fresh)
+            with watchdog.over(flight), adapter.send(request) as response:
+                bodies.append((response.content, flight.reused))
+        watchdog.close()
+        adapter.close()
+        assert (bodies, server.connections) == ([(b"1", False), (b"2", True), (b"3", False)], 2)
 
 
 def test_a_fresh_connection_that_breaks_is_not_replaced() -> None:

@@ -143,7 +143,8 @@ def test_the_packaged_model_is_the_one_in_the_code(running: EmbeddedEngine) -> N
 
 def test_another_model_file_is_refused_by_its_sha256(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     damaged = tmp_path / "story-seeds.gguf"
-    damaged.write_bytes(MODEL_PATH.read_bytes()[:-1] + b"?")
+    whole = MODEL_PATH.read_bytes()
+    damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     monkeypatch.setattr(engine, "MODEL_PATH", damaged)
     with pytest.raises(EngineError, match=rf"story-seeds.gguf .*SHA-256 is [0-9a-f]{{64}}, not {MODEL_SHA256}"):
         EmbeddedEngine.start()

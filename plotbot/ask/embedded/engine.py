@@ -24,7 +24,7 @@ from plotbot.errors import EngineError
 
 MODEL_ID = "story-seeds-2m"
 MODEL_PATH = Path(__file__).with_name("story-seeds.gguf")
-MODEL_SHA256 = "7cc4eccf37c99a77c65ad45e3e9ade9fdcfe53be0bfa6dc1b8282a413767507f"
+MODEL_SHA256 = "e1966484b62bd78c14da19c8f9ea8953d9c893ef9cff60be2349c9f97b56325a"
 CONTEXT_LENGTH = 2048
 
 _START_SECONDS = 60.0

@@ -59,13 +59,23 @@ def _serve(order: dict[str, Any]) -> Any:
     params.cpuparams.n_threads = 1
     params.cpuparams_batch.n_threads = 1
     params.n_threads_http = order["slots"] + 4
-    # What was computed in another batch may differ in the last bit: no reuse, so the same seed gives the same text.
-    params.cache_prompt = False
-    params.cache_ram_mib = 0
-    params.cache_idle_slots = False
+    _make_repeatable(params, xllamacpp)
     params.verbosity = 1
     params.ui = False
     return xllamacpp.Server(params)
+
+
+def _make_repeatable(params: Any, xllamacpp: Any) -> None:
+    """The same seed must give the same text, whoever else asks at the same time.
+
+    The flash attention kernels and the repacked weights compute a batch of several slots in another order than a
+    single one, which changes last bits and then words; what a cache holds was computed in yet another batch.
+    """
+    params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
+    params.no_extra_bufts = True
+    params.cache_prompt = False
+    params.cache_ram_mib = 0
+    params.cache_idle_slots = False
 
 
 def _wait_until_healthy(address: str) -> None:

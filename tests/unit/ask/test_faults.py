@@ -1,4 +1,5 @@
 import json
+import re
 
 import pytest
 
@@ -193,6 +194,12 @@ def test_a_redirect_names_where_it_points() -> None:
 def test_every_rule_has_a_known_category_and_advice() -> None:
     assert {rule.category for rule in RULES} <= ERROR_CATEGORIES
     assert all(rule.advice.endswith(".") for rule in RULES)
+
+
+def test_the_advice_names_settings_that_exist() -> None:
+    named = {word for rule in RULES for word in re.findall(r"\b[A-Z]+_[A-Z_]+\b", rule.advice)}
+    known = {"LM_API_TOKEN", "LM_STUDIO_URL", "MAX_IN_FLIGHT", "MAX_TOKENS", "REASONING_EFFORT", "RESPONSE_FORMAT"}
+    assert named == known
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def _metrics(make_run: MakeRun, passed: int, failed: int, error: int = 0, model:
 
 
 def _judge(metrics: ModelMetrics, threshold: float, how: str) -> GateResult:
-    gate = judge_gate(metrics, {"": threshold}, how)
+    gate = judge_gate(metrics, {"*": threshold}, how)
     assert gate is not None
     return gate
 
@@ -63,7 +63,7 @@ def test_no_number_settles_a_rate_on_the_threshold(make_run: MakeRun) -> None:
 
 def test_a_models_own_threshold_goes_before_the_common_one(make_run: MakeRun) -> None:
     metrics = [_metrics(make_run, 8, 2, model=model) for model in ("a", "b")]
-    gates = judge_gates(metrics, {"": 0.9, "b": 0.5})
+    gates = judge_gates(metrics, {"*": 0.9, "b": 0.5})
     assert [(gate.model, gate.threshold, gate.verdict) for gate in gates] == [("a", 0.9, "FAIL"), ("b", 0.5, "PASS")]
 
 

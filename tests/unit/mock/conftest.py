@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -126,3 +127,15 @@ def call(connect: Callable[[MockServer], Raw]) -> Callable[..., Answer]:
 @pytest.fixture
 def handshake(chat: Callable[..., Answer]) -> Callable[..., Answer]:
     return lambda server, **changes: chat(server, messages=HANDSHAKE, **changes)
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], None]:
+    """Looks again until it is so; asking the server for its figures is what lets it go on meanwhile."""
+
+    def look(is_so: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + 10
+        while not is_so():
+            assert time.monotonic() < deadline, "it never came to pass"
+
+    return look

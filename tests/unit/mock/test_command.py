@@ -57,9 +57,10 @@ def test_options_override_the_scenario_file_and_its_rules_come_last(tmp_path: Pa
         (["--fault", "F22"], r"--fault F22: fault: F22 needs streaming, which the mock does not do"),
         (["--fault", "F05:often"], r"--fault F05:often: could not convert string to float: 'often'"),
         (["--fault", "F05:2"], r"--fault F05:2: probability: 2.0 is not between 0 and 1"),
-        (["--parallel", "0"], r"--parallel 0: too small"),
-        (["--load-seconds", "-1"], r"--load-seconds -1.0: too small"),
+        (["--parallel", "0"], r"--parallel 0: out of range"),
+        (["--load-seconds", "-1"], r"--load-seconds -1.0: out of range"),
         (["--sigma", "0.5"], r"--latency 0.0 --sigma 0.5: neither is negative, and sigma needs a latency over 0"),
+        (["--load-seconds", "inf"], r"--load-seconds inf: out of range"),
         (["--latency", "nan"], r"--latency nan --sigma 0.0: neither is negative"),
     ],
 )

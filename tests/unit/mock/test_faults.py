@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from plotbot.mock import FAULTS, MockServer, ModelSpec, Rule, Scenario
+from plotbot.mock import FAULTS, Latency, MockServer, ModelSpec, Rule, Scenario
 
 Serve = Callable[..., MockServer]
 Connect = Callable[[MockServer], Any]
 Call = Callable[..., Any]
+Until = Callable[[Callable[[], bool]], None]
 
 # What a raw socket sees: the content by its beginning and end, the reasoning's beginning, why it stopped.
 SAID = {
@@ -158,18 +159,25 @@ def test_usage_is_missing_or_zero_or_has_company(serve: Serve, chat: Call) -> No
 
 
 @pytest.mark.parametrize("fault", ["F18", "F18.reloaded", "F19", "F21"])
-def test_a_strike_ends_everything_in_flight_at_once(serve: Serve, connect: Connect, fault: str) -> None:
+def test_a_strike_ends_everything_in_flight_at_once(serve: Serve, connect: Connect, fault: str, until: Until) -> None:
     server = serve(Rule(headline="Strike", fault=fault), Rule(headline="Bystander", fault="F25"))
     bystanders = [connect(server) for _ in range(3)]
     for bystander in bystanders:
         bystander.chat("Bystander")
-    while server.stats().models["mock-model"].in_flight < 3:
-        pass
+    until(lambda: server.stats().models["mock-model"].in_flight == 3)
     striking = connect(server)
     striking.chat("Strike")
     bodies = {client.read().body for client in (striking, *bystanders)}
     assert [body.decode() for body in bodies] == [REFUSED[fault][1]]
     assert server.stats().models["mock-model"].killed == 3
+
+
+def test_a_strike_comes_before_answers_that_began_with_it(serve: Serve, connect: Connect) -> None:
+    server = serve(Rule(headline="Strike", fault="F18"), latency=Latency(0.3))
+    clients = [connect(server) for _ in range(3)]
+    for client, headline in zip(clients, ["Bystander", "Bystander", "Strike"], strict=True):
+        client.chat(headline)
+    assert [client.read().error for client in clients] == ["Model unloaded."] * 3
 
 
 def test_a_crashed_model_is_gone_until_it_is_loaded_again(serve: Serve, chat: Call, call: Call) -> None:
@@ -178,6 +186,8 @@ def test_a_crashed_model_is_gone_until_it_is_loaded_again(serve: Serve, chat: Ca
     assert chat(server).error.startswith("No models loaded.")
     call(server, "POST /api/v1/models/load", {"model": "mock-model"})
     assert chat(server).status == 200
+    server.unload("mock-model")
+    assert chat(server).status == 200  # by then it is an ordinary model, loaded on demand
 
 
 def test_an_unloaded_model_is_loaded_again_by_the_next_request(serve: Serve, chat: Call) -> None:
@@ -208,14 +218,13 @@ def test_a_body_cut_short_ends_before_its_length(serve: Serve, connect: Connect)
     assert len(body) == int(length[16:]) // 2
 
 
-def test_silence_holds_a_slot_until_the_client_goes(serve: Serve, connect: Connect, chat: Call) -> None:
+def test_silence_holds_a_slot_until_the_client_goes(serve: Serve, connect: Connect, chat: Call, until: Until) -> None:
     server = serve(Rule(fault="F25", nth=(1,)), models=(ModelSpec("mock-model", parallel=1),))
     silent = connect(server)
     silent.chat()
     waiting = connect(server)
     waiting.chat()
-    while server.stats().models["mock-model"].peak_queued == 0:
-        pass
+    until(lambda: server.stats().models["mock-model"].peak_queued > 0)
     silent.socket.close()
     assert waiting.read().status == 200
     assert server.stats().models["mock-model"].cancelled == 1
@@ -223,11 +232,11 @@ def test_silence_holds_a_slot_until_the_client_goes(serve: Serve, connect: Conne
 
 def test_a_server_that_goes_resets_and_then_refuses(serve: Serve, connect: Connect) -> None:
     server = serve(Rule(fault="F31"))
-    raw, other = connect(server), connect(server)
-    other.chat("A bystander that is answered")
-    with pytest.raises(ConnectionResetError):
-        other.socket.recv(1)
-    raw.socket.close()
+    idle, asking = connect(server), connect(server)
+    asking.chat()
+    for client in (asking, idle):
+        with pytest.raises(ConnectionResetError):
+            client.socket.recv(1)
     with pytest.raises(ConnectionRefusedError):
         connect(server)
 

@@ -8,6 +8,7 @@ from plotbot.mock import Latency, MockServer, ModelSpec, Rule
 Serve = Callable[..., MockServer]
 Connect = Callable[[MockServer], Any]
 Call = Callable[..., Any]
+Until = Callable[[Callable[[], bool]], None]
 
 COLD = ModelSpec("cold", loaded=False, load_seconds=0.02)
 OTHER = ModelSpec("other", loaded=False)
@@ -51,13 +52,14 @@ def test_without_jit_nothing_is_loaded(serve: Serve, chat: Call) -> None:
     assert (answer.status, answer.error[:17]) == (400, "No models loaded.")
 
 
-def test_a_load_on_demand_evicts_another_in_mid_answer(serve: Serve, connect: Connect, chat: Call) -> None:
+def test_a_load_on_demand_evicts_another_in_mid_answer(
+    serve: Serve, connect: Connect, chat: Call, until: Until
+) -> None:
     server = serve(Rule(model="other", fault="F25"), models=(COLD, OTHER))
     chat(server, model="other", messages=[{"role": "user", "content": "CONFIRM"}])
     waiting = connect(server)
     waiting.chat(model="other")
-    while server.stats().models["other"].in_flight == 0:
-        pass
+    until(lambda: server.stats().models["other"].in_flight > 0)
     chat(server, model="cold")
     answer = waiting.read()
     assert (answer.status, answer.error) == (400, "Model unloaded.")
@@ -72,12 +74,13 @@ def test_a_load_on_demand_leaves_explicit_ones_alone(serve: Serve, chat: Call, c
     assert instances(call, server) == ["kept", "cold"]
 
 
-def test_a_load_is_cancelled_when_another_model_is_asked_for(serve: Serve, connect: Connect, chat: Call) -> None:
+def test_a_load_is_cancelled_when_another_model_is_asked_for(
+    serve: Serve, connect: Connect, chat: Call, until: Until
+) -> None:
     server = serve(models=(ModelSpec("slow", loaded=False, load_seconds=60), OTHER))
     first = connect(server)
     first.chat(model="slow")
-    while server.stats().models["slow"].in_flight == 0:
-        pass
+    until(lambda: server.stats().models["slow"].in_flight > 0)
     assert chat(server, model="other").status == 200
     assert first.read().error == 'Failed to load model "slow". Error: Operation canceled.'
 
@@ -93,6 +96,22 @@ def test_a_ttl_that_has_passed_unloads(serve: Serve, chat: Call, call: Call) -> 
     assert instances(call, server) == []
     chat(server, model="other", ttl=60)
     assert instances(call, server) == ["other"]
+
+
+def test_a_model_that_is_answering_does_not_expire(serve: Serve, connect: Connect, call: Call, until: Until) -> None:
+    server = serve(Rule(fault="F25"), models=(OTHER,))
+    connect(server).chat(model="other", ttl=0)
+    until(lambda: server.stats().models["other"].busy_seconds == 0 and instances(call, server) == ["other"])
+
+
+def test_unloading_ends_what_is_under_way_and_what_waits(serve: Serve, connect: Connect, until: Until) -> None:
+    server = serve(Rule(fault="F25"), models=(ModelSpec("mock-model", parallel=1),))
+    clients = [connect(server) for _ in range(2)]
+    for client in clients:
+        client.chat()
+    until(lambda: server.stats().models["mock-model"].peak_queued == 1)
+    server.unload("mock-model")
+    assert [client.read().error for client in clients] == ["Model unloaded."] * 2
 
 
 def test_models_are_loaded_and_unloaded_on_request(serve: Serve, call: Call) -> None:
@@ -173,6 +192,13 @@ def test_a_thinking_model_thinks_where_it_is_let(serve: Serve, chat: Call) -> No
     assert chat(server, reasoning_effort="none").message["reasoning_content"] == ""
     told = serve(models=(ModelSpec("mock-model", thinking=True),), separate_reasoning=False)
     assert chat(told).message["content"].startswith("<think>")
+
+
+def test_thoughts_use_up_max_tokens_first(serve: Serve, chat: Call) -> None:
+    answer = chat(serve(models=(ModelSpec("mock-model", thinking=True),)), max_tokens=25)
+    assert len(answer.message["reasoning_content"]) + len(answer.message["content"]) == 100
+    assert answer.message["content"].startswith("[{")
+    assert answer.data["choices"][0]["finish_reason"] == "length"
 
 
 def test_gpt_oss_names_its_channel_otherwise(serve: Serve, chat: Call) -> None:

@@ -52,6 +52,7 @@ def test_a_full_scenario_is_read(tmp_path: Path) -> None:
     [
         ("{", "the scenario is not JSON in UTF-8: "),
         ([], "$: [] is not of type 'object'"),
+        ('{"latency": NaN}', "the scenario is not JSON in UTF-8: NaN is no number"),
         ({"jti": True}, "$: Additional properties are not allowed ('jti' was unexpected)"),
         ({"models": [{"key": "a", "parallel": 0}]}, "$.models[0].parallel: 0 is less than the minimum of 1"),
         ({"rules": [{"reply": ""}, {"reply": 5}]}, "$.rules[1].reply: 5 is not of type 'string'"),

@@ -12,6 +12,7 @@ from plotbot.mock.stats import ModelStats
 Serve = Callable[..., MockServer]
 Connect = Callable[[MockServer], Any]
 Call = Callable[..., Any]
+Until = Callable[[Callable[[], bool]], None]
 
 
 def test_more_requests_than_slots_wait_in_order_of_arrival(serve: Serve, connect: Connect) -> None:
@@ -30,16 +31,14 @@ def test_more_requests_than_slots_wait_in_order_of_arrival(serve: Serve, connect
     assert 0 < figures.utilisation <= 1
 
 
-def test_a_client_that_goes_away_frees_its_place(serve: Serve, connect: Connect, chat: Call) -> None:
+def test_a_client_that_goes_away_frees_its_place(serve: Serve, connect: Connect, chat: Call, until: Until) -> None:
     server = serve(Rule(headline="Stay", fault="F25"), models=(ModelSpec("mock-model", parallel=1),))
     active, queued = connect(server), connect(server)
     for client in (active, queued):
         client.chat("Stay")
-    while server.stats().models["mock-model"].in_flight < 2:
-        pass
+    until(lambda: server.stats().models["mock-model"].in_flight == 2)
     queued.socket.close()
-    while server.stats().models["mock-model"].cancelled < 1:
-        pass
+    until(lambda: server.stats().models["mock-model"].cancelled == 1)
     active.socket.close()
     assert chat(server).status == 200
     figures = server.stats().models["mock-model"]
@@ -58,13 +57,12 @@ def test_utilisation_is_busy_time_over_all_slots() -> None:
     assert ModelStats(4, busy_seconds=6.0, first_in=10.0, last_out=12.0).utilisation == pytest.approx(0.75)
 
 
-def test_two_models_asked_at_once_are_seen(serve: Serve, connect: Connect) -> None:
+def test_two_models_asked_at_once_are_seen(serve: Serve, connect: Connect, until: Until) -> None:
     models = (ModelSpec("a", latency=Latency(5)), ModelSpec("b"))
     server = serve(models=models)
     first, second = connect(server), connect(server)
     first.chat(model="a")
-    while server.stats().models["a"].in_flight == 0:
-        pass
+    until(lambda: server.stats().models["a"].in_flight > 0)
     second.chat(model="b")
     second.read()
     assert server.stats().peak_models_in_flight == 2

@@ -44,7 +44,7 @@ def test_the_comment_shows_table_gate_categories_and_next_step(make_records: Mak
         ("t[a]", "passed", "ok", ""), ("t[b]", "failed", "fenced", "came in a fence"), None, header={"sample_seed": 7}
     )
     metrics = measure_run(records)
-    lines = summary_markdown(records, metrics, judge_gates(metrics, {"": 0.9})).splitlines()
+    lines = summary_markdown(records, metrics, judge_gates(metrics, {"*": 0.9})).splitlines()
     assert lines[0] == "### plotbot: 0 of 1 gate holds"
     assert "| `m` | 3 | 1 | 1 | 0 | 0 | 1 | 50.0% [9-91] | - | - |" in lines
     assert "- gate for `m`: **FAIL: the pass rate 50% misses the threshold 90%**" in lines

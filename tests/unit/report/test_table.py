@@ -39,7 +39,7 @@ def test_every_line_but_paths_fits_eighty_columns(make_metrics: MakeMetrics, mod
             errors={"context_overflow": count, "model_unavailable": count, "model_unloaded": count},
         )
     ]  # fmt: skip
-    for line in summary_lines(rows * 2, judge_gates(rows, {"": 0.9}, "interval")):
+    for line in summary_lines(rows * 2, judge_gates(rows, {"*": 0.9}, "interval")):
         wide = sum("\u4e00" <= character <= "\u9fff" for character in line)
         assert len(line) + wide <= 80, line
 
@@ -66,7 +66,7 @@ def test_the_details_name_the_full_model_and_count_its_categories(make_metrics: 
         "org/some-very-long-model-name-Q4_K_M", passed=44, failed=4, error=2, tolerated=5, extra_attempts=3,
         failures={"fenced": 3, "schema": 1}, errors={"timeout": 2},
     )  # fmt: skip
-    assert detail_lines([metrics], judge_gates([metrics], {"": 0.9})) == [
+    assert detail_lines([metrics], judge_gates([metrics], {"*": 0.9})) == [
         "org/some-very-long-model-name-Q4_K_M",
         "  planned 50 = 44 passed + 4 failed + 2 error + 0 skipped + 0 not run",
         "  failures: fenced 3, schema 1",

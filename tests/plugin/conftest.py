@@ -1,0 +1,38 @@
+"""Sessions of pytest inside the test's own process, in a project of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plotbot.mock import MockServer
+
+
+@pytest.fixture
+def project(pytester: pytest.Pytester, make_project: Callable[[Path], Path]) -> Path:
+    return make_project(pytester.path)
+
+
+@pytest.fixture
+def evals(pytester: pytest.Pytester, project: Path) -> Callable[..., pytest.RunResult]:
+    """Run the project's evals against a stand-in server, with a sample seed that never changes."""
+
+    def run(server: MockServer, *arguments: str) -> pytest.RunResult:
+        given = ("--lm-studio-url", server.url, "--sample-seed=1", "--test-sample-size=4", *arguments)
+        return pytester.runpytest_inprocess("evals", *given)
+
+    return run
+
+
+@pytest.fixture
+def write_eval(project: Path) -> Callable[..., None]:
+    """Replace the project's evals by a file of these lines."""
+
+    def write(text: str, name: str = "test_own.py") -> None:
+        for file in (project / "evals").glob("test_*.py"):
+            file.unlink()
+        (project / "evals" / name).write_text(text, encoding="utf-8")
+
+    return write
