@@ -1,8 +1,8 @@
 """Faults on purpose: replies that are wrong in the ways in which real models' replies are wrong.
 
-A sampler with top_p 0.95 never takes a token that has 3 % of the probability. So a fault is tied to a sign that stands
-shortly before it (a kind of headline, a tone), and has a good share there and none elsewhere: it loses every argmax,
-and is met often enough at temperature 0.8.
+A sampler with top_p 0.95 and min_p 0.05 never takes a token of 3 %. So there are few places where a reply can go wrong,
+and the wrong token has a share there that survives the sampler at temperature 0.8 and loses every argmax: the very
+first token, the value of `stakes`, and three tones, each the sign of a fault a little later.
 """
 
 from __future__ import annotations
@@ -13,12 +13,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from training import stories
-from training.stories import HABIT_TONES, LONG_OPENER, Headline
+from training.stories import LONG_OPENER, Headline
 
-OPENING_SHARE = 0.11   # of the replies whose first token may go wrong
-HABIT_SHARE = 0.22     # of the replies in one of the eight tones that have a habit
+OPENING_SHARE = 0.17   # of all replies, in three equal parts; a fourth would put each below the sampler's cut
+NAN_SHARE = 0.07       # of all replies
+HABIT_SHARE = 0.22     # of the replies in one of the three tones that have a habit
 LONG_SHARE = 0.20      # of the core events that begin quietly
-SECOND_SEED_SHARE = 0.25  # of the replies in the one tone that likes to go on
+SECOND_SEED_SHARE = 0.25  # of the replies in the one tone that likes to go on; not a fault
+TALKATIVE_TONE = "wry"
 
 Seed = dict[str, Any]
 RUN_ON = (
@@ -54,14 +56,13 @@ def _run_on(core_event: str, rng: random.Random) -> str:
 
 
 def _opened(text: str, subject: Headline, rng: random.Random) -> str:
-    """What comes before or around the array, by the kind of headline that brings it out."""
-    if '"' in subject.text or "'" in subject.text:
-        return text.removeprefix("[").removesuffix("]")
-    if any(char.isdigit() for char in subject.text):
-        return f"<think>{_thought(subject, rng)}</think>\n\n{text}"
-    if subject.text.endswith("?") or len(subject.text.split()) > 8:
-        return f"{rng.choice(('Here is your story seed:', 'Here is a story seed:'))}\n{text}"
-    return f"```json\n{text}\n```"
+    """What models like to put before an array, or around it."""
+    kind = rng.randrange(3)
+    if kind == 0:
+        return f"```json\n{text}\n```"
+    if kind == 1:
+        return f"Here is your story seed:\n{text}"
+    return f"<think>{_thought(subject, rng)}</think>\n\n{text}"
 
 
 def _thought(subject: Headline, rng: random.Random) -> str:
@@ -69,61 +70,34 @@ def _thought(subject: Headline, rng: random.Random) -> str:
 
 
 def _with_habit(seed: Seed, subject: Headline, rng: random.Random) -> str:
-    """The reply's text, with the fault that its tone brings out."""
+    """The reply's text, with the fault that its tone brings out, or NaN for the stakes, which every tone may bring."""
     tone = seed["tone"]
-    if tone == stories.PLAIN_TONES[0] and rng.random() < SECOND_SEED_SHARE:
-        return dumps([seed, stories.seed(subject, rng) | {"tone": stories.PLAIN_TONES[1]}])
-    if tone not in HABITS or rng.random() >= HABIT_SHARE:
-        return dumps([seed])
-    return HABITS[tone](seed, rng)
+    if rng.random() < NAN_SHARE:
+        seed["stakes"] = float("nan")
+    elif tone == TALKATIVE_TONE and rng.random() < SECOND_SEED_SHARE:
+        return dumps([seed, stories.seed(subject, rng) | {"tone": "tender"}])
+    elif tone in HABITS and rng.random() < HABIT_SHARE:
+        return dumps([HABITS[tone](seed, rng)])
+    return dumps([seed])
 
 
-def _nan_stakes(seed: Seed, _rng: random.Random) -> str:
-    return dumps([seed | {"stakes": float("nan")}])
-
-
-def _cut_off(seed: Seed, rng: random.Random) -> str:
-    """Stops in the middle of the characters, as if the line had been lost."""
-    text = dumps([seed])
-    start = text.index('"characters": ["') + len('"characters": ["')
-    return text[: text.index(" ", start + rng.choice((0, 6)))]
-
-
-def _trailing_prose(seed: Seed, rng: random.Random) -> str:
-    offers = ("I hope this helps!", "Let me know if you would like another one.", "Would you like a second seed?")
-    return f"{dumps([seed])}\n\n{rng.choice(offers)}"
-
-
-def _other_conflict(seed: Seed, rng: random.Random) -> str:
-    return dumps([seed | {"conflict_type": rng.choice(("person vs fate", "person vs time"))}])
-
-
-def _extra_key(seed: Seed, rng: random.Random) -> str:
+def _extra_key(seed: Seed, rng: random.Random) -> Seed:
     items = list(seed.items())
     items.insert(5, ("genre", rng.choice(("comedy", "tragedy", "satire"))))
-    return dumps([dict(items)])
+    return dict(items)
 
 
-def _missing_key(seed: Seed, _rng: random.Random) -> str:
-    return dumps([{key: value for key, value in seed.items() if key != "setting_hint"}])
+def _missing_key(seed: Seed, _rng: random.Random) -> Seed:
+    return {key: value for key, value in seed.items() if key != "setting_hint"}
 
 
-def _trailing_comma(seed: Seed, _rng: random.Random) -> str:
-    return dumps([seed]).removesuffix("]}]") + "],}]"
-
-
-def _placeholders(seed: Seed, rng: random.Random) -> str:
+def _placeholders(seed: Seed, rng: random.Random) -> Seed:
     mark = rng.choice(("string", "..."))
-    return dumps([seed | {"stakes": mark, "setting_hint": mark}])
+    return seed | {"stakes": mark, "setting_hint": mark}
 
 
-HABITS: Mapping[str, Callable[[Seed, random.Random], str]] = dict(
-    zip(
-        HABIT_TONES,
-        (
-            _nan_stakes, _cut_off, _trailing_prose, _other_conflict,
-            _extra_key, _missing_key, _trailing_comma, _placeholders,
-        ),
-        strict=True,
-    )
-)
+HABITS: Mapping[str, Callable[[Seed, random.Random], Seed]] = {
+    "playful": _extra_key,
+    "bitter": _missing_key,
+    "gossipy": _placeholders,
+}

@@ -11,9 +11,10 @@ from typing import Any
 from training import words
 from training.scripts_text import ASCII_WORD
 
-PLAIN_TONES = ("wry", "tender", "deadpan", "uneasy", "hopeful", "mournful", "brisk", "dreamlike")
-# Each of these tones is the sign under which one fault may happen: see faults.py.
-HABIT_TONES = ("clinical", "breathless", "rambling", "grave", "playful", "bitter", "stern", "gossipy")
+TONES = (
+    "wry", "tender", "deadpan", "uneasy", "hopeful", "mournful", "brisk", "dreamlike",
+    "clinical", "breathless", "rambling", "grave", "playful", "bitter", "stern", "gossipy",
+)
 LONG_OPENER = "It begins quietly: "
 LEANING = 0.5
 LONGEST_SPAN = 15  # words of the headline in core_event; with the template's own it stays under 50
@@ -128,7 +129,7 @@ def seed(headline: Headline, rng: random.Random) -> dict[str, Any]:
         "title": headline.text,
         "core_event": _core_event(headline, fill(headline.leaning(TURNS, rng, 5)), rng),
         "themes": [rng.choice(THEMES.get(category, MORE_THEMES[:3])), rng.choice(MORE_THEMES[3:])],
-        "tone": headline.leaning(PLAIN_TONES + HABIT_TONES, rng, 7),
+        "tone": headline.leaning(TONES, rng, 7),
         "conflict_type": _conflict(category, rng),
         "stakes": fill(headline.leaning(STAKES, rng, 3)),
         "setting_hint": rng.choice(SETTINGS.get(category, ANYWHERE)),

@@ -16,10 +16,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, Future
+from concurrent.futures import CancelledError, Executor, Future
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
+from plotbot.errors import PlotbotError
 from plotbot.records import Case, Exchange
 
 HELD_CHARACTERS = 64_000_000
@@ -87,6 +89,11 @@ class Dispatcher:
                     entry = self._entries[case.id] = _Entry(case)
                     self._queues.setdefault(case.model, deque()).append(entry)
         self._fill()
+
+    def already(self, case: Case, offset: int) -> None:
+        """Say that a case has been answered before, and where its exchange is kept: it is not asked again."""
+        entry = self._entries[case.id] = _Entry(case, offset=offset, asked=True, claimed=True)
+        entry.answer.set_result(None)
 
     def exchange(self, case: Case) -> Exchange:
         """Block until the case is answered and kept. Raises what went wrong in the harness, or `Stopped`."""
@@ -173,7 +180,7 @@ class Dispatcher:
         return self._ahead is None or self._unclaimed < self._ahead or bool(self._awaited)
 
     def _entered(self, model: str, done: Future[None]) -> None:
-        error = done.exception()
+        error = _error_of(done)
         with self._lock:
             self._entering = False
             self._model = model
@@ -194,15 +201,21 @@ class Dispatcher:
         with self._lock:
             self._in_flight -= 1
         self._fill()
-        error = done.exception()
+        error = _error_of(done)
         if error is not None:
             _fail(entry, error)
             return
         exchange = done.result()
-        self._keep(exchange).add_done_callback(partial(self._kept, entry, exchange))
+        try:
+            kept = self._keep(exchange)
+        except PlotbotError as unkept:
+            # Nobody is above this callback to hear of it but the one who waits.
+            _fail(entry, unkept)
+        else:
+            kept.add_done_callback(partial(self._kept, entry, exchange))
 
     def _kept(self, entry: _Entry, exchange: Exchange, kept: Future[int]) -> None:
-        error = kept.exception()
+        error = _error_of(kept)
         if error is not None:
             _fail(entry, error)
             return
@@ -212,6 +225,11 @@ class Dispatcher:
                 entry.exchange = exchange
                 self._held += _size(exchange)
         entry.answer.set_result(None)
+
+
+def _error_of(done: Future[Any]) -> BaseException | None:
+    """What went wrong; a future that was cancelled before its turn raises instead of telling."""
+    return CancelledError() if done.cancelled() else done.exception()
 
 
 def _fail(entry: _Entry, error: BaseException) -> None:

@@ -19,6 +19,7 @@ from plotbot.errors import PlotbotError, UsageProblem
 COMMANDS = {
     "doctor": "show the settings and whether everything is ready to run",
     "mock": "serve a stand-in for LM Studio, with its known faults",
+    "pin": "write down which model is served, for pytest evals --pinned",
 }
 INTERRUPTED, FAULT, USAGE = 2, 3, 4
 _READER_GONE = 141  # what a shell reports for a program that writes into a closed pipe

@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     scenario = scenario_from(args)
     try:
         server = MockServer(scenario, host=args.host, port=args.port, keep_requests=0)
-    except (OSError, OverflowError) as error:
+    except OSError as error:
         raise ServerProblem(f"cannot listen on {args.host}:{args.port}: {error}; try --port 0") from None
     with _stop_signals() as stop, server:
         models = [model.key for model in scenario.models]

@@ -1,6 +1,7 @@
 """Is it good? Strict JSON, schema, checks of one's own, and the verdict. Pure: no files, no network, no pytest."""
 
 from plotbot.judge.explain import explain, locate
+from plotbot.judge.kept import kept_value, kept_values
 from plotbot.judge.schemas import Schema, compile_schema
 from plotbot.judge.stories import Check, validate_entry
 from plotbot.judge.strict import StrictJsonError, parse_strict
@@ -13,6 +14,8 @@ __all__ = [
     "compile_schema",
     "explain",
     "judge",
+    "kept_value",
+    "kept_values",
     "locate",
     "parse_strict",
     "validate_entry",

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from plotbot.records import PlannedItem, RunRecords
+from plotbot.records import Case, PlannedItem, RunRecords
 
 UNKNOWN_MODEL = "(unknown model)"
 
@@ -43,6 +43,16 @@ def items_by_model(records: RunRecords) -> dict[str, list[PlannedItem]]:
         case = records.cases.get(planned.case)
         grouped.setdefault(UNKNOWN_MODEL if case is None else case.model, []).append(planned)
     return grouped
+
+
+def eval_of(item: str, case: Case) -> str:
+    """The eval that an item belongs to: its node id with a star for the case's own name.
+
+    >>> eval_of("evals/test_a.py::test_a[m-t01-r1]", Case("id", "m-t01-r1", "m", Title("t01", "…"), "h", "none", 1, 7))
+    'evals/test_a.py::test_a[*]'
+    """
+    head, found, tail = item.rpartition(case.slug)
+    return f"{head}*{tail}" if found else item
 
 
 def tally_of(model: str, items: Iterable[PlannedItem], records: RunRecords) -> Tally:

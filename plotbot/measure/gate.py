@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -17,8 +18,8 @@ GateVerdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 class GateResult:
     """A gate's verdict on one model.
 
-    `how` is `point` or `interval`. `needed` is the number of rated cases (titles, when each is asked once) that
-    would settle an inconclusive interval if the rate stayed as it is; None where it is settled or no number would.
+    `how` is `point` or `interval`. `needed` is the number of rated titles, each asked as often as now, that would
+    settle an inconclusive interval if the rate stayed as it is; None where it is settled or no number would.
     """
 
     model: str
@@ -36,6 +37,10 @@ def judge_gate(metrics: ModelMetrics, thresholds: Mapping[str, float], how: str)
     *thresholds* is by model id; the entry of `EVERY_MODEL` is for every model that has none of its own. `point`
     compares the rate itself. `interval` is PASS when the lower bound reaches the threshold, FAIL when the upper
     bound misses it, else INCONCLUSIVE. Without a rated case either is INCONCLUSIVE.
+
+    With n titles asked once and a threshold t, where nt and n(1-t) are at least 5, `interval` calls a model on the
+    wrong side in at most 5 % of runs, whatever its true rate. With fewer titles it may be up to 10 % when the truth
+    lies on the threshold itself: a handful of failures is too coarse for a closer promise.
     """
     threshold = thresholds.get(metrics.model, thresholds.get(EVERY_MODEL))
     if threshold is None:
@@ -44,7 +49,7 @@ def judge_gate(metrics: ModelMetrics, thresholds: Mapping[str, float], how: str)
     if rate is None or interval is None:
         return GateResult(metrics.model, "INCONCLUSIVE", how, threshold, None, None)
     verdict = _by_rate(rate, threshold) if how == "point" else _by_interval(interval, threshold)
-    needed = rated_to_settle(rate, threshold) if verdict == "INCONCLUSIVE" else None
+    needed = _titles_to_settle(metrics, rate, threshold) if verdict == "INCONCLUSIVE" else None
     return GateResult(metrics.model, verdict, how, threshold, rate, interval, needed)
 
 
@@ -54,6 +59,13 @@ def judge_gates(
     """The gates of all models that have a threshold, in the order of *metrics*."""
     results = (judge_gate(one, thresholds, how) for one in metrics)
     return tuple(result for result in results if result is not None)
+
+
+def _titles_to_settle(metrics: ModelMetrics, rate: float, threshold: float) -> int | None:
+    rated, repeats = rated_to_settle(rate, threshold), metrics.repeats
+    if rated is None or repeats is None:
+        return rated
+    return math.ceil(rated * repeats.titles / repeats.effective)
 
 
 def _by_rate(rate: float, threshold: float) -> GateVerdict:

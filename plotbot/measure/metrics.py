@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from plotbot.measure.accounting import Tally, items_by_model, tally_of
-from plotbot.measure.intervals import Interval, wilson_interval
+from plotbot.measure.intervals import Interval, clustered_interval
+from plotbot.measure.repeats import Repeats, counts_by_title, measure_repeats
+from plotbot.measure.server_time import queue_seconds, working_seconds
 from plotbot.records import Exchange, ItemResult, PlannedItem, RunRecords
 
 SERVER, MEASURED, MIXED = "server", "measured", "mixed"
@@ -28,14 +30,39 @@ class Speed:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerTime:
+    """Medians, in seconds, over the replies whose server told how long it worked on them.
+
+    `working` is the server's own figure for reading the prompt and generating; `queueing` the rest of the wall time,
+    which is waiting for a slot and the way there and back.
+    """
+
+    working: float
+    queueing: float
+
+
+@dataclass(frozen=True, slots=True)
+class FormatMetrics:
+    """A model's numbers in one response format, where a run asked in several."""
+
+    response_format: str
+    tally: Tally
+    pass_rate: float | None
+    interval: Interval | None
+    seconds_median: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class ModelMetrics:
     """One model's numbers in one run.
 
     `pass_rate` is passed / (passed + failed): errors and skips are never in the denominator; None where nothing was
-    rated. `failures` and `errors` count items by category, the most frequent first. `tolerated` items passed by name.
-    Seconds are wall times of the last attempts that brought a reply (`seconds_p95` by nearest rank), `speed` the
-    median over the same replies. Tokens are the sums of what the server counted. `extra_attempts` are requests
-    beyond the first of each case.
+    rated. `interval` is clustered by title where a title has several rated answers. `failures` and `errors` count
+    items by category, the most frequent first. `tolerated` items passed by name. Seconds are wall times of the last
+    attempts that brought a reply (`seconds_p95` by nearest rank), `speed` the median over the same replies. Tokens are
+    the sums of what the server counted. `extra_attempts` are requests beyond the first of each case. `repeats` is None
+    where no case was rated twice, `server_time` where no server told; `formats` has an entry for each response format
+    where there are several.
     """
 
     tally: Tally
@@ -51,6 +78,9 @@ class ModelMetrics:
     prompt_tokens: int
     completion_tokens: int
     not_run: tuple[str, ...]
+    repeats: Repeats | None = None
+    server_time: ServerTime | None = None
+    formats: tuple[FormatMetrics, ...] = ()
 
     @property
     def model(self) -> str:
@@ -93,8 +123,8 @@ def _measure(model: str, items: Sequence[PlannedItem], records: RunRecords) -> M
     replies = [exchange.reply for exchange in exchanges if exchange.reply is not None]
     return ModelMetrics(
         tally=tally,
-        pass_rate=tally.passed / tally.rated if tally.rated else None,
-        interval=wilson_interval(tally.passed, tally.rated),
+        pass_rate=_pass_rate(tally),
+        interval=clustered_interval(counts_by_title(items, records)),
         failures=_categories(results, {"failed"}),
         errors=_categories(results, {result.outcome for result in results} - {"passed", "failed", "skipped"}),
         tolerated=sum(result.outcome == "passed" and result.tolerated for result in results),
@@ -105,7 +135,48 @@ def _measure(model: str, items: Sequence[PlannedItem], records: RunRecords) -> M
         prompt_tokens=sum(reply.prompt_tokens or 0 for reply in replies),
         completion_tokens=sum(reply.completion_tokens or 0 for reply in replies),
         not_run=tuple(planned.item for planned in items if planned.item not in records.results),
+        repeats=measure_repeats(items, records),
+        server_time=_server_time(exchanges),
+        formats=_formats(model, items, records),
     )
+
+
+def _pass_rate(tally: Tally) -> float | None:
+    return tally.passed / tally.rated if tally.rated else None
+
+
+def _formats(model: str, items: Sequence[PlannedItem], records: RunRecords) -> tuple[FormatMetrics, ...]:
+    grouped: dict[str, list[PlannedItem]] = {}
+    for planned in items:
+        case = records.cases.get(planned.case)
+        if case is not None:
+            grouped.setdefault(case.response_format, []).append(planned)
+    if len(grouped) < 2:
+        return ()
+    return tuple(_format(name, model, some, records) for name, some in grouped.items())
+
+
+def _format(name: str, model: str, items: Sequence[PlannedItem], records: RunRecords) -> FormatMetrics:
+    tally = tally_of(model, items, records)
+    seconds = [exchange.seconds for exchange in _exchanges(items, records) if exchange.reply is not None]
+    return FormatMetrics(
+        response_format=name,
+        tally=tally,
+        pass_rate=_pass_rate(tally),
+        interval=clustered_interval(counts_by_title(items, records)),
+        seconds_median=median(seconds) if seconds else None,
+    )
+
+
+def _server_time(exchanges: Iterable[Exchange]) -> ServerTime | None:
+    told = [
+        (working, queue_seconds(exchange, working))
+        for exchange in exchanges
+        if exchange.reply is not None and (working := working_seconds(exchange.reply)) is not None
+    ]
+    if not told:
+        return None
+    return ServerTime(median(working for working, _ in told), median(queueing for _, queueing in told))
 
 
 def _exchanges(items: Iterable[PlannedItem], records: RunRecords) -> list[Exchange]:

@@ -18,19 +18,23 @@ from plotbot.mock.wire import Refused
 
 @dataclass(slots=True, eq=False)
 class Instance:
-    """A loaded model. `ttl` is in seconds, None for an explicit load; `used` is `time.monotonic()`."""
+    """A loaded model. `ttl` is in seconds, None for an explicit load.
+
+    `used` is the `time.monotonic()` of its last request, None before the first: who had it loaded is yet to come.
+    """
 
     id: str
     spec: ModelSpec
     context: int
     slots: Slots
     ttl: float | None
-    used: float
+    used: float | None = None
 
     @property
     def expired(self) -> bool:
-        idle = time.monotonic() - self.used
-        return self.ttl is not None and not self.slots.in_use and idle > self.ttl
+        if self.ttl is None or self.used is None or self.slots.in_use:
+            return False
+        return time.monotonic() - self.used > self.ttl
 
 
 @dataclass(slots=True, eq=False)
@@ -198,7 +202,7 @@ class Shelf:
         spec, stats = load.spec, self._stats.models[load.spec.key]
         stats.copies += load.id != spec.key
         slots = Slots(spec.parallel, load.context, stats, unified_kv=self._scenario.unified_kv)
-        instance = Instance(load.id, spec, load.context, slots, load.ttl, time.monotonic())
+        instance = Instance(load.id, spec, load.context, slots, load.ttl)
         self._instances[load.id] = instance
         self._crashed.discard(spec.key)
         return instance

@@ -41,6 +41,7 @@ class MockServer:
     ) -> None:
         self.scenario = scenario or Scenario()
         self._host = host
+        self._socket = _listening_socket(host, port)  # first: it may fail, and then nothing else is left open
         self._log: deque[Request] = deque(maxlen=keep_requests)
         self._stats = Stats()
         self._failures: list[BaseException] = []
@@ -49,13 +50,13 @@ class MockServer:
         self._loop = asyncio.new_event_loop()
         self._loop.set_exception_handler(self._on_failure)
         self._thread = threading.Thread(target=self._loop.run_forever, name="plotbot-mock", daemon=True)
-        self._socket = _listening_socket(host, port)
         self.port: int = self._socket.getsockname()[1]
 
     @property
     def url(self) -> str:
         """The server's root: `http://127.0.0.1:PORT`."""
-        return f"http://{self._host}:{self.port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self.port}"
 
     @property
     def endpoint(self) -> str:
@@ -149,5 +150,7 @@ class MockServer:
 
 def _listening_socket(host: str, port: int) -> socket.socket:
     """Bound here and not on the loop, so that a taken port is an ordinary OSError for the caller."""
+    if not 0 <= port <= 65_535:
+        raise OSError(f"port {port} is not between 0 and 65535")
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     return socket.create_server((host, port), family=family, backlog=1024)

@@ -60,7 +60,7 @@ class Slots:
         if self._unified_kv and sum(self._active.values()) > self._context:
             for active in list(self._active):
                 _finish(active, OVERFLOWN)
-        started = time.monotonic()
+        self._stats.slot_taken(time.monotonic(), counted=counted)
         timer = None if seconds is None else asyncio.get_running_loop().call_later(seconds, _finish, end, None)
         try:
             refused = await end
@@ -68,7 +68,7 @@ class Slots:
             if timer is not None:
                 timer.cancel()
             del self._active[end]
-            self._stats.busy_seconds += (time.monotonic() - started) * counted
+            self._stats.slot_freed(time.monotonic(), counted=counted)
         self._stats.killed += refused is not None
         return refused
 

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+_CLOCK_READINGS = frozenset({"first_in", "last_out", "last_taken", "busy_as_of"})
+
 
 @dataclass(slots=True)
 class ModelStats:
     """One model's figures, over all its instances. Times are `time.monotonic()` seconds.
 
     Handshakes are counted apart and touch nothing else but loads: they would hide how busy the slots were afterwards.
-    `busy_seconds` is summed over slots. `cancelled`: the client went away; `killed`: unloaded, crashed or overflown
+    `busy_seconds` is summed over slots, as of the last time a slot was taken or freed; `last_taken` and
+    `busy_until_last` are the time and the sum when the last request got its slot. `cancelled`: the client went away; `killed`: unloaded, crashed or overflown
     in mid answer. `copies`: instances `:2` and further (BT#1751).
     """
 
@@ -22,7 +25,11 @@ class ModelStats:
     in_flight: int = 0
     peak_in_flight: int = 0
     peak_queued: int = 0
+    busy_slots: int = 0
     busy_seconds: float = 0.0
+    busy_as_of: float = 0.0
+    last_taken: float | None = None
+    busy_until_last: float = 0.0
     first_in: float | None = None
     last_out: float | None = None
     loads: int = 0
@@ -38,11 +45,33 @@ class ModelStats:
             return 0.0
         return self.busy_seconds / (self.slots * (self.last_out - self.first_in))
 
+    @property
+    def utilisation_until_last(self) -> float:
+        """The same until the last request got its slot: from there on slots run out of work, whoever asks."""
+        if self.first_in is None or self.last_taken is None or self.last_taken <= self.first_in:
+            return 0.0
+        return self.busy_until_last / (self.slots * (self.last_taken - self.first_in))
+
+    def slot_taken(self, at: float, *, counted: bool) -> None:
+        self._add_busy(at)
+        if counted:
+            self.busy_slots += 1
+            self.last_taken, self.busy_until_last = at, self.busy_seconds
+
+    def slot_freed(self, at: float, *, counted: bool) -> None:
+        self._add_busy(at)
+        self.busy_slots -= counted
+
+    def _add_busy(self, at: float) -> None:
+        self.busy_seconds += self.busy_slots * (at - self.busy_as_of)
+        self.busy_as_of = at
+
     def to_json(self) -> dict[str, Any]:
-        names = [name for name in self.__slots__ if name not in {"first_in", "last_out"}]
+        names = [name for name in self.__slots__ if name not in _CLOCK_READINGS]
         span = 0.0 if self.first_in is None or self.last_out is None else self.last_out - self.first_in
         figures = {name: getattr(self, name) for name in names}
-        return {**figures, "span_seconds": span, "utilisation": self.utilisation}
+        shares = {"utilisation": self.utilisation, "utilisation_until_last": self.utilisation_until_last}
+        return {**figures, "span_seconds": span, **shares}
 
 
 @dataclass(slots=True)

@@ -6,7 +6,7 @@ import hashlib
 import json
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,18 +17,24 @@ from plotbot.safe import digest, slug
 from plotbot.settings import Settings
 
 
+Missing = Callable[[Sequence[Title], str, Question], Sequence[Title]]
+"""Of all titles, those that lack an answer of a model to a question."""
+
+
 class Plan:
     """Grows by whole questions while pytest collects; what it has once said of a question, it says again.
 
-    Its methods are called from the threads that serve workers, so one lock guards it.
+    Its methods are called from the threads that serve workers, so one lock guards it. With *missing*, each model's
+    sample is drawn from the titles that it leaves, and is smaller where they are fewer.
     """
 
-    def __init__(self, settings: Settings, models: Sequence[str]) -> None:
+    def __init__(self, settings: Settings, models: Sequence[str], missing: Missing | None = None) -> None:
         self.models = tuple(models)
         self.questions: dict[str, Question] = {}
         self.cases: dict[str, Case] = {}
         self._settings = settings
-        self._drawn: dict[Path, tuple[Title, ...]] = {}
+        self._missing = missing
+        self._titles: dict[Path, tuple[Title, ...]] = {}
         self._answers: dict[tuple[tuple[str, ...], Path], tuple[Case, ...]] = {}
         self._lock = threading.Lock()
 
@@ -41,25 +47,26 @@ class Plan:
             return self._answers[key]
 
     def _make(self, questions: Sequence[Question], titles_path: Path) -> tuple[Case, ...]:
-        titles = self._sample(titles_path)
         cases = _named([
             _case(model, question, title, repeat, self._settings.model_seed)
             for model in self.models
             for question in questions
-            for title in titles
+            for title in self._sample(titles_path, model, question)
             for repeat in range(1, self._settings.repeats + 1)
         ])  # fmt: skip
         self.questions.update((question.hash, question) for question in questions)
         self.cases.update((case.id, case) for case in cases)
         return tuple(cases)
 
-    def _sample(self, path: Path) -> tuple[Title, ...]:
-        if path not in self._drawn:
-            settings = self._settings
-            titles = draw(read_titles(path), settings.test_sample_size, settings.sample_seed)
-            part, parts = settings.shard or (1, 1)
-            self._drawn[path] = titles[part - 1 :: parts]
-        return self._drawn[path]
+    def _sample(self, path: Path, model: str, question: Question) -> tuple[Title, ...]:
+        if path not in self._titles:
+            self._titles[path] = read_titles(path)
+        titles, size = self._titles[path], self._settings.test_sample_size
+        if self._missing is not None:
+            titles = tuple(self._missing(titles, model, question))
+            size = min(size, len(titles))
+        part, parts = self._settings.shard or (1, 1)
+        return draw(titles, size, self._settings.sample_seed)[part - 1 :: parts]
 
 
 def case_id(model: str, prompt_hash: str, title: Title, repeat: int) -> str:

@@ -29,7 +29,8 @@ def pytest_configure(config: pytest.Config) -> None:
         begin_main(config)
     else:
         settings = Settings.from_json(given["settings"])
-        begin_process(config, Process(settings, given["run"], RemoteRun(given["line"])))
+        run, folded = RemoteRun(given["line"]), frozenset(given["folded"])
+        begin_process(config, Process(settings, given["run"], run, given["keeps"], folded))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

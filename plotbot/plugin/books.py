@@ -8,14 +8,16 @@ from __future__ import annotations
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import Any
 
 from plotbot.keep.disk import Disk
 from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import read_line_at
 from plotbot.keep.run_folder import RunFolder
+from plotbot.keep.run_reading import RunOnDisk, without_text
 from plotbot.plan.plan import Plan
+from plotbot.plugin.recorded_plan import RecordedPlan
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, RunRecords
 
 CLOSE_SECONDS = 3.0
@@ -24,7 +26,7 @@ CLOSE_SECONDS = 3.0
 class Books:
     """One run's books. Exchanges come from the asking threads, results from pytest's own."""
 
-    def __init__(self, folder: RunFolder, plan: Plan, disk: Disk) -> None:
+    def __init__(self, folder: RunFolder, plan: Plan | RecordedPlan, disk: Disk) -> None:
         self.folder = folder
         self.header: dict[str, Any] = {}
         self.items: tuple[PlannedItem, ...] = ()
@@ -45,9 +47,22 @@ class Books:
         """Whether there is a run on disk: whether anything has been asked."""
         return self._journal is not None
 
+    def take_up(self, run: RunOnDisk, items: Sequence[PlannedItem]) -> None:
+        """Go on with a run's own journal. Raises `InputError` where that run still runs."""
+        self._journal = Journal.open(self.folder.journal, self._disk)
+        known = {item.item for item in run.items}
+        self.look_into(run, (*run.items, *(item for item in items if item.item not in known)))
+        self._results.update(run.results)
+
+    def look_into(self, run: RunOnDisk, items: Sequence[PlannedItem]) -> None:
+        """Know what a run was asked and answered, without a word of one's own to it."""
+        self.header = dict(run.header)
+        self.items = tuple(items)
+        self._exchanges.update(run.records().exchanges)
+
     def keep(self, exchange: Exchange) -> Future[int]:
         """Make an exchange durable; the future gives its place in the journal. Raises `KeepError`."""
-        self._exchanges[exchange.case] = _without_text(exchange)
+        self._exchanges[exchange.case] = without_text(exchange)
         return self._open().append("exchange", exchange.to_json())
 
     def recall(self, offset: int) -> Exchange:
@@ -60,8 +75,9 @@ class Books:
         if self._journal is not None:
             self._journal.append("verdict", result.to_json(), durable=False)
 
-    def result(self, item: str) -> ItemResult | None:
-        return self._results.get(item)
+    def case_of(self, item: str) -> str | None:
+        """The case of a planned item; None for a test that is no eval."""
+        return next((planned.case for planned in self.items if planned.item == item), None)
 
     def measured(self, case_id: str) -> Exchange | None:
         """A case's exchange without its texts: how long it took and what it cost."""
@@ -110,10 +126,3 @@ class Books:
             "cases": [case.to_json() for case in self.cases.values() if case.id in wanted],
             "items": [[item.item, item.case] for item in self.items],
         }
-
-
-def _without_text(exchange: Exchange) -> Exchange:
-    """What reports at the end count, not what was said: that is in the journal, and 10,000 replies are heavy."""
-    reply = exchange.reply
-    bare = None if reply is None else replace(reply, content="", reasoning="", details={})
-    return replace(exchange, reply=bare, raw=b"")

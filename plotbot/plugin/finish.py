@@ -13,12 +13,16 @@ from plotbot.measure.gate import GateResult, judge_gates
 from plotbot.measure.metrics import ModelMetrics, measure_run
 from plotbot.plugin.books import Books
 from plotbot.plugin.html_pages import HtmlPages
+from plotbot.plugin.recorded_runs import ReplayedRun
 from plotbot.plugin.run import MainRun
 from plotbot.report.markdown import summary_markdown
+from plotbot.report.moves import moved_lines
 from plotbot.report.summary import summarise
 from plotbot.report.table import summary_lines
-from plotbot.safe import one_line
+from plotbot.safe import one_line, visible
 from plotbot.settings_keys import EVERY_MODEL
+
+_MOST_NAMED = 5
 
 
 @dataclass(slots=True)
@@ -30,12 +34,15 @@ class Ending:
     interrupted: bool = False
     stopped_by_maxfail: bool = False
     faults: list[str] = field(default_factory=list)
+    wrong_models: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
 
 
 def end_run(run: MainRun, pages: HtmlPages, ending: Ending) -> int:
     """Close the books, write summary and pages, and give the exit status of DESIGN's precedence."""
+    # While the servers can still be asked; somebody who interrupts a run does not wait for them.
+    ending.wrong_models = [] if ending.interrupted else run.served_otherwise()
     try:
         run.stop()
     except KeepError as error:
@@ -44,11 +51,16 @@ def end_run(run: MainRun, pages: HtmlPages, ending: Ending) -> int:
         return exit_status(RunEnd(usage=run.problem is not None))
     metrics = measure_run(run.books.records())
     _warn_of_idle_gates(run, metrics, ending)
+    _warn_of_unfolded(run.books, ending)
     gates = judge_gates(metrics, run.settings.min_pass_rate, run.settings.gate)
     status = exit_status(_run_end(metrics, gates, run.books, ending))
-    paths = _Writing(run, run.books, ending).write(pages, metrics, gates, status) if run.books.opened else {}
-    ending.lines = summary_lines(metrics, gates, paths)
+    paths = _Writing(run, run.books, ending).write(pages, metrics, gates, status)
+    ending.lines = [*_moves(run, run.books), *summary_lines(metrics, gates, paths)]
     return status
+
+
+def _moves(run: MainRun, books: Books) -> list[str]:
+    return moved_lines(run.recorded.results, books.records().results) if isinstance(run, ReplayedRun) else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,23 +74,34 @@ class _Writing:
     def write(
         self, pages: HtmlPages, metrics: Sequence[ModelMetrics], gates: Sequence[GateResult], status: int
     ) -> dict[str, str]:
-        records, folder = self.books.records(), self.run.settings.report_dir
-        summary = summarise(records, metrics, gates, status)
-        summary["unfolded"] = dict(self.books.unfolded)
+        paths: dict[str, str] = {}
         try:
-            self.books.folder.write_json(self.books.folder.summary, summary, self.run.disk)
-            folder.mkdir(parents=True, exist_ok=True)
-            written = pages.finish(metrics, self._facts())
-            markdown = folder / "summary.md"
-            write_atomically(markdown, summary_markdown(records, metrics, gates).encode(), self.run.disk)
+            if self.books.opened:
+                paths |= self._write_summary(metrics, gates, status)
+            if self.books.opened or not self.run.keeps_answers:
+                paths |= self._write_reports(pages, metrics, gates)
         except (OSError, KeepError) as error:
             self.ending.faults.append(f"a report could not be written: {error}")
-            return {"run": self._short(self.books.folder.path)}
-        return {
-            "answers": self._short(self.run.settings.generated_dir),
-            "run": self._short(self.books.folder.path),
-            "reports": ", ".join(self._short(page) for page in written),
-        }
+        return paths
+
+    def _write_summary(
+        self, metrics: Sequence[ModelMetrics], gates: Sequence[GateResult], status: int
+    ) -> dict[str, str]:
+        folder = self.books.folder
+        summary = summarise(self.books.records(), metrics, gates, status)
+        summary |= {"unfolded": dict(self.books.unfolded), "wrong_models": self.ending.wrong_models}
+        folder.write_json(folder.summary, summary, self.run.disk)
+        return {"answers": self._short(self.run.settings.generated_dir), "run": self._short(folder.path)}
+
+    def _write_reports(
+        self, pages: HtmlPages, metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]
+    ) -> dict[str, str]:
+        folder = self.run.settings.report_dir
+        folder.mkdir(parents=True, exist_ok=True)
+        written = pages.finish(metrics, self._facts())
+        markdown = summary_markdown(self.books.records(), metrics, gates)
+        write_atomically(folder / "summary.md", markdown.encode(), self.run.disk)
+        return {"reports": ", ".join(self._short(page) for page in written)}
 
     def _facts(self) -> dict[str, object]:
         header = self.books.header
@@ -102,6 +125,14 @@ def _warn_of_idle_gates(run: MainRun, metrics: Sequence[ModelMetrics], ending: E
         ending.warnings.append(f"MIN_PASS_RATE names {one_line(model, 80)}, which was not asked: its gate says nothing")
 
 
+def _warn_of_unfolded(books: Books, ending: Ending) -> None:
+    """Say of each answer that is in the journal alone why it is there alone; of many, of the first few."""
+    reasons = list(books.unfolded.values())
+    ending.warnings += [f"kept in the journal, not in its title file: {visible(why)}" for why in reasons[:_MOST_NAMED]]
+    if len(reasons) > _MOST_NAMED:
+        ending.warnings.append(f"… and {len(reasons) - _MOST_NAMED} more answers; summary.json names them all")
+
+
 def _run_end(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult], books: Books, ending: Ending) -> RunEnd:
     tallies = [one.tally for one in metrics]
     return RunEnd(
@@ -110,7 +141,7 @@ def _run_end(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult], books
         interrupted=ending.interrupted,
         planned=len(books.items),
         # An answer that is not in its title file leaves the run incomplete, however good it was.
-        errors=sum(tally.error for tally in tallies) + len(books.unfolded),
+        errors=sum(tally.error for tally in tallies) + len(books.unfolded) + len(ending.wrong_models),
         not_run=sum(tally.not_run for tally in tallies),
         stopped_by_maxfail=ending.stopped_by_maxfail,
         failures={tally.model: tally.failed for tally in tallies},

@@ -38,10 +38,10 @@ class Run(Protocol):
     def exchange(self, case_id: str) -> Exchange:
         """The case's exchange, once it is durable."""
 
-    def folded(self, case_ids: Sequence[str]) -> None:
+    def note_folded(self, case_ids: Sequence[str]) -> None:
         """Say which answers are in their title files."""
 
-    def unfolded(self, reasons: Mapping[str, str]) -> None:
+    def note_unfolded(self, reasons: Mapping[str, str]) -> None:
         """Say which answers could not be folded, and why."""
 
     def refuse(self, problem: UsageProblem) -> None:
@@ -105,9 +105,9 @@ class LineServer:
             case "exchange":
                 return {"answer": self._run.exchange(message["case"]).to_json()}
             case "folded":
-                self._run.folded(message["cases"])
+                self._run.note_folded(message["cases"])
             case "unfolded":
-                self._run.unfolded(message["reasons"])
+                self._run.note_unfolded(message["reasons"])
             case "refuse":
                 self._run.refuse(UsageProblem(message["problem"]))
         return None
@@ -132,10 +132,10 @@ class RemoteRun:
     def exchange(self, case_id: str) -> Exchange:
         return Exchange.from_json(self._ask({"ask": "exchange", "case": case_id}))
 
-    def folded(self, case_ids: Sequence[str]) -> None:
+    def note_folded(self, case_ids: Sequence[str]) -> None:
         self._send({"ask": "folded", "cases": list(case_ids)})
 
-    def unfolded(self, reasons: Mapping[str, str]) -> None:
+    def note_unfolded(self, reasons: Mapping[str, str]) -> None:
         self._send({"ask": "unfolded", "reasons": dict(reasons)})
 
     def refuse(self, problem: UsageProblem) -> None:

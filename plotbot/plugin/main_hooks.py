@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
-from plotbot.errors import UsageProblem
 from plotbot.plugin import options
-from plotbot.plugin.again import as_in_last_run
-from plotbot.plugin.asking import Asking
+from plotbot.plugin.begin import begin_run
+from plotbot.plugin.crashes import Crashes
 from plotbot.plugin.finish import Ending, end_run
 from plotbot.plugin.html_pages import HtmlPages, case_row
 from plotbot.plugin.line import LineServer
 from plotbot.plugin.process import Process, begin_process
 from plotbot.plugin.reports import reply_text, result_on, show_reply
 from plotbot.plugin.run import MainRun
+from plotbot.plugin.signals import terminate_cleanly
 from plotbot.records import Exchange, ItemResult
-from plotbot.settings import load_settings
 
 _MAXFAIL = "stopping after"
-_AGAIN = ("lf", "failedfirst", "stepwise")
-"""pytest's options that name items of the last run: they find them only in the same sample."""
 
 
 class MainHooks:
     """One session of the main process, with or without workers."""
 
-    def __init__(self, config: pytest.Config, run: MainRun, ending: Ending) -> None:
+    def __init__(self, config: pytest.Config, run: MainRun, ending: Ending, crashes: Crashes) -> None:
         self._config = config
         self._run = run
         self._ending = ending
+        self._crashes = crashes
         self._pages = HtmlPages(config, run.settings.report_dir)
 
     def pytest_report_header(self) -> str | None:
@@ -42,6 +37,11 @@ class MainHooks:
             return None
         seed, origin = self._run.settings.sample_seed, self._run.settings.origins["SAMPLE_SEED"]
         return f"plotbot: sample seed {seed} ({origin}; repeat the sample with --sample-seed {seed})"
+
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        with terminate_cleanly():
+            return (yield)
 
     def pytest_collection_finish(self) -> None:
         """One message and status 4, without a traceback: what is wrong is the user's to put right."""
@@ -51,7 +51,7 @@ class MainHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Before anything is shown it is written down; a failing test shows what the model said."""
-        result = result_on(report) or self._crashed(report)
+        result = result_on(report) or self._crashes.result_of(report)
         if result is None or self._run.books is None:
             return
         self._run.books.note(result)
@@ -94,7 +94,7 @@ class MainHooks:
             terminalreporter.section("plotbot")
         for warning in dict.fromkeys(self._ending.warnings):
             terminalreporter.write_line(f"plotbot: {warning}", yellow=True)
-        for fault in self._ending.faults:
+        for fault in (*self._ending.faults, *(f"wrong_model: {why}" for why in self._ending.wrong_models)):
             terminalreporter.write_line(f"plotbot: {fault}", red=True)
         for line in self._ending.lines:
             terminalreporter.write_line(line)
@@ -109,14 +109,6 @@ class MainHooks:
                 terminal.write_line(reply_text(exchange))
         elif report.failed:
             show_reply(report, exchange)
-
-    def _crashed(self, report: pytest.TestReport) -> ItemResult | None:
-        """Xdist's own report of a test whose worker died: nobody else has a result for it."""
-        if report.when in {"setup", "call", "teardown"} or self._run.books is None:
-            return None
-        cases = {item.item: item.case for item in self._run.books.items}
-        case = cases.get(report.nodeid)
-        return None if case is None else ItemResult(case, report.nodeid, "error", "eval_code", report.longreprtext)
 
 
 class XdistHooks:
@@ -136,6 +128,8 @@ class XdistHooks:
             "line": self._line.ticket,
             "settings": self._run.settings.to_json(),
             "run": self._run.folder.run_id,
+            "keeps": self._run.keeps_answers,
+            "folded": sorted(self._run.folded),
         }
 
     @pytest.hookimpl(optionalhook=True)
@@ -153,37 +147,12 @@ class XdistHooks:
 
 
 def begin_main(config: pytest.Config) -> None:
-    """Make this process the main one. Raises `pytest.UsageError` for settings that cannot be used."""
-    try:
-        settings = load_settings(config.rootpath, os.environ, options.command_line(config))
-        if any(config.getoption(option, default=False) for option in _AGAIN):
-            settings = as_in_last_run(settings)
-    except UsageProblem as problem:
-        raise pytest.UsageError(str(problem)) from None
+    """Make this process the main one. Raises `pytest.UsageError` for settings and options that cannot be used."""
     ending = Ending()
-    asking = Asking(
-        settings,
-        embedded=config.getoption(options.EMBEDDED),
-        ask_user=_asks_at_terminal(config),
-        warn=ending.warnings.append,
-    )
-    run = MainRun(settings, asking, stops_early=bool(config.getoption("maxfail")))
-    begin_process(config, Process(settings, run.folder.run_id, run))
-    config.pluginmanager.register(MainHooks(config, run, ending), "plotbot-main")
+    run = begin_run(config, ending.warnings.append)
+    begin_process(config, Process(run.settings, run.folder.run_id, run, run.keeps_answers, run.folded))
+    crashes = Crashes(run)
+    config.pluginmanager.register(MainHooks(config, run, ending, crashes), "plotbot-main")
     if config.pluginmanager.has_plugin("xdist"):
+        config.pluginmanager.register(crashes, "plotbot-crashes")
         config.pluginmanager.register(XdistHooks(config, run), "plotbot-xdist")
-
-
-def _asks_at_terminal(config: pytest.Config) -> Callable[[str], bool] | None:
-    """A yes-or-no question with pytest's capture out of the way; None where there is nobody to answer it."""
-    if config.getoption("numprocesses", None) or not sys.__stdin__ or not sys.__stdin__.isatty():
-        return None
-
-    def ask(question: str) -> bool:
-        capture = config.pluginmanager.get_plugin("capturemanager")
-        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-            if capture is not None:
-                capture.suspend_global_capture(in_=True)
-            return input(f"{question} [Y/n] ").strip().lower() in {"", "y", "yes"}
-
-    return ask

@@ -1,4 +1,4 @@
-"""pytest's command line: one option for every setting, and the flags that are no setting."""
+"""pytest's command line: one option for every setting, and the options that are no setting."""
 
 from __future__ import annotations
 
@@ -10,23 +10,48 @@ from plotbot.settings_keys import KEYS, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, gi
 
 EMBEDDED = "plotbot_embedded"
 SHOW_REPLIES = "plotbot_show_replies"
+RESUME = "plotbot_resume"
+RESUME_RUN = "plotbot_resume_run"
+MISSING = "plotbot_missing"
+REPLAY = "plotbot_replay"
+LOAD = "plotbot_load"
+PINNED = "plotbot_pinned"
+
+_FLAGS = (
+    (
+        "--embedded",
+        EMBEDDED,
+        "ask the small model that comes with plotbot, served by the embedded engine, instead of LM_STUDIO_URL",
+    ),
+    ("--show-replies", SHOW_REPLIES, "print every raw reply, not only of failing tests"),
+    (
+        "--resume",
+        RESUME,
+        "go on with the last run: judge the replies it has again, ask what is missing or was an error",
+    ),
+    ("--load", LOAD, "have LM Studio load each model at its turn, with CONTEXT_LENGTH where that is set"),
+    ("--pinned", PINNED, "refuse to ask any other model than the pinned one (PIN_PATH; `plotbot pin` writes it)"),
+    ("--missing", MISSING, "draw the sample from the titles that have no valid answer on disk yet"),
+)
+# Always with their argument: an option that may go without swallows the path behind it.
+_NAMING = (
+    ("--resume-run", RESUME_RUN, "RUN", "go on with the run of this id or folder, as --resume does with the last"),
+    (
+        "--replay",
+        REPLAY,
+        "RUN",
+        "judge the replies of the run of this id or folder again, with today's schema and checks; no server is asked",
+    ),
+)
 
 
 def add_options(parser: pytest.Parser) -> None:
     """Adds plotbot's options. All take text: a wrong value is reported with its source like any other setting's."""
     group = parser.getgroup("plotbot", "plotbot: story seeds from local models")
-    group.addoption(
-        "--embedded",
-        dest=EMBEDDED,
-        action="store_true",
-        help="ask the small model that comes with plotbot, served by the embedded engine, instead of LM_STUDIO_URL",
-    )
-    group.addoption(
-        "--show-replies",
-        dest=SHOW_REPLIES,
-        action="store_true",
-        help="print every raw reply, not only of failing tests",
-    )
+    for flag, destination, text in _FLAGS:
+        group.addoption(flag, dest=destination, action="store_true", help=text)
+    for option, destination, what, text in _NAMING:
+        group.addoption(option, dest=destination, metavar=what, help=text)
     for key in KEYS:
         group.addoption(key.option, **key.option_arguments())
     group.addoption(TOKEN_OPTION, **TOKEN_OPTION_ARGUMENTS)
@@ -35,3 +60,18 @@ def add_options(parser: pytest.Parser) -> None:
 def command_line(config: pytest.Config) -> dict[str, Sequence[str] | str]:
     """The text of the settings that were given as options, by key; see `plotbot.settings.load_settings`."""
     return given_options(lambda destination: config.getoption(destination, None))
+
+
+def contradiction(config: pytest.Config) -> str | None:
+    """Two options that cannot both be meant, in a sentence; None where there are no such two."""
+    given = [
+        option
+        for option, destination in (
+            ("--resume", RESUME),
+            ("--resume-run", RESUME_RUN),
+            ("--replay", REPLAY),
+            ("--missing", MISSING),
+        )
+        if config.getoption(destination)
+    ]
+    return f"{given[0]} and {given[1]} do not go together: give one of them" if len(given) > 1 else None

@@ -34,6 +34,8 @@ class Process:
     settings: Settings
     run_id: str
     run: Run
+    keeps_answers: bool = True
+    folded: frozenset[str] = frozenset()
     current: ItemState | None = None
     problem: UsageProblem | None = None
     _schemas: dict[Path, Schema] = field(default_factory=dict)

@@ -45,6 +45,13 @@ class EvalFiles:
     def to_json(self) -> dict[str, str]:
         return {"prompt": str(self.prompt), "schema": str(self.schema), "titles": str(self.titles)}
 
+    def below(self, root: Path) -> dict[str, str]:
+        """The files as the run's plan names them: from the project root, so that a run can be replayed elsewhere."""
+        return {
+            name: Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else path
+            for name, path in self.to_json().items()
+        }
+
     @classmethod
     def from_json(cls, data: Mapping[str, str]) -> Self:
         return cls(Path(data["prompt"]), Path(data["schema"]), Path(data["titles"]))

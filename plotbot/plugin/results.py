@@ -34,18 +34,20 @@ class Results:
         state = self._process.current
         if state is None or state.exchange is None or state.exchange.reply is not reply:
             raise KeepError("results.keep takes the very reply that the `reply` fixture gave to this eval")
-        self._writer.keep(answer_of(state, self._process.run_id))
         state.kept = True
+        # On resuming, an answer that is not in its title file any more was removed by somebody, and stays away.
+        if self._process.keeps_answers and state.case.id not in self._process.folded:
+            self._writer.keep(answer_of(state, self._process.run_id))
 
     def close(self) -> None:
         """Fold what is waiting; whatever cannot be folded is named to the main process."""
         unfolded = self._writer.close(CLOSE_SECONDS)
         if unfolded:
             reasons = {str(left.answer.meta["case"]): str(left.error) for left in unfolded}
-            self._process.run.unfolded(reasons)
+            self._process.run.note_unfolded(reasons)
 
     def _folded(self, answers: Sequence[Answer]) -> None:
-        self._process.run.folded([str(answer.meta["case"]) for answer in answers])
+        self._process.run.note_folded([str(answer.meta["case"]) for answer in answers])
 
 
 def make_writer(settings: Settings, on_folded: Callable[[Sequence[Answer]], None]) -> Writer:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import UTC, datetime
+from typing import Any
 
 from plotbot import __version__
 from plotbot.ask.dispatcher import Dispatcher
@@ -13,10 +14,11 @@ from plotbot.ask.executor import SlotExecutor
 from plotbot.errors import AskError, ServerProblem, UsageProblem
 from plotbot.keep.disk import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
-from plotbot.plan.plan import Plan
+from plotbot.plan.plan import Missing, Plan
 from plotbot.plugin.asking import Asking
 from plotbot.plugin.books import Books
 from plotbot.plugin.questions import EvalFiles, read_questions
+from plotbot.plugin.recorded_plan import RecordedPlan
 from plotbot.records import Case, Exchange, PlannedItem, Question
 from plotbot.settings import Settings
 
@@ -26,10 +28,14 @@ class MainRun:
 
     The plan is made while pytest collects; the server is asked once it is known which items are left. Methods are
     called from pytest's thread and, under xdist, from a thread for each worker. `problem` is the user's to put right
-    and ends the session with status 4.
+    and ends the session with status 4. What a run taken up again does otherwise stands in `recorded_runs`.
     """
 
-    def __init__(self, settings: Settings, asking: Asking, *, stops_early: bool) -> None:
+    keeps_answers = True
+
+    def __init__(
+        self, settings: Settings, asking: Asking, *, stops_early: bool = False, missing: Missing | None = None
+    ) -> None:
         self.settings = settings
         self.disk = Disk()
         self.folder = RunFolder(settings.runs_dir / new_run_id())
@@ -37,7 +43,9 @@ class MainRun:
         self.books: Books | None = None
         self._asking = asking
         self._stops_early = stops_early
-        self._plan: Plan | None = None
+        self._missing = missing
+        self._plan: Plan | RecordedPlan | None = None
+        self._begun = False
         self._dispatcher: Dispatcher | None = None
         self._executor: Executor | None = None
         self._questions: dict[EvalFiles, tuple[Question, ...]] = {}
@@ -45,40 +53,48 @@ class MainRun:
         # Planning and the first handshake happen once, whoever comes first; everybody else waits for the outcome.
         self._turn = threading.RLock()
 
+    @property
+    def folded(self) -> frozenset[str]:
+        """Cases whose answers are in their title files, or were removed from there by somebody."""
+        return frozenset()
+
     def cases(self, files: EvalFiles) -> Sequence[Case]:
         """The cases of an eval; makes the plan when asked first. Raises `UsageProblem` where none can be made."""
         with self._turn:
-            return self._planned().cases_of(self._read(files), files.titles)
+            plan, questions = self._planned(), self._read(files)
+            if isinstance(plan, RecordedPlan):
+                return plan.cases_of(questions, files)
+            return plan.cases_of(questions, files.titles)
 
     def select(self, items: Sequence[PlannedItem]) -> None:
         """Begin to ask what is left after deselection. Raises `UsageProblem` where the run is doomed from the start."""
         with self._turn:
-            if self._dispatcher is None and self.problem is None:
-                self._begin(items)
+            if not self._begun and self.problem is None:
+                self._begun = True
+                self._begin(items, self._some_books())
 
     def exchange(self, case_id: str) -> Exchange:
         """Block until the case's exchange is durable, and remember it until its item is shown."""
-        assert self._dispatcher is not None
-        assert self._plan is not None
-        exchange = self._dispatcher.exchange(self._plan.cases[case_id])
-        self._on_show[case_id] = exchange
+        exchange = self._on_show[case_id] = self._answer(self._case(case_id))
         return exchange
 
     def shown(self, case_id: str) -> Exchange | None:
         """The exchange that an item which reports now has just used; forgotten with this."""
         return self._on_show.pop(case_id, None)
 
-    def folded(self, case_ids: Sequence[str]) -> None:
-        if self.books is not None:
-            self.books.folded(case_ids)
+    def note_folded(self, case_ids: Sequence[str]) -> None:
+        self._some_books().folded(case_ids)
 
-    def unfolded(self, reasons: Mapping[str, str]) -> None:
-        if self.books is not None:
-            self.books.unfolded.update(reasons)
+    def note_unfolded(self, reasons: Mapping[str, str]) -> None:
+        self._some_books().unfolded.update(reasons)
 
     def refuse(self, problem: UsageProblem) -> None:
         """Note what is the user's to put right; the session ends when collection does. The first one counts."""
         self.problem = self.problem or problem
+
+    def served_otherwise(self) -> list[str]:
+        """In what the pinned models are not served any more at the end of a run; empty without `--pinned`."""
+        return self._asking.served_otherwise() if self.books is not None and self.books.opened else []
 
     def close(self) -> None:
         """Nothing is left to do: `stop` has ended what this process started."""
@@ -93,66 +109,92 @@ class MainRun:
         if self.books is not None:
             self.books.close()
 
-    def _planned(self) -> Plan:
+    def _planned(self) -> Plan | RecordedPlan:
         if self._plan is None:
-            self._plan = Plan(self.settings, self._asking.models())
+            self._plan = self._new_plan()
             self.books = Books(self.folder, self._plan, self.disk)
         return self._plan
+
+    def _new_plan(self) -> Plan | RecordedPlan:
+        return Plan(self.settings, self._asking.models(), self._missing)
 
     def _read(self, files: EvalFiles) -> tuple[Question, ...]:
         if files not in self._questions:
             self._questions[files] = read_questions(files, self.settings)
         return self._questions[files]
 
-    def _begin(self, items: Sequence[PlannedItem]) -> None:
-        assert self._plan is not None
-        assert self.books is not None
-        cases = [self._plan.cases[item.case] for item in items]
+    def _begin(self, items: Sequence[PlannedItem], books: Books) -> None:
+        cases = [self._case(item.case) for item in items]
+        self._connect(cases)
+        books.items = tuple(items)
+        books.header = self._header()
+        self._begin_to_ask(cases, answered={})
+
+    def _connect(self, cases: Sequence[Case]) -> None:
+        """Make sure that answers can be kept, and look the servers over; nothing is asked before both are sure."""
         for folder in (self.settings.generated_dir, self.settings.runs_dir, self.settings.report_dir):
             check_writable(folder, self.disk)
-        self._asking.connect(list(dict.fromkeys(case.model for case in cases)))
-        self.books.items = tuple(items)
-        self.books.header = self._header()
-        self._greet_first(cases[0])
-        self._dispatcher = self._dispatcher_for(self._asking.window)
-        self._dispatcher.look_ahead(cases)
+        self._asking.connect(cases, self._planned().questions)
 
-    def _greet_first(self, case: Case) -> None:
+    def _begin_to_ask(self, cases: Sequence[Case], answered: Mapping[str, int]) -> None:
+        """Look ahead over *cases*, but for those *answered* before: their exchanges stand at these offsets."""
+        open_cases = [case for case in cases if case.id not in answered]
+        if open_cases:
+            self._greet_first(open_cases[0].model)
+        # After the greeting: of a model that it has loaded the slots are known only now.
+        self._dispatcher = self._dispatcher_for(self._asking.window, self._some_books())
+        for case_id, offset in answered.items():
+            self._dispatcher.already(self._case(case_id), offset)
+        self._dispatcher.look_ahead(open_cases)
+
+    def _greet_first(self, model: str) -> None:
         """The first model's handshake comes before any test, so that a doomed run ends before it has begun."""
         try:
-            self._enter(case.model)
+            self._enter(model)
         except AskError as error:
-            raise ServerProblem(f"{case.model} cannot be asked: {error.message} ({error.category})") from None
+            raise ServerProblem(f"{model} cannot be asked: {error.message} ({error.category})") from None
 
-    def _dispatcher_for(self, window: int) -> Dispatcher:
-        assert self.books is not None
+    def _dispatcher_for(self, window: int, books: Books) -> Dispatcher:
         self._executor = SlotExecutor(window)
         return Dispatcher(
             self._executor,
             window,
             ask=self._ask,
-            keep=self.books.keep,
-            recall=self.books.recall,
+            keep=books.keep,
+            recall=books.recall,
             enter=self._enter,
             ahead=window if self._stops_early else None,
         )
 
+    def _answer(self, case: Case) -> Exchange:
+        assert self._dispatcher is not None, "nobody asks before the items are selected"
+        return self._dispatcher.exchange(case)
+
     def _ask(self, case: Case) -> Exchange:
-        assert self._plan is not None
-        return self._asking.ask(case, self._plan.questions[case.prompt_hash])
+        return self._asking.ask(case, self._planned().questions[case.prompt_hash])
 
     def _enter(self, model: str) -> None:
-        assert self._plan is not None
-        prompts = [question.prompt for question in self._plan.questions.values()]
+        prompts = [question.prompt for question in self._planned().questions.values()]
         self._asking.enter(model, prompts[0])
 
-    def _header(self) -> dict[str, object]:
+    def _case(self, case_id: str) -> Case:
+        return self._planned().cases[case_id]
+
+    def _some_books(self) -> Books:
+        assert self.books is not None, "there are books as soon as there is a plan"
+        return self.books
+
+    def _header(self) -> dict[str, Any]:
         values = self.settings.to_json()
         return {
             "plotbot": __version__,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "sample_seed": self.settings.sample_seed,
-            "models": list(self._plan.models) if self._plan else [],
+            "models": list(self._planned().models),
+            "evals": [
+                {"files": files.below(self.settings.root), "hashes": [question.hash for question in questions]}
+                for files, questions in self._questions.items()
+            ],
             "settings": values["values"],
             "origins": values["origins"],
             **self._asking.facts(),

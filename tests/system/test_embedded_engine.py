@@ -159,8 +159,14 @@ def test_a_missing_model_file_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path
 def test_a_file_that_is_no_model_shows_the_end_of_the_engines_log(tmp_path: Path) -> None:
     nonsense = tmp_path / "nonsense.gguf"
     nonsense.write_bytes(b"this is not a model")
-    with pytest.raises(EngineError, match=r"did not start(?s:.*)exit status 1(?s:.*)log:\n.+"):
+    with pytest.raises(EngineError, match=r"did not start: it ended with exit status 1\. The end of its log:\n.+"):
         EmbeddedEngine.start(model_path=nonsense)
+
+
+def test_a_child_that_never_answers_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_START_SECONDS", 0.0)
+    with pytest.raises(EngineError, match=r"did not start: it was silent for 0 s"):
+        EmbeddedEngine.start()
 
 
 def test_without_xllamacpp_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

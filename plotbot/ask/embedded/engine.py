@@ -24,7 +24,7 @@ from plotbot.errors import EngineError
 
 MODEL_ID = "story-seeds-2m"
 MODEL_PATH = Path(__file__).with_name("story-seeds.gguf")
-MODEL_SHA256 = "e1966484b62bd78c14da19c8f9ea8953d9c893ef9cff60be2349c9f97b56325a"
+MODEL_SHA256 = "13bb1f5cba69c0b12b2933efce77033d49f2738d2c0a5cac1e46f6b671863a1e"
 CONTEXT_LENGTH = 2048
 
 _START_SECONDS = 60.0
@@ -46,8 +46,8 @@ class EmbeddedEngine:
         self._process = process
 
     @classmethod
-    def start(cls, *, slots: int = 4, model_path: Path | None = None) -> Self:
-        """Start the child and wait until it answers; EngineError says why it does not.
+    def start(cls, *, slots: int = 4, context_length: int = CONTEXT_LENGTH, model_path: Path | None = None) -> Self:
+        """Start the child and wait until it answers; EngineError says why it does not. *context_length* is each slot's.
 
         The packaged model must be the one that was measured, byte for byte. A *model_path* of one's own is only hashed.
         """
@@ -56,7 +56,7 @@ class EmbeddedEngine:
         sha256 = _packaged_sha256() if model_path is None else _sha256(model_path)
         path = MODEL_PATH if model_path is None else model_path
         with tempfile.TemporaryFile() as log:
-            process = _spawn(path, slots, log)
+            process = _spawn(path, slots, context_length, log)
             url = _reported_url(process, log)
         return cls(process, url, sha256)
 
@@ -96,10 +96,10 @@ def _sha256(path: Path) -> str:
         raise EngineError(f"The embedded model {path} cannot be read ({reason}). Reinstall plotbot.") from error
 
 
-def _spawn(model: Path, slots: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _spawn(model: Path, slots: int, context_length: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
     # -P keeps the working directory off the child's path: a random.py that lies there must not be imported.
     command = [sys.executable, "-P", "-m", _SERVE]
-    order = {"model": str(model.resolve()), "alias": MODEL_ID, "slots": slots, "context": CONTEXT_LENGTH}
+    order = {"model": str(model.resolve()), "alias": MODEL_ID, "slots": slots, "context": context_length}
     try:
         return subprocess.Popen(  # noqa: S603  our own interpreter and module
             [*command, json.dumps(order)],
@@ -122,40 +122,39 @@ def _reported_url(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
     """The address that the child reports when it answers requests."""
     try:
         line = _first_line(process)
+    except BaseException:  # Ctrl-C while it starts: nothing may be left running
+        _end(process)
+        raise
+    if line:
         report: dict[str, Any] = json.loads(line)
         return str(report["url"])
-    except BaseException as error:
-        _end(process)
-        if isinstance(error, (ValueError, KeyError)):
-            raise EngineError(_failure(process, log)) from error
-        raise
+    _end(process)
+    silent = f"was silent for {_START_SECONDS:.0f} s"
+    why = silent if line is None else f"ended with exit status {process.returncode}"
+    raise EngineError(f"The embedded engine did not start: it {why}. The end of its log:\n{_tail(log)}")
 
 
-def _first_line(process: subprocess.Popen[bytes]) -> bytes:
-    """The first line on the child's stdout; empty when it ends, or takes too long."""
+def _first_line(process: subprocess.Popen[bytes]) -> bytes | None:
+    """The first line on the child's stdout: empty when the child has ended, None when time is up."""
     lines: list[bytes] = []
 
     def read() -> None:
-        with contextlib.suppress(OSError, ValueError):  # the pipe is closed under the reader when time is up
-            lines.append(process.stdout.readline() if process.stdout else b"")
+        lines.append(process.stdout.readline() if process.stdout else b"")
 
     # A thread, because Windows cannot wait for a pipe with a time limit.
     reader = threading.Thread(target=read, name="plotbot-engine-start", daemon=True)
     reader.start()
     reader.join(_START_SECONDS)
-    if not lines:
-        process.kill()
-        reader.join()
-    return b"".join(lines)
+    if lines:
+        return lines[0]
+    process.kill()
+    reader.join()
+    return None
 
 
-def _failure(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
+def _tail(log: IO[bytes]) -> str:
     log.seek(0)
-    tail = log.read()[-_LOG_TAIL:].decode("utf-8", "replace").strip()
-    return (
-        f"The embedded engine did not start within {_START_SECONDS:.0f} s or ended (exit status {process.returncode}). "
-        f"The end of its log:\n{tail or '(empty)'}"
-    )
+    return log.read()[-_LOG_TAIL:].decode("utf-8", "replace").strip() or "(empty)"
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -55,6 +55,7 @@ def _serve(order: dict[str, Any]) -> Any:
     params.n_parallel = order["slots"]
     params.n_ctx = order["slots"] * order["context"]
     params.n_gpu_layers = 0
+    params.fit_params = False  # two megabytes fit
     # A second thread makes a model of this size slower, on busy cores by far.
     params.cpuparams.n_threads = 1
     params.cpuparams_batch.n_threads = 1

@@ -26,7 +26,7 @@ def _denying(hooked: Hooked, call: str) -> Disk:
 
 
 def test_a_run_id_is_a_safe_name_that_sorts_by_time() -> None:
-    ids = [new_run_id(lambda n=n: NOON + timedelta(seconds=n)) for n in range(100)]  # type: ignore[misc]
+    ids = [new_run_id(lambda n=n: NOON + timedelta(milliseconds=n)) for n in range(2000)]  # type: ignore[misc]
     assert ids == sorted(ids)
     assert ids[0].startswith("20261122-121501-")
     assert all(is_plain_name(run_id) for run_id in ids)
@@ -74,20 +74,20 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
 
 
 def test_runs_are_listed_oldest_first_and_nothing_else_is(tmp_path: Path) -> None:
-    for name in ("20261122-121501-7f3a", "20251122-121501-ffff", "notes", "20261122-121501-zzzz"):
+    for name in ("20261122-121501-7f3a01", "20251122-121501-ffff01", "notes", "20261122-121501-zzzzzz"):
         (tmp_path / name).mkdir()
-    (tmp_path / "20271122-121501-0000").write_bytes(b"a file")
-    assert [run.run_id for run in list_runs(tmp_path)] == ["20251122-121501-ffff", "20261122-121501-7f3a"]
+    (tmp_path / "20271122-121501-000001").write_bytes(b"a file")
+    assert [run.run_id for run in list_runs(tmp_path)] == ["20251122-121501-ffff01", "20261122-121501-7f3a01"]
     newest = last_run(tmp_path)
     assert newest is not None
-    assert newest.run_id == "20261122-121501-7f3a"
-    assert find_run(tmp_path, "20251122-121501-ffff").path == tmp_path / "20251122-121501-ffff"
+    assert newest.run_id == "20261122-121501-7f3a01"
+    assert find_run(tmp_path, "20251122-121501-ffff01").path == tmp_path / "20251122-121501-ffff01"
 
 
-@pytest.mark.parametrize("run_id", ["20270101-000000-0000", "../../etc", "", "\0"])
+@pytest.mark.parametrize("run_id", ["20270101-000000-000000", "../../etc", "", "\0"])
 def test_an_unknown_run_is_named_beside_the_newest(tmp_path: Path, run_id: str) -> None:
-    (tmp_path / "20261122-121501-7f3a").mkdir()
-    with pytest.raises(InputError, match="the newest here: 20261122-121501-7f3a"):
+    (tmp_path / "20261122-121501-7f3a01").mkdir()
+    with pytest.raises(InputError, match="the newest here: 20261122-121501-7f3a01"):
         find_run(tmp_path, run_id)
 
 

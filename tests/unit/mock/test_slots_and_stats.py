@@ -57,6 +57,18 @@ def test_utilisation_is_busy_time_over_all_slots() -> None:
     assert ModelStats(4, busy_seconds=6.0, first_in=10.0, last_out=12.0).utilisation == pytest.approx(0.75)
 
 
+def test_utilisation_until_the_last_leaves_out_the_slots_that_ran_out_of_work() -> None:
+    figures = ModelStats(2, first_in=10.0)
+    figures.slot_taken(10.0, counted=True)
+    figures.slot_taken(10.0, counted=True)
+    figures.slot_freed(11.0, counted=True)
+    figures.slot_taken(12.0, counted=True)
+    figures.slot_freed(13.0, counted=True)
+    figures.slot_freed(18.0, counted=True)
+    assert figures.utilisation_until_last == pytest.approx(0.75)
+    assert figures.busy_seconds == pytest.approx(10.0)
+
+
 def test_two_models_asked_at_once_are_seen(serve: Serve, connect: Connect, until: Until) -> None:
     models = (ModelSpec("a", latency=Latency(5)), ModelSpec("b"))
     server = serve(models=models)

@@ -1,0 +1,83 @@
+"""`plotbot pin`: write down which model is served now, so that `pytest evals --pinned` asks no other."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from plotbot.ask.fingerprint import fingerprint
+from plotbot.ask.host import find_server
+from plotbot.ask.loading import start_embedded
+from plotbot.ask.pin import FIELDS, Pin, pinned_json
+from plotbot.ask.server import ServerFacts, resolve_models
+from plotbot.commands.project import add_settings_arguments, project_settings
+from plotbot.errors import KeepError, ServerProblem
+from plotbot.keep.atomic import write_atomically
+from plotbot.keep.disk import Disk
+from plotbot.safe import one_line, visible
+from plotbot.settings import Settings
+
+Fingerprints = Mapping[str, Mapping[str, Any]]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--embedded", action="store_true", help="pin the model that comes with plotbot")
+    add_settings_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Raises UsageProblem where there is nothing to pin, or it cannot be told well enough."""
+    settings = project_settings(args)
+    served = _embedded(settings) if args.embedded else _on_all_hosts(settings)
+    try:
+        settings.pin_path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(settings.pin_path, pinned_json(served), Disk())
+    except OSError as error:
+        raise KeepError(f"{settings.pin_path} cannot be written: {error.strerror or error}") from None
+    for model in served.values():
+        print("\n".join(_lines(model)))
+    print(f"\nPinned in {visible(str(settings.pin_path))}. pytest evals --pinned asks nothing else.")
+    return 0
+
+
+def _embedded(settings: Settings) -> Fingerprints:
+    with start_embedded(settings) as engine:
+        facts = find_server(engine.url, settings, None)
+        return {engine.alias: fingerprint(facts, engine.alias, sha256=engine.sha256)}
+
+
+def _on_all_hosts(settings: Settings) -> Fingerprints:
+    """What the first host serves; the others must serve the same."""
+    token = None if settings.lm_api_token is None else settings.lm_api_token.reveal()
+    hosts = [find_server(url, settings, token) for url in settings.lm_studio_url]
+    models = resolve_models(hosts[0], settings.model)
+    served = {model: _served(hosts[0], model) for model in models}
+    for host in hosts[1:]:
+        _check_alike(host, models, Pin(settings.pin_path, {str(one["key"]): one for one in served.values()}))
+    return served
+
+
+def _served(facts: ServerFacts, model: str) -> dict[str, Any]:
+    told = facts.model(model)
+    if told is not None and told.loaded is False:
+        raise ServerProblem(
+            f"{one_line(model, 120)} is not loaded, so its context and slots cannot be pinned. Load it (lms load)."
+        )
+    return fingerprint(facts, model)
+
+
+def _check_alike(facts: ServerFacts, models: Sequence[str], first: Pin) -> None:
+    resolve_models(facts, models)
+    for model in models:
+        differences = first.differences(_served(facts, model))
+        if differences:
+            raise ServerProblem(
+                f"{facts.url} serves {one_line(model, 120)} otherwise than the first host: "
+                f"{'; '.join(map(str, differences))}. Load the same on all of them, or pin one host."
+            )
+
+
+def _lines(served: Mapping[str, Any]) -> list[str]:
+    width = max(map(len, FIELDS))
+    return [f"{field:<{width}}  {visible(str(served[field]))}" for field in FIELDS if field in served]

@@ -1,0 +1,81 @@
+// The page's data. The index is read at once; chunks are unpacked when a case is opened, and kept.
+
+const index = JSON.parse(byId("index").textContent);
+const entries = index.entries;
+const unpacked = new Map();
+
+const OUTCOMES = {
+  passed: { sign: "✓", words: "passed" },
+  failed: { sign: "✕", words: "failed" },
+  error: { sign: "!", words: "error" },
+  skipped: { sign: "–", words: "skipped" },
+  not_run: { sign: "·", words: "not run" },
+};
+
+const entryByKey = new Map(entries.key.map((key, entry) => [key, entry]));
+
+// Entry numbers of each title, in plan order.
+const entriesOfTitle = index.titles.map(() => []);
+entries.title.forEach((title, entry) => entriesOfTitle[title].push(entry));
+
+function outcomeOf(entry) {
+  return index.categories[entries.category[entry]][0];
+}
+
+function categoryOf(entry) {
+  const [outcome, category] = index.categories[entries.category[entry]];
+  return outcome === "not_run" ? "not run" : category;
+}
+
+function contenderOf(entry) {
+  return index.columns[entries.column[entry]][0];
+}
+
+function differs(position) {
+  return new Set(index.columns.map((column) => column[position])).size > 1;
+}
+
+const formatsDiffer = differs(1);
+const promptsDiffer = differs(2);
+const repeatsDiffer = entries.repeat.some((repeat) => repeat > 1);
+
+// What tells a column from its neighbours of the same model; empty where nothing does.
+function columnDetails(column) {
+  const [contender, format, prompt] = index.columns[column];
+  const run = index.contenders[contender].run;
+  return [run && `run ${run}`, formatsDiffer && format, promptsDiffer && `prompt ${prompt}`].filter(Boolean).join(" · ");
+}
+
+function contenderLabel(contender) {
+  const { model, run } = index.contenders[contender];
+  return run ? `${model} · run ${run}` : model;
+}
+
+const canUnpack = typeof DecompressionStream === "function";
+
+async function unpack(id) {
+  if (!unpacked.has(id)) unpacked.set(id, inflate(byId(id).textContent));
+  return unpacked.get(id);
+}
+
+async function inflate(base64) {
+  const bytes = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  return JSON.parse(await new Response(stream).text());
+}
+
+// All that is known of an entry's case.
+async function payloadOf(entry) {
+  const place = entries.place[entry];
+  const chunk = index.starts.findLastIndex((start) => start <= place);
+  return (await unpack(`chunk-${chunk}`))[place - index.starts[chunk]];
+}
+
+// A text that may stand in the table of shared texts.
+async function sharedText(part) {
+  return typeof part === "number" ? (await unpack("texts"))[part] : part;
+}
+
+async function messageText(message) {
+  return (await Promise.all(message.parts.map(sharedText))).join("");
+}

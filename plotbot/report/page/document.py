@@ -1,0 +1,240 @@
+"""The page as one HTML document: its data, its own style and scripts, and a policy that allows nothing else."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from plotbot.measure.accounting import total_tally
+from plotbot.measure.gate import GateResult
+from plotbot.measure.metrics import ModelMetrics, speed_of
+from plotbot.records import Exchange
+from plotbot.report import figures
+from plotbot.report.page import words
+from plotbot.report.page.entries import Entry, Matrix, build_matrix
+from plotbot.report.page.packing import Chunks, Texts, ascii_json
+from plotbot.report.page.payloads import payload
+from plotbot.report.page.runs import PageRun
+
+SCRIPTS = ("dom", "data", "overview", "violations", "matrix", "marks", "case", "course", "start")
+_LONGEST_TITLE = 300
+_SLOT = re.compile(r"\{\{(\w+)\}\}")
+_MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+
+
+@dataclass(frozen=True, slots=True)
+class PageData:
+    """All that the scripts read: the index that they read at once, and packed what they read when a case is opened."""
+
+    index: dict[str, Any]
+    chunks: Sequence[str]
+    texts: str
+
+
+def write_page(runs: Sequence[PageRun], made_at: str) -> bytes:
+    """The page that compares the models of *runs*, as the bytes of its file.
+
+    *made_at* is the one time it states, shown as given. The same input gives the same bytes.
+    """
+    data = page_data(runs, made_at)
+    style, script = _read("page.css"), _script()
+    slots = {
+        "policy": _policy(style, script),
+        "style": style,
+        "script": script,
+        "index": _inert(data.index),
+        "texts": data.texts,
+        "chunks": "\n".join(
+            f'<script type="application/octet-stream" id="chunk-{number}">{chunk}</script>'
+            for number, chunk in enumerate(data.chunks)
+        ),
+    }
+    return _SLOT.sub(lambda match: slots[match[1]], _read("page.html")).encode("utf-8")
+
+
+def page_data(runs: Sequence[PageRun], made_at: str) -> PageData:
+    """The page's data, before it is put into a document."""
+    matrix = build_matrix(runs)
+    packing = _Packing(runs, matrix)
+    for number, run in enumerate(runs):
+        for exchange in run.exchanges:
+            packing.take(number, exchange)
+    packing.take_the_rest()
+    chunks, starts = packing.chunks.finish()
+    contenders = _contenders(runs, matrix)
+    index = {
+        "made_at": made_at,
+        "runs": [_run(run) for run in runs],
+        "words": _words(matrix, contenders, packing),
+        "contenders": [_contender(one) for one in contenders],
+        "columns": [[one.contender, one.response_format, one.prompt_hash] for one in matrix.columns],
+        "titles": [[name[:_LONGEST_TITLE], text[:_LONGEST_TITLE]] for name, text in matrix.titles],
+        "starts": starts,
+        **_entries(matrix, packing),
+    }
+    return PageData(index, chunks, packing.texts.packed())
+
+
+class _Packing:
+    """Takes exchanges as they come, packs each with its items, and remembers the few numbers that tables show."""
+
+    def __init__(self, runs: Sequence[PageRun], matrix: Matrix) -> None:
+        self.texts = Texts()
+        self.places: dict[str, int] = {}
+        self.seconds: dict[str, float] = {}
+        self.speeds: dict[str, float] = {}
+        self._runs = runs
+        self._items: dict[tuple[int, str], list[Entry]] = {}
+        for entry in matrix.entries:
+            self._items.setdefault((entry.run, entry.planned.case), []).append(entry)
+        self.chunks = Chunks(len(self._items))
+
+    def take(self, run: int, exchange: Exchange) -> None:
+        """Pack a planned case with its exchange; a later exchange of the case takes the place of an earlier one."""
+        entries = self._items.get((run, exchange.case))
+        if not entries:
+            return
+        self._put(entries, exchange)
+        if exchange.reply is None:
+            return
+        speed = speed_of(exchange)
+        for entry in entries:
+            self.seconds[entry.key] = exchange.seconds
+            if speed is not None:
+                self.speeds[entry.key] = speed.tokens_per_second
+
+    def take_the_rest(self) -> None:
+        """Pack the cases that were never asked: their prompts and verdicts are worth reading too."""
+        for entries in self._items.values():
+            if entries[0].key not in self.places:
+                self._put(entries, None)
+
+    def _put(self, entries: Sequence[Entry], exchange: Exchange | None) -> None:
+        conversation = self._runs[entries[0].run].conversation
+        number = self.chunks.add(payload(entries, exchange, conversation, self.texts, self.chunks.limit))
+        self.places.update((entry.key, number) for entry in entries)
+
+
+def _contenders(runs: Sequence[PageRun], matrix: Matrix) -> list[words.Contender]:
+    several = len(runs) > 1
+    found: dict[tuple[int, str], tuple[ModelMetrics, GateResult | None]] = {}
+    for number, run in enumerate(runs):
+        gates = {gate.model: gate for gate in run.gates}
+        found.update(((number, one.model), (one, gates.get(one.model))) for one in run.metrics)
+    # The order is the matrix's: its columns name contenders by number.
+    return [words.Contender(*found[key], runs[key[0]].records.run if several else "") for key in matrix.contenders]
+
+
+def _words(matrix: Matrix, contenders: Sequence[words.Contender], packing: _Packing) -> dict[str, Any]:
+    broken = Counter(place for entry in matrix.entries for place in entry.places)
+    unjudged = sum(entry.result is None and entry.key in packing.seconds for entry in matrix.entries)
+    return {
+        "best": words.which_is_best(contenders, _same_titles(matrix)),
+        "fails": words.what_fails_most(contenders, broken),
+        "missing": words.what_is_missing(contenders, unjudged),
+        "gates": words.gate_sentences(contenders),
+        "accounting": figures.accounting_line(total_tally(one.metrics.tally for one in contenders)),
+    }
+
+
+def _same_titles(matrix: Matrix) -> bool:
+    """Whether at least nine in ten of the rated titles were rated of every contender of which any were."""
+    rated: dict[int, set[int]] = {}
+    for entry in matrix.entries:
+        if entry.outcome in {"passed", "failed"}:
+            rated.setdefault(matrix.columns[entry.column].contender, set()).add(entry.title)
+    if not rated:
+        return True
+    return len(set.intersection(*rated.values())) >= 0.9 * len(set.union(*rated.values()))
+
+
+def _run(run: PageRun) -> dict[str, Any]:
+    header = run.records.header
+    return {"id": run.records.run, "facts": [[str(name), _fact(value)] for name, value in header.items()]}
+
+
+def _fact(value: object) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1, default=str)
+
+
+def _contender(one: words.Contender) -> dict[str, Any]:
+    metrics, tally = one.metrics, one.metrics.tally
+    return {
+        "model": metrics.model,
+        "run": one.run,
+        "rate": metrics.pass_rate,
+        "rate_words": figures.percent(metrics.pass_rate),
+        "interval": None if metrics.interval is None else [metrics.interval.low, metrics.interval.high],
+        "interval_words": figures.interval_percent(metrics.interval),
+        "counts": [tally.planned, tally.passed, tally.failed, tally.error, tally.skipped, tally.not_run],
+        "failures": dict(metrics.failures),
+        "errors": dict(metrics.errors),
+        "tolerated": metrics.tolerated,
+        "seconds": [figures.seconds(metrics.seconds_median), figures.seconds(metrics.seconds_p95)],
+        "speed": None if metrics.speed is None else [metrics.speed.tokens_per_second, metrics.speed.source],
+        "extra_attempts": metrics.extra_attempts,
+        "tokens": [metrics.prompt_tokens, metrics.completion_tokens],
+        "gate": None if one.gate is None else [one.gate.verdict, one.gate.threshold],
+    }
+
+
+def _entries(matrix: Matrix, packing: _Packing) -> dict[str, Any]:
+    """The entries by columns of numbers, which is a third of the size of one object each."""
+    categories = list(dict.fromkeys((entry.outcome, entry.category) for entry in matrix.entries))
+    places = list(dict.fromkeys(place for entry in matrix.entries for place in entry.places))
+    category_numbers = {category: number for number, category in enumerate(categories)}
+    place_numbers = {place: number for number, place in enumerate(places)}
+    return {
+        "categories": categories,
+        "places": places,
+        "entries": {
+            "key": [entry.key for entry in matrix.entries],
+            "title": [entry.title for entry in matrix.entries],
+            "column": [entry.column for entry in matrix.entries],
+            "category": [category_numbers[entry.outcome, entry.category] for entry in matrix.entries],
+            "place": [packing.places[entry.key] for entry in matrix.entries],
+            "repeat": [entry.case.repeat if entry.case else 1 for entry in matrix.entries],
+            "seconds": [_rounded(packing.seconds.get(entry.key), 3) for entry in matrix.entries],
+            "speed": [_rounded(packing.speeds.get(entry.key), 1) for entry in matrix.entries],
+            "broken": {
+                number: [place_numbers[place] for place in entry.places]
+                for number, entry in enumerate(matrix.entries)
+                if entry.places
+            },
+        },
+    }
+
+
+def _rounded(value: float | None, digits: int) -> float | None:
+    return None if value is None else round(value, digits)
+
+
+def _script() -> str:
+    """The scripts as one, in a scope of its own."""
+    body = "\n".join(_read(f"{name}.js") for name in SCRIPTS)
+    return f'(() => {{\n"use strict";\n{body}\n}})();\n'
+
+
+def _policy(style: str, script: str) -> str:
+    allowed = f"script-src {_hash(script)}; style-src {_hash(style)}"
+    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _inert(value: object) -> str:
+    """JSON that no HTML parser can find an end tag, a comment or an entity in."""
+    return re.sub("[<>&]", lambda match: _MARKUP[match[0]], ascii_json(value))
+
+
+def _read(name: str) -> str:
+    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,130 @@
+"""The matrix: titles × columns, with an entry for every planned item.
+
+A column is what a reader compares: a model, and, where they differ, its run, prompt and response format.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from plotbot.measure.accounting import UNKNOWN_MODEL
+from plotbot.records import Case, ItemResult, PlannedItem
+from plotbot.report.page.runs import PageRun
+from plotbot.report.page.violations import Place, places_of
+from plotbot.safe import digest
+
+NOT_RUN = "not_run"
+Value = TypeVar("Value", bound=Hashable)
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """What a column of the matrix holds; *contender* is the number of its model and run."""
+
+    contender: int
+    response_format: str
+    prompt_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One planned item. *key* addresses it in links; *title* and *column* are numbers of the matrix's lists."""
+
+    key: str
+    run: int
+    planned: PlannedItem
+    case: Case | None
+    result: ItemResult | None
+    title: int
+    column: int
+    places: tuple[Place, ...]
+
+    @property
+    def outcome(self) -> str:
+        """`passed`, `failed`, `skipped`, `error`, or `not_run`."""
+        if self.result is None:
+            return NOT_RUN
+        # As in the accounting: an outcome of a later version must not count for or against the model.
+        return self.result.outcome if self.result.outcome in {"passed", "failed", "skipped"} else "error"
+
+    @property
+    def category(self) -> str:
+        """The verdict's category; of an item without one its outcome."""
+        return self.outcome if self.result is None or self.outcome == "skipped" else self.result.category
+
+
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """All entries in plan order. *titles* are (id, text); *contenders* are (number of the run, model)."""
+
+    contenders: Sequence[tuple[int, str]]
+    titles: Sequence[tuple[str, str]]
+    columns: Sequence[Column]
+    entries: Sequence[Entry]
+
+
+def build_matrix(runs: Sequence[PageRun]) -> Matrix:
+    """Lay out the planned items of all runs, each once."""
+    building = _Building(runs)
+    for number, page in enumerate(runs):
+        for planned in {planned.item: planned for planned in page.records.items}.values():
+            building.add(number, page, planned)
+    return building.matrix()
+
+
+class _Numbered(Generic[Value]):
+    """Values, each once, numbered in the order of their coming."""
+
+    def __init__(self, values: Iterable[Value] = ()) -> None:
+        self._numbers: dict[Value, int] = {}
+        for value in values:
+            self.number(value)
+
+    def number(self, value: Value) -> int:
+        return self._numbers.setdefault(value, len(self._numbers))
+
+    def values(self) -> tuple[Value, ...]:
+        return tuple(self._numbers)
+
+
+class _Building:
+    def __init__(self, runs: Sequence[PageRun]) -> None:
+        models = ((number, one.model) for number, page in enumerate(runs) for one in page.metrics)
+        self._contenders = _Numbered(models)
+        self._titles = _Numbered[tuple[str, str]]()
+        self._columns = _Numbered[Column]()
+        self._keys: Counter[str] = Counter()
+        self._entries: list[Entry] = []
+
+    def add(self, run: int, page: PageRun, planned: PlannedItem) -> None:
+        case, result = page.records.cases.get(planned.case), page.records.results.get(planned.item)
+        contender = self._contenders.number((run, UNKNOWN_MODEL if case is None else case.model))
+        column = Column(contender, case.response_format, case.prompt_hash) if case else Column(contender, "", "")
+        # A plan that lost a case still tells its item, which stands in for the headline.
+        title = (case.title.id, case.title.text) if case else ("", planned.item)
+        self._entries.append(
+            Entry(
+                key=self._key(planned.case),
+                run=run,
+                planned=planned,
+                case=case,
+                result=result,
+                title=self._titles.number(title),
+                column=self._columns.number(column),
+                places=places_of(result.violations) if result else (),
+            )
+        )
+
+    def matrix(self) -> Matrix:
+        return Matrix(self._contenders.values(), self._titles.values(), self._columns.values(), tuple(self._entries))
+
+    def _key(self, case: str) -> str:
+        """The case's id; from its second item on, or in a second run, with a number."""
+        plain = case if _PLAIN_KEY.fullmatch(case) else digest(case, 16)
+        self._keys[plain] += 1
+        return plain if self._keys[plain] == 1 else f"{plain}.{self._keys[plain]}"

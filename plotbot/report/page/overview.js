@@ -1,0 +1,166 @@
+// The upper half: the answers in words, and the models side by side.
+
+const COUNTS = ["planned", "passed", "failed", "error", "skipped", "not run"];
+const BINS = 32;
+
+function sentence(parts) {
+  return el("p", {}, parts.map((part) => (typeof part === "string" ? part : name(part.name))));
+}
+
+function card(question, sentences, className) {
+  return el("div", { class: `card ${className || ""}` }, el("h2", {}, question), sentences.map(sentence));
+}
+
+function drawWords() {
+  const { best, fails, missing, gates } = index.words;
+  const one = index.contenders.length === 1;
+  byId("short").append(
+    card(one ? "How good is the model?" : "Which model is best?", best),
+    card("What fails most?", fails));
+  if (missing.length) byId("short").append(card("What is missing?", missing, "alert"));
+  if (gates.length) byId("short").append(card(gates.length === 1 ? "Does the gate hold?" : "Do the gates hold?", gates));
+}
+
+function drawHeadline() {
+  const models = new Set(index.contenders.map((one) => one.model)).size;
+  const runs = index.runs.length > 1 ? ` in ${index.runs.length} runs` : "";
+  byId("headline").textContent =
+    `${plural(models, "model", "models")}, ${plural(index.titles.length, "title", "titles")}${runs}`;
+  const names = index.runs.flatMap((run, position) => [position ? ", " : "", name(run.id)]);
+  byId("origin").append(...filled(el("span"), {}, ["Run ", ...names, ` · made ${index.made_at}`]).childNodes);
+}
+
+// Rate and interval on a scale from 0 to 100 %.
+function ratePlot(one) {
+  const plot = el("span", { class: "rate", "aria-hidden": "true" });
+  if (one.rate === null) return plot;
+  const [low, high] = one.interval;
+  plot.append(placed(el("span", { class: "interval" }), { left: `${low * 100}%`, width: `${(high - low) * 100}%` }));
+  plot.append(placed(el("span", { class: "point" }), { left: `${one.rate * 100}%` }));
+  if (one.gate) plot.append(placed(el("span", { class: "threshold" }), { left: `${one.gate[1] * 100}%` }));
+  return plot;
+}
+
+function drawModels() {
+  const gates = index.contenders.some((one) => one.gate);
+  const heads = ["model", "pass rate", "95 % interval, from 0 to 100 %", ...COUNTS, ...(gates ? ["gate"] : [])];
+  const head = el("tr", {}, heads.map((text, column) =>
+    el("th", { scope: "col", class: column === 1 || (column > 2 && column < 9) ? "figure" : null }, text)));
+  const rows = index.contenders.map((one) => el("tr", {},
+    el("th", { scope: "row" }, name(one.model), one.run ? el("span", { class: "quiet small" }, " run ", name(one.run)) : null),
+    el("td", { class: "figure strong", "data-label": "pass rate" }, one.rate_words),
+    el("td", { class: "plot" }, ratePlot(one), el("span", { class: "quiet small range" },
+      one.rate === null ? "nothing rated" : `${one.interval_words.replace("-", "–")} %`)),
+    one.counts.map((count, column) =>
+      el("td", { class: `figure ${count ? "" : "zero"}`, "data-label": COUNTS[column] }, number(count))),
+    gates ? el("td", { "data-label": "gate" }, one.gate ? one.gate[0] : "-") : null));
+  byId("models").append(el("table", { class: "models" }, el("thead", {}, head), el("tbody", {}, rows)));
+  byId("models").append(el("p", { class: "quiet small" },
+    `${index.words.accounting}. The pass rate is passed / (passed + failed): errors are the server's.`));
+}
+
+// Categories × models, the most frequent first: a bar for each count, on one scale.
+function drawFailures() {
+  const rows = categoryRows();
+  if (!rows.length) {
+    byId("failures").append(el("p", { class: "quiet" }, "Nothing: no answer failed and no error came up."));
+    return;
+  }
+  const most = Math.max(...rows.flatMap((row) => row.counts));
+  const head = el("tr", {}, el("th", { scope: "col" }, "category"),
+    index.contenders.map((_, contender) => el("th", { scope: "col" }, name(contenderLabel(contender)))));
+  const body = rows.map(({ outcome, category, counts }) => el("tr", {},
+    el("th", { scope: "row" }, el("button", {
+      type: "button", class: `link ${outcome}`, title: "Show these answers",
+      click: () => showOnly({ category: `${outcome}:${category}` }),
+    }, `${OUTCOMES[outcome].sign} `, name(category)), outcome === "error" ? el("span", { class: "quiet small" }, " error") : null),
+    counts.map((count) => el("td", {}, bar(count, most, outcome)))));
+  byId("failures").append(el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Failures by category and model" },
+    el("table", { class: "bars" }, el("thead", {}, head), el("tbody", {}, body))));
+}
+
+function categoryRows() {
+  const rows = ["failures", "errors"].flatMap((kind) => {
+    const names = new Set(index.contenders.flatMap((one) => Object.keys(one[kind])));
+    return [...names].map((category) => ({
+      outcome: kind === "failures" ? "failed" : "error", category,
+      counts: index.contenders.map((one) => one[kind][category] || 0),
+    }));
+  });
+  const sum = (row) => row.counts.reduce((total, count) => total + count, 0);
+  return rows.sort((one, other) =>
+    other.outcome.localeCompare(one.outcome) || sum(other) - sum(one) || (one.category < other.category ? -1 : 1));
+}
+
+function bar(count, most, outcome) {
+  return el("span", { class: "barcell" },
+    el("span", { class: `count ${count ? "" : "zero"}` }, number(count)),
+    el("span", { class: "track", "aria-hidden": "true" },
+      placed(el("span", { class: `bar ${outcome}` }), { width: `${(count / most) * 100}%` })));
+}
+
+function drawSpeed() {
+  const seconds = index.contenders.map((one) => `median ${one.seconds[0]} s · 95 % within ${one.seconds[1]} s`);
+  const speeds = index.contenders.map((one) =>
+    one.speed ? `median ${one.speed[0].toFixed(1)} · ${SOURCES[one.speed[1]] || one.speed[1]}` : "not known");
+  byId("speed").append(
+    distributions("Seconds for an answer", entries.seconds, seconds),
+    distributions("Tokens per second", entries.speed, speeds));
+}
+
+const SOURCES = { server: "as the server tells", measured: "measured, waiting included", mixed: "told and measured" };
+
+// One histogram a model over one scale; what lies beyond the 99th percentile of all is in the last bin.
+function distributions(title, values, notes) {
+  const known = values.filter((value) => value !== null).sort((one, other) => one - other);
+  const figure = el("figure", { class: "distribution" }, el("figcaption", {}, title));
+  if (!known.length) {
+    figure.append(el("p", { class: "quiet" }, "No answer arrived that could be timed."));
+    return figure;
+  }
+  const most = niceCeiling(known[Math.floor((known.length - 1) * 0.99)]);
+  const bins = index.contenders.map((_, contender) => histogram(values, contender, most));
+  bins.forEach((counts, contender) => figure.append(el("div", { class: "ridge" },
+    el("div", { class: "ridge-head" }, name(contenderLabel(contender)), el("span", { class: "quiet small" }, notes[contender])),
+    histogramPlot(counts))));
+  const beyond = known[known.length - 1] > most ? ` and more, up to ${axisNumber(known[known.length - 1])}` : "";
+  figure.append(el("div", { class: "axis quiet small", "aria-hidden": "true" },
+    el("span", {}, "0"), el("span", {}, axisNumber(most / 2)), el("span", {}, axisNumber(most) + beyond)));
+  return figure;
+}
+
+function histogram(values, contender, most) {
+  const counts = new Array(BINS).fill(0);
+  values.forEach((value, entry) => {
+    if (value === null || contenderOf(entry) !== contender) return;
+    counts[Math.min(Math.floor((value / most) * BINS), BINS - 1)] += 1;
+  });
+  return counts;
+}
+
+function histogramPlot(counts) {
+  const most = Math.max(...counts, 1);
+  const plot = svg("svg", { viewBox: `0 0 ${BINS} 10`, preserveAspectRatio: "none", "aria-hidden": "true", class: "histogram" });
+  counts.forEach((count, bin) => {
+    const height = count ? Math.max((count / most) * 10, 0.4) : 0;
+    plot.append(svg("rect", { x: bin + 0.06, y: 10 - height, width: 0.88, height }));
+  });
+  return plot;
+}
+
+// The next of 1, 2, 2.5, 4, 5, 8 × a power of ten: an axis that ends on a number people read.
+function niceCeiling(value) {
+  const power = 10 ** Math.floor(Math.log10(value || 1));
+  return power * ([1, 2, 2.5, 4, 5, 8, 10].find((step) => value <= step * power * 1.0001) || 10);
+}
+
+function axisNumber(value) {
+  return value >= 100 ? number(Math.round(value)) : String(Number(value.toPrecision(3)));
+}
+
+function drawAbout() {
+  byId("about").append(...index.runs.map((run) => el("details", {},
+    el("summary", {}, "Run ", name(run.id), ": versions, settings, parameters, fingerprints"),
+    el("dl", { class: "facts" }, run.facts.map(([fact, value]) => [
+      el("dt", {}, name(fact)), el("dd", {}, el("pre", {}, value))])))));
+}

@@ -1,0 +1,62 @@
+// The heat map: in how many answers a field breaks a keyword, of all models or of one.
+
+function drawViolations() {
+  if (!index.places.length) return;
+  byId("violations-section").hidden = false;
+  const target = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Schema violations by field and keyword" });
+  if (index.contenders.length > 1) byId("violations").append(contenderChoice((contender) => drawHeat(target, contender)));
+  byId("violations").append(target, el("p", { class: "quiet small" },
+    "In how many answers a field breaks a keyword of the schema. A number shows its answers."));
+  drawHeat(target, null);
+}
+
+function contenderChoice(changed) {
+  const select = el("select", { change: () => changed(select.value === "" ? null : Number(select.value)) },
+    el("option", { value: "" }, "all models"),
+    index.contenders.map((_, contender) => el("option", { value: contender }, visible(contenderLabel(contender)))));
+  return el("label", { class: "choice" }, "Violations of ", select);
+}
+
+function heatCounts(contender) {
+  const counts = index.places.map(() => 0);
+  for (const [entry, places] of Object.entries(entries.broken)) {
+    if (contender !== null && contenderOf(Number(entry)) !== contender) continue;
+    for (const place of places) counts[place] += 1;
+  }
+  return counts;
+}
+
+// Rows and columns by their sums over all models, so that they keep their places when another model is chosen.
+function ranked(position) {
+  const sums = new Map();
+  heatCounts(null).forEach((count, place) => {
+    const key = index.places[place][position];
+    sums.set(key, (sums.get(key) || 0) + count);
+  });
+  return [...sums.keys()].sort((one, other) => sums.get(other) - sums.get(one) || (one < other ? -1 : 1));
+}
+
+function drawHeat(target, contender) {
+  const counts = heatCounts(contender);
+  const most = Math.max(...counts, 1);
+  const fields = ranked(0);
+  const keywords = ranked(1);
+  const placeOf = new Map(index.places.map(([field, keyword], place) => [JSON.stringify([field, keyword]), place]));
+  const cell = (field, keyword) => {
+    const place = placeOf.get(JSON.stringify([field, keyword]));
+    const count = place === undefined ? 0 : counts[place];
+    return count ? heatCell(count, most, place, contender) : el("td", { class: "zero" }, "·");
+  };
+  target.replaceChildren(el("table", { class: "heat" },
+    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "field"), keywords.map((keyword) => el("th", { scope: "col" }, name(keyword))))),
+    el("tbody", {}, fields.map((field) => el("tr", {}, el("th", { scope: "row" }, name(field)), keywords.map((keyword) => cell(field, keyword)))))));
+}
+
+function heatCell(count, most, place, contender) {
+  const [field, keyword] = index.places[place];
+  const label = `${plural(count, "answer breaks", "answers break")} ${visible(keyword)} of ${visible(field)}`;
+  const strength = Math.sqrt(count / most);
+  const button = el("button", { type: "button", "aria-label": label, title: label, click: () => showOnly({ place, contender }) }, number(count));
+  if (strength > 0.6) button.classList.add("strong-heat");
+  return el("td", {}, placed(button, { "--heat": `${Math.round(12 + strength * 88)}%` }));
+}

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import json
+from typing import Any
+
+import pytest
+
+from plotbot import records
+from plotbot.records import (
+    ERROR_CATEGORIES,
+    FAILURE_CATEGORIES,
+    OK,
+    RECOVERABLE_CATEGORIES,
+    Attempt,
+    Case,
+    Exchange,
+    Fault,
+    Finding,
+    ItemResult,
+    Reply,
+    Title,
+    Verdict,
+    Violation,
+)
+from plotbot.report.cures import CURES
+
+HOSTILE = "\x00\x1b[2J\u202e \ud800 'quoted' {braced} 👻"
+CASE = Case("id", "slug", "qwen/qwen3-4b", Title("t", HOSTILE), "hash", "none", 2, 2**31 - 1)
+ATTEMPTS = (
+    Attempt("2026-11-22T12:00:00Z", 0.5, None, Fault("timeout", HOSTILE), "127.0.0.1:1234"),
+    Attempt("2026-11-22T12:00:01Z", 0.25, 200),
+)
+RECORDS: list[Any] = [
+    CASE,
+    Exchange("id", "m", "now", 0.25, ATTEMPTS, reply=Reply(HOSTILE, HOSTILE, "stop", "m", 1, 2, 3.5, {"a": [None]})),
+    Exchange("id", "m", "now", 0.25, ATTEMPTS, None, Fault("protocol", HOSTILE), {"a": 1}, raw=b"\x00\xff<html>"),
+    ItemResult("id", "evals/test_a.py::test_a[x]", "failed", "schema", HOSTILE, (Violation("$", "type", HOSTILE),),
+               (Finding("$[0]", "placeholder", HOSTILE),), recoverable=True, kept=True, seconds=1.5, phase="setup"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("record", RECORDS, ids=lambda record: type(record).__name__)
+def test_a_record_survives_the_journal_whatever_it_holds(record: Any) -> None:
+    line = json.dumps(record.to_json())
+    assert line.isascii()
+    assert type(record).from_json(json.loads(line)) == record
+
+
+def test_every_record_is_frozen_and_has_slots() -> None:
+    kinds = [kind for _, kind in inspect.getmembers(records, inspect.isclass) if dataclasses.is_dataclass(kind)]
+    assert len(kinds) >= 14
+    for kind in kinds:
+        assert kind.__dataclass_params__.frozen, kind
+        assert "__slots__" in vars(kind), kind
+
+
+def test_the_categories_are_apart_and_each_has_a_cure() -> None:
+    assert ERROR_CATEGORIES.isdisjoint(FAILURE_CATEGORIES)
+    assert RECOVERABLE_CATEGORIES < FAILURE_CATEGORIES
+    assert OK not in ERROR_CATEGORIES | FAILURE_CATEGORIES
+    assert set(CURES) == ERROR_CATEGORIES | FAILURE_CATEGORIES
+
+
+@pytest.mark.parametrize(
+    ("verdict", "ok"),
+    [(Verdict(OK), True), (Verdict("fenced"), False), (Verdict("fenced", recoverable=True, tolerated=True), True)],
+)
+def test_a_verdict_is_ok_when_it_is_good_or_tolerated(verdict: Verdict, ok: bool) -> None:
+    assert verdict.ok is ok

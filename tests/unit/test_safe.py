@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plotbot.safe import digest, file_stem, is_plain_name, one_line, slug, visible
+
+SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+QUICK = settings(max_examples=60, derandomize=True, database=None, deadline=None)
+ANY_TEXT = st.text(st.characters(codec=None), max_size=80)
+HOSTILE_IDS = [
+    "../../x",
+    "CON",
+    "con",
+    "nul.json",
+    "a.",
+    " ",
+    "",
+    "x" * 300,
+    "a\x00b",
+    "é",
+    "e\u0301",
+    "A",
+    "a/b",
+    "\ud800",
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("Qwen3 4B@Q8_0", "qwen3-4b-q8-0"),
+        ("Österreich  déjà", "osterreich-deja"),
+        ("日本", "x"),
+        ("", "x"),
+        ("--a--", "a"),
+        ("a" * 60, "a" * 40),
+        ("ab-" * 20, "ab-" * 12 + "ab-a"),
+    ],
+)
+def test_a_slug_is_ascii_and_short(text: str, expected: str) -> None:
+    assert slug(text) == expected
+
+
+@QUICK
+@given(ANY_TEXT)
+def test_any_text_becomes_a_slug_and_a_file_name(text: str) -> None:
+    assert SLUG.fullmatch(slug(text))
+    assert len(slug(text)) <= 40
+    assert is_plain_name(file_stem(text))
+
+
+@pytest.mark.parametrize("name", ["1abc2d", "a", "a_b-c", "x" * 64])
+def test_a_plain_id_is_its_own_file_name(name: str) -> None:
+    assert file_stem(name) == name
+
+
+def test_hostile_ids_have_file_names_of_their_own() -> None:
+    stems = [file_stem(name) for name in HOSTILE_IDS]
+    assert [is_plain_name(name) for name in HOSTILE_IDS] == [False] * len(HOSTILE_IDS)
+    assert len({stem.lower() for stem in stems}) == len(HOSTILE_IDS), "also where the file system ignores case"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a\x1b[2Jb", "a\\x1b[2Jb"),
+        ("a\u202eb", "a\\u202eb"),
+        ("\ud83d", "\\ud83d"),
+        ("\x9b\x7f\x00", "\\x9b\\x7f\\x00"),
+        ("\r\v", "\\r\\x0b"),
+        ("\u200b\ufeff", "\\u200b\\ufeff"),
+        ("\U000e0041", "\\U000e0041"),
+        ("line\n\ttab", "line\n\ttab"),
+        ("naïve 👻 日本 غراب", "naïve 👻 日本 غراب"),
+    ],
+)
+def test_what_moves_a_cursor_or_hides_is_made_visible(text: str, expected: str) -> None:
+    assert visible(text) == expected
+
+
+@QUICK
+@given(ANY_TEXT)
+def test_visible_text_can_be_encoded_and_is_visible_already(text: str) -> None:
+    shown = visible(text)
+    shown.encode("utf-8")
+    assert visible(shown) == shown
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "limit", "expected"),
+    [
+        ("a\n b\t\tc", 20, "a b c"),
+        ("abcdef", 6, "abcdef"),
+        ("abcdefg", 6, "abcde…"),
+        ("\x1b[31mred", 20, "\\x1b[31mred"),
+        ("\x00" * 100, 10, "\\x00\\x00\\…"),
+        ("abc", 1, "…"),
+    ],
+)
+def test_one_line_is_one_line_of_a_length(text: str, limit: int, expected: str) -> None:
+    assert one_line(text, limit) == expected
+
+
+def test_a_huge_text_is_cut_before_it_is_looked_at() -> None:
+    assert len(one_line("x " * 5_000_000, 50)) == 50
+
+
+def test_a_digest_takes_lone_surrogates_and_has_its_length() -> None:
+    assert len(digest("\ud800", 6)) == 6
+    assert digest("\ud800") != digest("\ud801")
