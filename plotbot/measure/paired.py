@@ -27,7 +27,7 @@ def mcnemar_exact(broken: int, fixed: int) -> float:
     """
     changed = broken + fixed
     tail = sum(math.comb(changed, count) for count in range(min(broken, fixed) + 1))
-    return min(2 * tail / 2**changed, 1.0)
+    return min(tail / 2 ** max(changed - 1, 0), 1.0)
 
 
 def difference_interval(pairs: Sequence[Pair]) -> Interval | None:
@@ -80,6 +80,5 @@ def _phi(pairs: Sequence[Pair]) -> float:
     if margins == 0:
         return 0.0
     covariance = both * neither - broken * fixed
-    if covariance > 0:
-        covariance = max(covariance - len(pairs) / 2, 0)
-    return covariance / math.sqrt(margins)
+    corrected = max(covariance - len(pairs) / 2, 0) if covariance > 0 else covariance
+    return corrected / math.sqrt(margins)

@@ -10,11 +10,13 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from plotbot.errors import UsageProblem
+from plotbot.keep.disk import Disk
 from plotbot.keep.title_reading import answered_titles
 from plotbot.plan.plan import Missing
 from plotbot.plugin import options
 from plotbot.plugin.again import as_in_last_run
 from plotbot.plugin.asking import Asking
+from plotbot.plugin.leftovers import fold_leftovers
 from plotbot.plugin.recorded_plan import as_recorded, find_recorded
 from plotbot.plugin.recorded_runs import ReplayedRun, ResumedRun
 from plotbot.plugin.run import MainRun
@@ -47,12 +49,12 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
         settings = as_recorded(settings, recorded, may_differ=replay is not None)
         asking = _asking(config, settings, warn, embedded=bool(recorded.header.get("embedded")))
         if replay is not None:
-            return ReplayedRun(settings, asking, recorded)
+            return ReplayedRun(settings, asking, recorded, warn=warn)
         return ResumedRun(settings, asking, recorded, warn=warn, stops_early=stops_early)
     if any(config.getoption(option, default=False) for option in _AGAIN):
         settings = as_in_last_run(settings)
-    missing = _without_answer(settings) if config.getoption(options.MISSING) else None
-    return MainRun(settings, _asking(config, settings, warn), stops_early=stops_early, missing=missing)
+    missing = _without_answer(settings, warn) if config.getoption(options.MISSING) else None
+    return MainRun(settings, _asking(config, settings, warn), warn=warn, stops_early=stops_early, missing=missing)
 
 
 def _asking(
@@ -69,9 +71,12 @@ def _asking(
     )
 
 
-def _without_answer(settings: Settings) -> Missing:
+def _without_answer(settings: Settings, warn: Callable[[str], None]) -> Missing:
     def missing(titles: Sequence[Title], model: str, question: Question) -> list[Title]:
-        answered = answered_titles(settings.generated_dir, titles, model, question.hash)
+        disk = Disk()
+        # An answer that a killed run has in its journal alone is not missing.
+        fold_leftovers(settings, disk, warn)
+        answered = answered_titles(settings.generated_dir, titles, model, question.hash, disk=disk)
         return [title for title in titles if title.id not in answered]
 
     return missing

@@ -50,6 +50,8 @@ class Books:
     def take_up(self, run: RunOnDisk, items: Sequence[PlannedItem]) -> None:
         """Go on with a run's own journal. Raises `InputError` where that run still runs."""
         self._journal = Journal.open(self.folder.journal, self._disk)
+        # It spoke of an end that was none.
+        self.folder.summary.unlink(missing_ok=True)
         known = {item.item for item in run.items}
         self.look_into(run, (*run.items, *(item for item in items if item.item not in known)))
         self._results.update(run.results)

@@ -81,13 +81,15 @@ def result_of(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
 def words_of(item: pytest.Item) -> str | None:
     """The verdict's explanation for a reply that is not good enough; None where the verdict is not the reason."""
     state = item.stash[STATE]
-    return None if state.verdict is None or state.verdict.ok else explain(state.verdict)
+    if state.verdict is None or state.verdict.ok:
+        return None
+    return explain(state.verdict, state.exchange.reply if state.exchange else None)
 
 
 def _eval_files(metafunc: pytest.Metafunc, settings: Settings) -> EvalFiles | None:
     """The files of an eval; None where the test asks for no `reply` and is an ordinary one."""
     where, marker = metafunc.definition.nodeid, metafunc.definition.get_closest_marker("eval")
-    if _PARAMETER not in metafunc.fixturenames:
+    if not _asks_a_model(metafunc):
         if marker is not None:
             raise InputError(f"{where}: marked as an eval, but it asks for no `reply` fixture")
         return None
@@ -96,8 +98,17 @@ def _eval_files(metafunc: pytest.Metafunc, settings: Settings) -> EvalFiles | No
     return EvalFiles.of_marker({} if marker is None else marker.kwargs, settings, where)
 
 
+def _asks_a_model(metafunc: pytest.Metafunc) -> bool:
+    """Whether the test asks for our `reply`, and not for a parameter of its own that happens to have that name."""
+    own: set[str] = set()
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        names = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
+        own.update(name.strip() for name in (names.split(",") if isinstance(names, str) else names))
+    return _PARAMETER in metafunc.fixturenames and _PARAMETER not in own
+
+
 def _parametrize(metafunc: pytest.Metafunc, files: EvalFiles | None, cases: Sequence[Case]) -> None:
-    if _PARAMETER in metafunc.fixturenames:
+    if _asks_a_model(metafunc):
         parameters = [(case, files) for case in cases]
         metafunc.parametrize(_PARAMETER, parameters, indirect=True, ids=[case.slug for case in cases])
 

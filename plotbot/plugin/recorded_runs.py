@@ -25,8 +25,7 @@ class ResumedRun(MainRun):
         warn: Callable[[str], None],
         stops_early: bool = False,
     ) -> None:
-        super().__init__(settings, asking, stops_early=stops_early)
-        self._warn = warn
+        super().__init__(settings, asking, warn=warn, stops_early=stops_early)
         self.folder = recorded.folder
         self._recorded = recorded
 
@@ -50,8 +49,8 @@ class ReplayedRun(MainRun):
 
     keeps_answers = False
 
-    def __init__(self, settings: Settings, asking: Asking, recorded: RunOnDisk) -> None:
-        super().__init__(settings, asking)
+    def __init__(self, settings: Settings, asking: Asking, recorded: RunOnDisk, *, warn: Callable[[str], None]) -> None:
+        super().__init__(settings, asking, warn=warn)
         self.folder = recorded.folder
         self.recorded = recorded
 

@@ -8,15 +8,14 @@ from plotbot.errors import KeepError
 from plotbot.judge import StrictJsonError, parse_strict
 from plotbot.keep.answer_queue import WritePolicy
 from plotbot.keep.disk import Disk
-from plotbot.keep.locks import TitleLocks
-from plotbot.keep.title_files import FoldOutcome, fold, sweep_temps
+from plotbot.keep.refolding import answer_of, fold_as_set, title_locks
+from plotbot.keep.title_files import sweep_temps
 from plotbot.keep.writer import Writer
-from plotbot.plugin.process import ItemState, Process
+from plotbot.plugin.process import Process
 from plotbot.records import Answer, Reply
 from plotbot.settings import Settings
 
 CLOSE_SECONDS = 2.0
-LOCKS_FOLDER = ".locks"
 
 
 class Results:
@@ -37,7 +36,8 @@ class Results:
         state.kept = True
         # On resuming, an answer that is not in its title file any more was removed by somebody, and stays away.
         if self._process.keeps_answers and state.case.id not in self._process.folded:
-            self._writer.keep(answer_of(state, self._process.run_id))
+            value = state.verdict.value if state.verdict is not None else _parsed(reply)
+            self._writer.keep(answer_of(self._process.run_id, state.case, state.exchange, value))
 
     def close(self) -> None:
         """Fold what is waiting; whatever cannot be folded is named to the main process."""
@@ -53,13 +53,7 @@ class Results:
 def make_writer(settings: Settings, on_folded: Callable[[Sequence[Answer]], None]) -> Writer:
     """The writer that the settings describe; it first sweeps what a killed process left behind."""
     disk = Disk()
-    locks = TitleLocks(
-        settings.generated_dir / LOCKS_FOLDER,
-        disk,
-        timeout=settings.file_lock_timeout,
-        poll_interval=settings.file_lock_poll_interval,
-        stale_seconds=settings.file_lock_stale_seconds,
-    )
+    locks = title_locks(settings, disk)
     sweep_temps(settings.generated_dir, settings.file_lock_stale_seconds, locks=locks, disk=disk)
     policy = WritePolicy(
         settings.write_strategy,
@@ -67,27 +61,7 @@ def make_writer(settings: Settings, on_folded: Callable[[Sequence[Answer]], None
         settings.write_batch_seconds,
         settings.write_batch_retry_limit,
     )
-
-    def fold_here(answers: Sequence[Answer], give_up: Callable[[], bool]) -> FoldOutcome:
-        return fold(answers, settings.generated_dir, locks=locks, disk=disk, give_up=give_up)
-
-    return Writer(fold_here, policy, on_folded)
-
-
-def answer_of(state: ItemState, run_id: str) -> Answer:
-    """What a title file keeps of an item's reply: the judged value, or the reply's own JSON where nobody judged."""
-    exchange, case = state.exchange, state.case
-    assert exchange is not None
-    assert exchange.reply is not None
-    value = state.verdict.value if state.verdict is not None else _parsed(exchange.reply)
-    meta = {
-        "run": run_id,
-        "case": case.id,
-        "at": exchange.at,
-        "fingerprint": dict(exchange.fingerprint),
-        "params": dict(exchange.params),
-    }
-    return Answer(case.title, case.model, case.prompt_hash, value, meta)
+    return Writer(fold_as_set(settings, disk), policy, on_folded)
 
 
 def _parsed(reply: Reply) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from datetime import UTC, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
 from plotbot.plan.plan import Missing, Plan
 from plotbot.plugin.asking import Asking
 from plotbot.plugin.books import Books
+from plotbot.plugin.leftovers import fold_leftovers
 from plotbot.plugin.questions import EvalFiles, read_questions
 from plotbot.plugin.recorded_plan import RecordedPlan
 from plotbot.records import Case, Exchange, PlannedItem, Question
@@ -34,7 +35,13 @@ class MainRun:
     keeps_answers = True
 
     def __init__(
-        self, settings: Settings, asking: Asking, *, stops_early: bool = False, missing: Missing | None = None
+        self,
+        settings: Settings,
+        asking: Asking,
+        *,
+        warn: Callable[[str], None],
+        stops_early: bool = False,
+        missing: Missing | None = None,
     ) -> None:
         self.settings = settings
         self.disk = Disk()
@@ -42,6 +49,7 @@ class MainRun:
         self.problem: UsageProblem | None = None
         self.books: Books | None = None
         self._asking = asking
+        self._warn = warn
         self._stops_early = stops_early
         self._missing = missing
         self._plan: Plan | RecordedPlan | None = None
@@ -134,6 +142,7 @@ class MainRun:
         """Make sure that answers can be kept, and look the servers over; nothing is asked before both are sure."""
         for folder in (self.settings.generated_dir, self.settings.runs_dir, self.settings.report_dir):
             check_writable(folder, self.disk)
+        fold_leftovers(self.settings, self.disk, self._warn)
         self._asking.connect(cases, self._planned().questions)
 
     def _begin_to_ask(self, cases: Sequence[Case], answered: Mapping[str, int]) -> None:

@@ -47,7 +47,7 @@ function drawCase() {
   placed(answers, { "--answers": String(opened.length) });
   dialog.replaceChildren(
     el("header", { class: "case-head" },
-      el("div", {}, el("p", { class: "quiet small" }, "Title ", name(id)), el("h2", { id: "case-title" }, name(text, "headline"))),
+      el("div", {}, el("p", { class: "quiet small" }, "Title ", name(id)), el("h2", { id: "case-title", tabindex: "-1", autofocus: true }, name(text, "headline"))),
       el("div", { class: "case-buttons" }, neighbour(-1, "Previous"), neighbour(1, "Next"), close)),
     answerChoice(), answers);
   fillAnswers(answers);
@@ -123,7 +123,7 @@ async function answerCard(entry) {
   return [
     el("h3", {}, name(answerLabel(entry))),
     verdictLine(entry, item),
-    item.message && item.message.length ? el("pre", { class: "message", dir: "auto" }, ...textParts(item.message)) : null,
+    messagePart(item),
     ...said(exchange, item),
     faultList("Violations of the schema", item.violations, item.violation_count, 0),
     faultList("Findings", item.findings, item.finding_count, (item.violations || []).length),
@@ -132,6 +132,13 @@ async function answerCard(entry) {
     exchange ? await servedBy(exchange) : null,
     identity(payload, item),
   ].filter(Boolean);
+}
+
+// Where faults are listed below, the message says the same in one long line.
+function messagePart(item) {
+  if (!item.message || !item.message.length) return null;
+  const message = el("p", { class: "message", dir: "auto" }, ...textParts(item.message));
+  return item.violation_count || item.finding_count ? details("What the test said", message) : message;
 }
 
 function verdictLine(entry, item) {

@@ -172,7 +172,7 @@ def _contender(one: words.Contender) -> dict[str, Any]:
         "rate": metrics.pass_rate,
         "rate_words": figures.percent(metrics.pass_rate),
         "interval": None if metrics.interval is None else [metrics.interval.low, metrics.interval.high],
-        "interval_words": figures.interval_percent(metrics.interval),
+        "interval_words": "" if metrics.interval is None else "–".join(words.bounds(metrics.interval)),
         "counts": [tally.planned, tally.passed, tally.failed, tally.error, tally.skipped, tally.not_run],
         "failures": dict(metrics.failures),
         "errors": dict(metrics.errors),

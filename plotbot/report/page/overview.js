@@ -50,7 +50,7 @@ function drawModels() {
     el("th", { scope: "row" }, name(one.model), one.run ? el("span", { class: "quiet small" }, " run ", name(one.run)) : null),
     el("td", { class: "figure strong", "data-label": "pass rate" }, one.rate_words),
     el("td", { class: "plot" }, ratePlot(one), el("span", { class: "quiet small range" },
-      one.rate === null ? "nothing rated" : `${one.interval_words.replace("-", "–")} %`)),
+      one.rate === null ? "nothing rated" : `${one.interval_words} %`)),
     one.counts.map((count, column) =>
       el("td", { class: `figure ${count ? "" : "zero"}`, "data-label": COUNTS[column] }, number(count))),
     gates ? el("td", { "data-label": "gate" }, one.gate ? one.gate[0] : "-") : null));

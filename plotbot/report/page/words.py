@@ -6,6 +6,7 @@ can set each name apart, whatever its letters do.
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -114,7 +115,7 @@ def _ranked(contenders: Iterable[Contender]) -> list[_Rated]:
 def _alone(one: _Rated) -> Sentence:
     tally = one.contender.metrics.tally
     told = f" passed {tally.passed:,} of {tally.rated:,} rated answers, {figures.percent(one.rate)}."
-    sure = f" With 95 % confidence its rate on such titles is {_bounds(one.interval)} %."
+    sure = f" With 95\N{NO-BREAK SPACE}% confidence its rate on such titles is {_bounds(one.interval)}."
     return [*one.named, told + sure]
 
 
@@ -127,7 +128,7 @@ def _compared(rated: Sequence[_Rated]) -> list[Sentence]:
     shared = [one for one in others if one.rate == best.rate]
     leaders = _listed([one.named for one in (best, *shared)])
     verb = "share the highest pass rate" if shared else "has the highest pass rate"
-    sentences: list[Sentence] = [[*leaders, f" {verb}, {figures.percent(best.rate)} ({_bounds(best.interval)} %)."]]
+    sentences: list[Sentence] = [[*leaders, f" {verb}, {figures.percent(best.rate)} ({_bounds(best.interval)})."]]
     if rivals:
         sentences.append(_unsettled(best, rivals))
     if beaten:
@@ -145,8 +146,14 @@ def _settled(beaten: Sequence[_Rated]) -> Sentence:
     return ["It is better than ", *names, ", and the difference is real: the intervals do not overlap."]
 
 
+def bounds(interval: Interval) -> tuple[str, str]:
+    """Both ends in percent with one decimal, rounded outwards, so that two that do not overlap rarely look as if."""
+    low, high = math.floor(round(interval.low * 1000, 9)), math.ceil(round(interval.high * 1000, 9))
+    return f"{low / 10:.1f}", f"{high / 10:.1f}"
+
+
 def _bounds(interval: Interval) -> str:
-    return figures.interval_percent(interval).replace("-", " to ")
+    return " to ".join(bounds(interval)) + "\N{NO-BREAK SPACE}%"
 
 
 def _fastest(contenders: Sequence[Contender]) -> list[Sentence]:

@@ -1,0 +1,61 @@
+"""The baseline file: a run's verdicts as JSON made for git, one title a line, sorted, with nothing that need not differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from plotbot.errors import InputError
+from plotbot.measure.verdict_sheet import SheetPart, TitleVerdicts, VerdictSheet
+from plotbot.safe import one_line
+
+VERSION = 1
+_PART_FIELDS = ("eval", "model", "response_format", "asked", "prompt", "schema")
+
+
+def baseline_text(sheet: VerdictSheet) -> str:
+    """The content of a baseline file, in ASCII; the same for the same sheet."""
+    parts = ",\n".join(_part_text(part) for part in sheet.parts)
+    head = f'"baseline_version": {VERSION},\n"run": {_json(sheet.run)},\n"params": {_json(sheet.params)}'
+    return f'{{\n{head},\n"parts": [\n{parts}\n]\n}}\n'
+
+
+def read_baseline(text: str, where: str) -> VerdictSheet:
+    """The sheet that a baseline file holds. Raises `InputError`, beginning with *where*, for anything else."""
+    try:
+        data = json.loads(text)
+        version = data["baseline_version"]
+        if version == VERSION:
+            return VerdictSheet(str(data["run"]), dict(data["params"]), tuple(_part(part) for part in data["parts"]))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        what = one_line(f"{type(error).__name__}: {error}", 80)
+        raise InputError(f"{where}: no baseline ({what}); write one with `plotbot baseline RUN`") from None
+    raise InputError(f"{where}: a baseline of version {one_line(repr(version), 20)}; this plotbot reads {VERSION}")
+
+
+def _part_text(part: SheetPart) -> str:
+    fields = [f"{_json(name)}: {_json(getattr(part, name))}" for name in _PART_FIELDS]
+    fields.append(f'"fingerprint": {_json(part.fingerprint)}')
+    titles = [f"{_json(title)}: {_json(_title_json(found))}" for title, found in part.titles.items()]
+    inside = ",\n".join(titles)
+    return f'{{{", ".join(fields)},\n"titles": {{\n{inside}\n}}}}'
+
+
+def _title_json(title: TitleVerdicts) -> dict[str, Any]:
+    return {"headline": title.headline, "verdicts": list(title.verdicts)}
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _part(data: Mapping[str, Any]) -> SheetPart:
+    return SheetPart(
+        **{name: str(data[name]) for name in _PART_FIELDS},
+        fingerprint=dict(data["fingerprint"]),
+        titles={
+            str(title): TitleVerdicts(str(found["headline"]), tuple(map(str, found["verdicts"])))
+            for title, found in sorted(data["titles"].items())
+        },
+    )

@@ -1,0 +1,125 @@
+"""A run's verdicts without its replies: what a baseline keeps, and what two runs are compared by."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from plotbot.measure.accounting import eval_of
+from plotbot.records import OK, ItemResult, Question, RunRecords
+from plotbot.safe import digest
+
+SKIPPED, NOT_RUN = "skipped", "not run"
+_TOLERATED, _ERROR = "tolerated:", "error:"
+
+
+@dataclass(frozen=True, slots=True)
+class TitleVerdicts:
+    """What became of one title: a word for each repeat, in their order, and a digest of the headline.
+
+    A word is `ok`, a failure's category, `tolerated:` and the category that passed by name, `error:` and an error's
+    category, `skipped`, or `not run`.
+    """
+
+    headline: str
+    verdicts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SheetPart:
+    """One eval's verdicts on one model in one response format, and what makes them comparable.
+
+    `asked` is the prompt hash, over everything that was asked; `prompt` and `schema` are digests that tell which of the
+    two has changed. `fingerprint` identifies the model as it was served.
+    """
+
+    eval: str
+    model: str
+    response_format: str
+    asked: str
+    prompt: str
+    schema: str
+    fingerprint: Mapping[str, Any]
+    titles: Mapping[str, TitleVerdicts]
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictSheet:
+    """A run's verdicts; `params` are the sampling parameters of all its requests, the base of their seeds included."""
+
+    run: str
+    params: Mapping[str, Any]
+    parts: tuple[SheetPart, ...]
+
+
+def verdict_sheet(records: RunRecords, questions: Mapping[str, Question]) -> VerdictSheet:
+    """The verdicts of a run, alive or dead; *questions* are by hash. Sorted, so that equal runs give equal sheets."""
+    found: dict[tuple[str, str, str, str], dict[str, dict[int, tuple[str, str]]]] = {}
+    for planned in dict.fromkeys(records.items):
+        case = records.cases.get(planned.case)
+        if case is not None:
+            key = eval_of(planned.item, case), case.model, case.response_format, case.prompt_hash
+            word = digest(case.title.text), _word(records.results.get(planned.item))
+            found.setdefault(key, {}).setdefault(case.title.id, {})[case.repeat] = word
+    parts = (_part(key, found[key], records, questions) for key in sorted(found))
+    return VerdictSheet(records.run, _params(records.header), tuple(parts))
+
+
+def passes(word: str) -> bool:
+    return word == OK or word.startswith(_TOLERATED)
+
+
+def is_rated(word: str) -> bool:
+    """Whether a verdict says something about the model: errors, skips and what was not run do not."""
+    return word not in {SKIPPED, NOT_RUN} and not word.startswith(_ERROR)
+
+
+def _word(result: ItemResult | None) -> str:
+    if result is None:
+        return NOT_RUN
+    if result.outcome == "passed":
+        return f"{_TOLERATED}{result.category}" if result.tolerated else OK
+    if result.outcome in {"failed", "skipped"}:
+        return result.category if result.outcome == "failed" else SKIPPED
+    return f"{_ERROR}{result.category}"
+
+
+def _part(
+    key: tuple[str, str, str, str],
+    titles: Mapping[str, Mapping[int, tuple[str, str]]],
+    records: RunRecords,
+    questions: Mapping[str, Question],
+) -> SheetPart:
+    eval_name, model, response_format, asked = key
+    question = questions.get(asked)
+    return SheetPart(
+        eval=eval_name,
+        model=model,
+        response_format=response_format,
+        asked=asked,
+        prompt="" if question is None else digest(question.prompt, 12),
+        schema="" if question is None else digest(json.dumps(question.schema, sort_keys=True), 12),
+        fingerprint=_fingerprint(records, model),
+        titles={title: _title(titles[title].items()) for title in sorted(titles)},
+    )
+
+
+def _title(words: Iterable[tuple[int, tuple[str, str]]]) -> TitleVerdicts:
+    ordered = [word for _, word in sorted(words)]
+    return TitleVerdicts(ordered[0][0], tuple(word for _, word in ordered))
+
+
+def _fingerprint(records: RunRecords, model: str) -> dict[str, Any]:
+    """As the exchanges have it, which saw the model loaded; else as the run's header has it."""
+    for exchange in records.exchanges.values():
+        if exchange.model == model and exchange.reply is not None and exchange.fingerprint:
+            return dict(exchange.fingerprint)
+    return dict(records.header.get("fingerprints", {}).get(model, {}))
+
+
+def _params(header: Mapping[str, Any]) -> dict[str, Any]:
+    params = dict(header.get("params", {}))
+    seed = header.get("settings", {}).get("MODEL_SEED")
+    return params if seed is None else {**params, "model_seed": seed}
