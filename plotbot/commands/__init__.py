@@ -17,6 +17,8 @@ from plotbot import __version__
 from plotbot.errors import PlotbotError, UsageProblem
 
 COMMANDS = {
+    "baseline": "keep a run's verdicts in a file for git, to compare later runs with",
+    "compare": "say which titles a later run broke or fixed, and whether that is more than chance",
     "doctor": "show the settings and whether everything is ready to run",
     "mock": "serve a stand-in for LM Studio, with its known faults",
     "pin": "write down which model is served, for pytest evals --pinned",

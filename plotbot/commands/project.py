@@ -14,9 +14,14 @@ from plotbot.settings_keys import KEYS, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, gi
 _MARK = "pytest.ini"
 
 
+def add_project_argument(parser: argparse.ArgumentParser) -> None:
+    """`--rootdir` alone, for a command that reads what runs have left."""
+    parser.add_argument("--rootdir", metavar="DIR", help=f"the project; default: the nearest folder with a {_MARK}")
+
+
 def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
     """`--rootdir` and an option for every setting."""
-    parser.add_argument("--rootdir", metavar="DIR", help=f"the project; default: the nearest folder with a {_MARK}")
+    add_project_argument(parser)
     group = parser.add_argument_group("settings", "as for pytest")
     for key in KEYS:
         group.add_argument(key.option, **key.option_arguments())
@@ -25,7 +30,7 @@ def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
 
 def project_settings(args: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings of the project that *args* choose; raises UsageProblem."""
-    given = given_options(lambda destination: getattr(args, destination))
+    given = given_options(lambda destination: getattr(args, destination, None))
     return load_settings(project_root(args.rootdir, Path.cwd()), environ, given)
 
 

@@ -74,7 +74,7 @@ class RunFolder:
         except OSError as error:
             raise InputError(f"{describe(error, path)}; choose another run with `plotbot runs`") from error
         except (ValueError, RecursionError) as error:
-            raise InputError(f"{path}: damaged, no JSON: {error}") from error
+            raise InputError(f"{path}: damaged, no JSON ({error}); choose another run with `plotbot runs`") from error
 
 
 def list_runs(runs_dir: Path) -> tuple[RunFolder, ...]:

@@ -1,9 +1,10 @@
-"""The baseline file: a run's verdicts as JSON made for git, one title a line, sorted, with nothing that need not differ."""
+"""The baseline file: a run's verdicts as JSON made for git, one title a line, sorted."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from plotbot.errors import InputError
@@ -32,6 +33,16 @@ def read_baseline(text: str, where: str) -> VerdictSheet:
         what = one_line(f"{type(error).__name__}: {error}", 80)
         raise InputError(f"{where}: no baseline ({what}); write one with `plotbot baseline RUN`") from None
     raise InputError(f"{where}: a baseline of version {one_line(repr(version), 20)}; this plotbot reads {VERSION}")
+
+
+def read_baseline_file(path: Path) -> VerdictSheet:
+    """The sheet in a baseline file. Raises `InputError` where there is none that can be read."""
+    try:
+        return read_baseline(path.read_text(encoding="utf-8-sig"), str(path))
+    except FileNotFoundError:
+        raise InputError(f"{path}: there is no baseline here; write one with `plotbot baseline RUN`") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: the baseline cannot be read: {error}") from None
 
 
 def _part_text(part: SheetPart) -> str:

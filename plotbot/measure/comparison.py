@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
 from typing import Any
 
 from plotbot.measure.intervals import Interval
 from plotbot.measure.paired import Pair, difference_interval, mcnemar_exact, rates
 from plotbot.measure.verdict_sheet import SheetPart, TitleVerdicts, VerdictSheet, is_rated, passes
 
-_ANSWERS_ALIKE = frozenset({"slots"})
-"""Fields of a fingerprint that say how fast a model answers, not what."""
+_HOW_FAST = frozenset({"slots"})
+"""Fields of a fingerprint that say how a model is asked, not which one it is."""
+_SERVER = frozenset({"server", "server_version"})
+"""Fields of a fingerprint that are worth a word, but no reason to refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +30,7 @@ class Comparison:
     """Two parts over the same titles.
 
     `differences` says in what the parts were not asked alike; where there are any and nobody asked to compare anyway,
-    nothing else is filled in (`refused`). `broken` titles have fewer good answers than before, `fixed` more, `drifted`
+    nothing is compared (`refused`). `notes` are differences that refuse nothing: another server. `broken` titles have fewer good answers than before, `fixed` more, `drifted`
     as many but other failures. `pairs` is the number of titles rated in both, `alone` of those in one run only or with
     another headline, `unrated` of those that an error or a skip left without a pair. The rates are over the pairs.
     `p` is McNemar's exact p, with repeats that of the sign test on titles, which is the same for one answer a title.
@@ -38,6 +40,7 @@ class Comparison:
     model: str
     response_format: str
     differences: tuple[str, ...]
+    notes: tuple[str, ...] = ()
     refused: bool = False
     broken: tuple[Change, ...] = ()
     fixed: tuple[Change, ...] = ()
@@ -51,15 +54,19 @@ class Comparison:
     p: float | None = None
 
 
-def compare_sheets(before: VerdictSheet, after: VerdictSheet, *, anyway: bool = False) -> tuple[Comparison, ...]:
+def compare_sheets(
+    before: VerdictSheet, after: VerdictSheet, *, anyway: bool = False, models: tuple[str, str] | None = None
+) -> tuple[Comparison, ...]:
     """Compare every part that both runs have: the same eval, model and response format.
 
-    With *anyway* parts that were not asked alike are compared too; where a run has one model, or one format, only, it
-    then stands for the other run's.
+    *models* names a model of each run to compare with one another, whatever their names. With *anyway* parts that were
+    not asked alike are compared too, and a run's only model, or only format, with the other run's.
     """
+    ones = [part for part in before.parts if models is None or part.model == models[0]]
+    others = [part for part in after.parts if models is None or part.model == models[1]]
     return tuple(
-        compare_parts(one, other, (before.params, after.params), anyway=anyway)
-        for one, other in _partners(before.parts, after.parts, anyway=anyway)
+        compare_parts(one, other, (before.params, after.params), anyway=anyway, any_model=models is not None)
+        for one, other in _partners(ones, others, anyway=anyway, any_model=models is not None)
     )
 
 
@@ -69,28 +76,34 @@ def compare_parts(
     params: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
     *,
     anyway: bool = False,
+    any_model: bool = False,
 ) -> Comparison:
     """Compare two parts title by title; refused where they were not asked alike, unless *anyway*."""
-    differences = tuple(_differences(before, after, params))
+    differences = tuple(_differences(before, after, params, any_model=any_model))
+    notes = tuple(_fields("", before.fingerprint, after.fingerprint, _SERVER))
     name = before.model if before.model == after.model else f"{before.model} -> {after.model}"
-    head = (before.eval, name, after.response_format, differences)
+    head = Comparison(before.eval, name, after.response_format, differences, notes)
     if differences and not anyway:
-        return Comparison(*head, refused=True)
-    common = [title for title in before.titles if _same_headline(before.titles[title], after.titles.get(title))]
-    found = [(title, *_rated(before.titles[title], after.titles[title])) for title in common]
+        return replace(head, refused=True)
+    return _compared(head, before.titles, after.titles)
+
+
+def _compared(head: Comparison, before: Mapping[str, TitleVerdicts], after: Mapping[str, TitleVerdicts]) -> Comparison:
+    common = [title for title in before if _same_headline(before[title], after.get(title))]
+    found = [(title, *_rated(before[title], after[title])) for title in common]
     rated = [Change(title, one, other) for title, one, other in found if one]
     pairs = [Pair(_passed(change.before), _passed(change.after), len(change.before)) for change in rated]
     changes = list(zip(rated, pairs, strict=True))
     broken = tuple(change for change, pair in changes if pair.after < pair.before)
     fixed = tuple(change for change, pair in changes if pair.after > pair.before)
     rate_before, rate_after = rates(pairs) if pairs else (None, None)
-    return Comparison(
-        *head,
+    return replace(
+        head,
         broken=broken,
         fixed=fixed,
         drifted=tuple(change for change, pair in changes if pair.after == pair.before and _drifted(change)),
         pairs=len(pairs),
-        alone=len({*before.titles, *after.titles}) - len(common),
+        alone=len({*before, *after}) - len(common),
         unrated=len(common) - len(pairs),
         rate_before=rate_before,
         rate_after=rate_after,
@@ -100,36 +113,40 @@ def compare_parts(
 
 
 def _partners(
-    before: Sequence[SheetPart], after: Sequence[SheetPart], *, anyway: bool
+    before: Sequence[SheetPart], after: Sequence[SheetPart], *, anyway: bool, any_model: bool
 ) -> Iterator[tuple[SheetPart, SheetPart]]:
-    one_model = all(len({part.model for part in parts}) == 1 for parts in (before, after))
-    one_format = all(len({part.response_format for part in parts}) == 1 for parts in (before, after))
+    only_model = anyway and all(len({part.model for part in parts}) == 1 for parts in (before, after))
+    only_format = anyway and all(len({part.response_format for part in parts}) == 1 for parts in (before, after))
     for one in before:
         for other in after:
-            models = one.model == other.model or (anyway and one_model)
-            formats = one.response_format == other.response_format or (anyway and one_format)
+            models = one.model == other.model or any_model or only_model
+            formats = one.response_format == other.response_format or only_format
             if one.eval == other.eval and models and formats:
                 yield one, other
 
 
 def _differences(
-    before: SheetPart, after: SheetPart, params: tuple[Mapping[str, Any], Mapping[str, Any]]
+    before: SheetPart, after: SheetPart, params: tuple[Mapping[str, Any], Mapping[str, Any]], *, any_model: bool
 ) -> Iterator[str]:
-    named = ("model", "response_format", "prompt", "schema")
-    differing = [name for name in named if getattr(before, name) != getattr(after, name)]
-    for name in differing:
-        yield f"{name.replace('_', ' ')}: {getattr(before, name)} -> {getattr(after, name)}"
-    if before.asked != after.asked and not differing:
-        yield f"the wording that plotbot puts round a headline: {before.asked} -> {after.asked}"
-    yield from _fields("parameter", *params)
+    named = [name for name in ("response_format", "prompt", "schema") if getattr(before, name) != getattr(after, name)]
+    for name in named:
+        yield f"{name.replace('_', ' ')} {getattr(before, name)} -> {getattr(after, name)}"
+    if before.asked != after.asked and not named:
+        yield f"the wording that plotbot puts round a headline {before.asked} -> {after.asked}"
+    yield from _fields("parameter ", *params)
     if before.model == after.model:
-        yield from _fields("fingerprint", before.fingerprint, after.fingerprint)
+        compared = {*before.fingerprint, *after.fingerprint} - _HOW_FAST - _SERVER
+        yield from _fields("fingerprint ", before.fingerprint, after.fingerprint, compared)
+    elif not any_model:
+        yield f"model {before.model} -> {after.model}"
 
 
-def _fields(what: str, before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[str]:
-    for name in sorted({*before, *after} - _ANSWERS_ALIKE):
+def _fields(
+    what: str, before: Mapping[str, Any], after: Mapping[str, Any], names: Set[str] | None = None
+) -> Iterator[str]:
+    for name in sorted({*before, *after} if names is None else names):
         if before.get(name) != after.get(name):
-            yield f"{what} {name}: {before.get(name, 'not told')} -> {after.get(name, 'not told')}"
+            yield f"{what}{name} {before.get(name, 'not told')} -> {after.get(name, 'not told')}"
 
 
 def _same_headline(before: TitleVerdicts, after: TitleVerdicts | None) -> bool:

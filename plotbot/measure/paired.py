@@ -27,7 +27,7 @@ def mcnemar_exact(broken: int, fixed: int) -> float:
     """
     changed = broken + fixed
     tail = sum(math.comb(changed, count) for count in range(min(broken, fixed) + 1))
-    return min(tail / 2 ** max(changed - 1, 0), 1.0)
+    return min(tail / (1 << max(changed - 1, 0)), 1.0)
 
 
 def difference_interval(pairs: Sequence[Pair]) -> Interval | None:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from plotbot.keep.journal_reading import read_journal
 from plotbot.mock import MockServer
 
 
@@ -36,3 +38,14 @@ def write_eval(project: Path) -> Callable[..., None]:
         (project / "evals" / name).write_text(text, encoding="utf-8")
 
     return write
+
+
+@pytest.fixture
+def verdicts(project: Path) -> Callable[[], list[dict[str, Any]]]:
+    """The verdict lines of the newest run's journal."""
+
+    def read() -> list[dict[str, Any]]:
+        newest = max((project / "data" / "runs").iterdir())
+        return [dict(line.data) for line in read_journal(newest / "journal.jsonl").lines if line.kind == "verdict"]
+
+    return read

@@ -76,7 +76,8 @@ function drawFailures() {
     }, `${OUTCOMES[outcome].sign} `, name(category)), outcome === "error" ? el("span", { class: "quiet small" }, " error") : null),
     counts.map((count) => el("td", {}, bar(count, most, outcome)))));
   byId("failures").append(el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Failures by category and model" },
-    el("table", { class: "bars" }, el("thead", {}, head), el("tbody", {}, body))));
+    placed(el("table", { class: "bars" }, el("thead", {}, head), el("tbody", {}, body)),
+      { "--models": String(index.contenders.length) })));
 }
 
 function categoryRows() {
@@ -123,9 +124,10 @@ function distributions(title, values, notes) {
   bins.forEach((counts, contender) => figure.append(el("div", { class: "ridge" },
     el("div", { class: "ridge-head" }, name(contenderLabel(contender)), el("span", { class: "quiet small" }, notes[contender])),
     histogramPlot(counts))));
-  const beyond = known[known.length - 1] > most ? ` and more, up to ${axisNumber(known[known.length - 1])}` : "";
+  const longest = known[known.length - 1];
   figure.append(el("div", { class: "axis quiet small", "aria-hidden": "true" },
-    el("span", {}, "0"), el("span", {}, axisNumber(most / 2)), el("span", {}, axisNumber(most) + beyond)));
+    el("span", {}, "0"), el("span", {}, axisNumber(most / 2)), el("span", {}, axisNumber(most))));
+  if (longest > most) figure.append(el("p", { class: "quiet small" }, `The last bar holds what lies beyond too, up to ${axisNumber(longest)}.`));
   return figure;
 }
 

@@ -68,13 +68,13 @@ def what_fails_most(contenders: Sequence[Contender], places: Counter[Place]) -> 
     """The most frequent failure and its cure, the place in the schema that breaks most, and the server's errors."""
     failures = _sum(one.metrics.failures for one in contenders)
     errors = _sum(one.metrics.errors for one in contenders)
-    sentences: list[Sentence] = [_most(failures, "failed answers") if failures else ["No answer failed."]]
+    sentences: list[Sentence] = [_most(failures, "failed answer") if failures else ["No answer failed."]]
     if places:
         (field, keyword), count = min(places.items(), key=lambda pair: (-pair[1], pair[0]))
         answers = "1 answer" if count == 1 else f"{count:,} answers"
         sentences.append(["Of the schema, ", _name(field), " breaks ", _name(keyword), f" most often: in {answers}."])
     if errors:
-        sentences.append([*_most(errors, "errors"), " Errors are the server's and do not count against a model."])
+        sentences.append([*_most(errors, "error"), " Errors are the server's and do not count against a model."])
     return sentences
 
 
@@ -167,7 +167,8 @@ def _fastest(contenders: Sequence[Contender]) -> list[Sentence]:
 def _most(counts: Counter[str], of: str) -> Sentence:
     category, count = min(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     cure = CURES.get(category, "")
-    return [_name(category), f": {count:,} of {counts.total():,} {of}. {cure}".rstrip()]
+    total = counts.total()
+    return [_name(category), f": {count:,} of {total:,} {of}{'' if total == 1 else 's'}. {cure}".rstrip()]
 
 
 def _sum(many: Iterable[Mapping[str, int]]) -> Counter[str]:

@@ -1,0 +1,101 @@
+"""The opening handshake: once a model, and what happens where a model does not say CONFIRM."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plotbot.mock import MockServer, ModelSpec, Rule
+
+pytest_plugins = ("pytester",)
+
+Evals = Callable[..., pytest.RunResult]
+StartMock = Callable[..., MockServer]
+
+DEAF = (Rule(handshake=True, reply="Hello! How can I help?\x1b[31m"),)
+WARNING = "plotbot: mock-model did not answer the handshake with CONFIRM, but with 'Hello! How can I help?*"
+
+
+class Terminal:
+    """What stands for a person's terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "__stdin__", None)
+
+
+@pytest.mark.usefixtures("nobody")
+@pytest.mark.parametrize("confirm", ["ask", "continue"])
+def test_without_anybody_to_ask_it_warns_and_goes_on(evals: Evals, start_mock: StartMock, confirm: str) -> None:
+    server = start_mock(rules=DEAF)
+    result = evals(server, f"--confirm={confirm}")
+    assert result.ret == 0
+    result.stdout.fnmatch_lines([WARNING])
+    assert server.stats().models["mock-model"].handshakes == 1
+
+
+def test_require_stops_before_any_case_with_4(evals: Evals, start_mock: StartMock, project: Path) -> None:
+    server = start_mock(rules=DEAF)
+    result = evals(server, "--confirm=require")
+    assert result.ret == 4
+    assert "--confirm continue" in result.stderr.str()
+    assert "\x1b[31m" not in result.stderr.str()
+    assert server.stats().models["mock-model"].requests == 0
+    assert not (project / "data" / "runs").exists()
+
+
+def test_skip_sends_no_handshake(evals: Evals, start_mock: StartMock) -> None:
+    server = start_mock(rules=DEAF)
+    result = evals(server, "--confirm=skip")
+    assert result.ret == 0
+    assert server.stats().models["mock-model"].handshakes == 0
+    assert "CONFIRM" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(("answer", "status", "asked"), [("", 0, 4), ("yes", 0, 4), ("n", 4, 0)])
+def test_a_person_is_asked_whether_to_go_on(
+    evals: Evals, start_mock: StartMock, monkeypatch: pytest.MonkeyPatch, answer: str, status: int, asked: int
+) -> None:
+    questions: list[str] = []
+    monkeypatch.setattr(sys, "__stdin__", Terminal())
+    monkeypatch.setattr(builtins, "input", lambda question: (questions.append(question), answer)[1])
+    server = start_mock(rules=DEAF)
+    result = evals(server)
+    assert result.ret == status
+    assert [question.endswith("Go on? [Y/n] ") for question in questions] == [True]
+    assert server.stats().models["mock-model"].requests == asked
+
+
+@pytest.mark.usefixtures("nobody")
+def test_two_models_are_greeted_in_turn_and_never_asked_at_once(evals: Evals, start_mock: StartMock) -> None:
+    server = start_mock(models=(ModelSpec("a/one"), ModelSpec("b/two")))
+    result = evals(server, "--model=a/one,b/two", "--repeats=2", "--max-in-flight=3")
+    assert result.ret == 0
+    stats = server.stats()
+    assert stats.peak_models_in_flight == 1
+    assert [(model.handshakes, model.requests) for model in stats.models.values()] == [(1, 8), (1, 8)]
+    order = [request.json()["model"] for request in server.requests if request.method == "POST"]
+    assert order == sorted(order)
+
+
+def test_a_first_model_that_does_not_load_ends_the_run_before_it_begins(evals: Evals, start_mock: StartMock) -> None:
+    server = start_mock(models=(ModelSpec("one", loaded=False, load_error="no memory left"),))
+    result = evals(server, "--model=one")
+    assert result.ret == 4
+    assert "no memory left" in result.stderr.str()
+
+
+def test_a_second_model_that_does_not_load_fails_its_own_cases_alone(evals: Evals, start_mock: StartMock) -> None:
+    server = start_mock(models=(ModelSpec("one"), ModelSpec("two", loaded=False, load_error="no memory left")))
+    result = evals(server, "--model=one,two", "--request-retry-limit=0")
+    assert result.ret == 10
+    result.assert_outcomes(passed=4, errors=4)
+    assert "no memory left" in result.stdout.str()

@@ -1,0 +1,126 @@
+"""What an eval's own code does to its verdict: exceptions, asserts, skips, xfails, and what may be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plotbot.mock import MockServer, Rule
+
+pytest_plugins = ("pytester",)
+
+# The end of an eval, and what becomes of it: outcome, category, words of its message, exit status.
+ENDINGS = [
+    ("assert len(reply.content) < 3, 'too long for me'", "failed", "assertion", "too long for me", 1),
+    ("pytest.fail('I do not like it')", "failed", "assertion", "I do not like it", 1),
+    ("raise ValueError('my \\x1b[31m bug \\ud800')", "error", "eval_code", "ValueError: my \\x1b[31m bug \\ud800", 10),
+    ("{}['gone']", "error", "eval_code", "KeyError: 'gone'", 10),
+    ("pytest.skip('not today')", "skipped", "ok", "not today", 0),
+    ("pytest.xfail('known')", "skipped", "ok", "known", 0),
+    ("results.keep(dataclasses.replace(reply))", "error", "eval_code", "takes the very reply that the `reply`", 10),
+    ("results.keep(reply.content)", "error", "eval_code", "takes the very reply that the `reply`", 10),
+    ("results.keep(None)", "error", "eval_code", "takes the very reply that the `reply`", 10),
+    ("judge(reply, 'a schema')", "error", "eval_code", "AttributeError", 10),
+    ("request.getfixturevalue('gone')", "error", "eval_code", "fixture 'gone' not found", 10),
+    ("results.keep(reply)", "passed", "ok", "", 0),
+]
+
+
+@pytest.mark.parametrize(("code", "outcome", "category", "message", "status"), ENDINGS)
+def test_an_evals_own_code_decides(
+    evals: Callable[..., pytest.RunResult],
+    write_eval: Callable[[str], None],
+    start_mock: Callable[..., MockServer],
+    project: Path,
+    verdicts: Callable[[], list[dict[str, Any]]],
+    code: str,
+    outcome: str,
+    category: str,
+    message: str,
+    status: int,
+) -> None:
+    write_eval(
+        "import dataclasses\nimport pytest\n\n"
+        f"def test_own(reply, schema, judge, results, request):\n    assert judge(reply, schema).ok\n    {code}\n"
+    )
+    result = evals(start_mock(), "--test-sample-size=1")
+    assert result.ret == status
+    (verdict,) = verdicts()
+    assert (verdict["outcome"], verdict["category"]) == (outcome, category)
+    assert message in verdict["message"]
+    assert (project / "data" / "generated_data").is_dir() is (outcome == "passed") or outcome != "passed"
+    plural = {"error": "errors", "skipped": "xfailed" if "xfail" in code else "skipped"}.get(outcome, outcome)
+    result.assert_outcomes(**{plural: 1})
+    assert "INTERNALERROR" not in result.stdout.str()
+
+
+def test_a_broken_teardown_is_an_error_of_a_case_that_had_passed(
+    evals: Callable[..., pytest.RunResult],
+    write_eval: Callable[[str], None],
+    start_mock: Callable[..., MockServer],
+    project: Path,
+    run_file: Callable[[Path, str], Any],
+) -> None:
+    write_eval(
+        "import pytest\n\n@pytest.fixture\ndef untidy():\n    yield\n    raise OSError('cannot tidy up')\n\n"
+        "def test_own(reply, untidy):\n    assert reply\n"
+    )
+    assert evals(start_mock(), "--test-sample-size=2").ret == 10
+    total = run_file(project, "summary.json")["total"]
+    assert (total["planned"], total["passed"], total["error"]) == (2, 0, 2)
+
+
+def test_a_strict_xfail_that_passes_is_a_failure(
+    evals: Callable[..., pytest.RunResult],
+    write_eval: Callable[[str], None],
+    start_mock: Callable[..., MockServer],
+    verdicts: Callable[[], list[dict[str, Any]]],
+) -> None:
+    write_eval("import pytest\n\n@pytest.mark.xfail(reason='never')\ndef test_own(reply):\n    assert reply\n")
+    assert evals(start_mock(), "--test-sample-size=1").ret == 1
+    assert [(one["outcome"], one["category"]) for one in verdicts()] == [("failed", "assertion")]
+
+
+def test_an_eval_without_the_judge_gets_the_replys_own_category(
+    evals: Callable[..., pytest.RunResult],
+    write_eval: Callable[[str], None],
+    start_mock: Callable[..., MockServer],
+    verdicts: Callable[[], list[dict[str, Any]]],
+) -> None:
+    write_eval("import json\n\ndef test_own(reply, schema):\n    assert reply.content.startswith('[')\n")
+    assert evals(start_mock(rules=(Rule(fault="F05"),)), "--test-sample-size=1").ret == 1
+    (verdict,) = verdicts()
+    assert verdict["outcome"] == "failed"
+    assert verdict["category"] != "assertion"
+
+
+@pytest.mark.parametrize("fixture", ["title", "schema", "judge"])
+def test_a_fixture_for_evals_says_so_to_any_other_test(
+    evals: Callable[..., pytest.RunResult],
+    write_eval: Callable[[str], None],
+    start_mock: Callable[..., MockServer],
+    fixture: str,
+) -> None:
+    write_eval(f"def test_plain({fixture}):\n    pass\n")
+    result = evals(start_mock())
+    assert result.ret == 1
+    result.stdout.fnmatch_lines(["*this fixture is for evals, which ask for `reply`*"])
+
+
+def test_a_tolerated_category_passes_is_kept_and_is_recorded(
+    evals: Callable[..., pytest.RunResult],
+    start_mock: Callable[..., MockServer],
+    project: Path,
+    verdicts: Callable[[], list[dict[str, Any]]],
+) -> None:
+    server = start_mock(rules=(Rule(fault="F09"),))
+    assert evals(server, "--test-sample-size=1").ret == 1
+    refused = verdicts()[0]["category"]
+    assert not list((project / "data" / "generated_data").glob("*.json"))
+    assert evals(server, "--test-sample-size=1", f"--tolerate={refused}").ret == 0
+    (verdict,) = verdicts()
+    assert (verdict["outcome"], verdict["category"], verdict["tolerated"]) == ("passed", refused, True)
+    assert len(list((project / "data" / "generated_data").glob("*.json"))) == 1

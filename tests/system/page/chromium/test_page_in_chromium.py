@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from plotbot.records import Exchange, ItemResult, Title, Violation
+from plotbot.report.page import PageRun, write_page
+
+if TYPE_CHECKING:
+    from tests.system.page.chromium.conftest import Page
+
+MADE_AT = "2026-11-22 16:30 UTC"
+THREE = (("qwen/qwen3-4b", 0.95), ("gemma-3-4b-it", 0.9), ("llama-3.2-1b", 0.4))
+BAD = (
+    "<img src=x onerror=alert(1)>", "</script><script>alert(2)</script>", "javascript:alert(3)", "]]>", "--><!--",
+    "\x1b[2J\x1b]0;title\x07", "\u202egnp.exe\u202c", "\u2066\u200f\u061c", "\ud800 half", "\x00nul",
+    "&lt;b&gt;", "{{index}}",
+)  # fmt: skip
+HOSTILE = " ".join(BAD)
+
+Shown = Callable[..., Path]
+
+
+@pytest.fixture
+def shown(tmp_path: Path, page: Page) -> Shown:
+    """Write the page of these runs and open it."""
+
+    def show(*runs: PageRun, fragment: str = "") -> Path:
+        path = tmp_path / "index.html"
+        path.write_bytes(write_page(runs, MADE_AT))
+        page.show(path, fragment)
+        return path
+
+    return show
+
+
+@pytest.fixture
+def three(make_run: Callable[..., PageRun]) -> PageRun:
+    return make_run(200, THREE)
+
+
+def opened(page: Page) -> str:
+    """The text of the dialog once all its answers are unpacked."""
+    page.until(
+        "byCase() && !byCase().querySelector('[aria-busy]')".replace(
+            "byCase()", "document.querySelector('dialog[open]')"
+        )
+    )
+    return str(page.run("document.querySelector('dialog').innerText"))
+
+
+def rows(page: Page) -> int:
+    return int(page.run("document.querySelector('.matrix').getAttribute('aria-rowcount')")) - 1
+
+
+def choose(page: Page, select: str, value: str) -> None:
+    page.run(f"document.querySelector({select!r}).value = {value!r}")
+    page.run(f"document.querySelector({select!r}).dispatchEvent(new Event('change'))")
+
+
+def reply_text(page: Page) -> str:
+    """The raw reply as the dialog shows it, without the numbers on its marks."""
+    page.run("document.querySelectorAll('dialog pre.raw sup').forEach((one) => one.remove())")
+    return str(page.run("document.querySelector('dialog pre.raw').textContent"))
+
+
+def test_the_page_is_drawn_without_a_complaint_or_a_request(page: Page, shown: Shown, three: PageRun) -> None:
+    path = shown(three)
+    assert page.run("document.querySelector('h1').textContent") == "3 models, 200 titles"
+    assert page.complaints() == []
+    assert page.requests() == [path.as_uri()]
+
+
+def test_the_words_at_the_top_answer_the_first_questions(page: Page, shown: Shown, three: PageRun) -> None:
+    shown(three)
+    text = page.run("document.querySelector('#short').innerText")
+    assert "qwen/qwen3-4b has the highest pass rate" in text
+    assert "and the difference is real" in text
+    assert "What fails most?" in text
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_sticks_out_sideways(page: Page, shown: Shown, three: PageRun, width: int, scheme: str) -> None:
+    page.size(width, 900, scheme)
+    shown(three)
+    assert page.run("document.documentElement.scrollWidth") <= width
+    colours = page.run("(({color, backgroundColor}) => [color, backgroundColor])(getComputedStyle(document.body))")
+    assert (brightness(colours[0]) < brightness(colours[1])) == (scheme == "light")
+
+
+def brightness(colour: str) -> float:
+    return sum(map(float, colour.strip("rgba()").split(",")[:3]))
+
+
+def test_a_search_leaves_the_titles_that_hold_all_its_words(page: Page, shown: Shown, three: PageRun) -> None:
+    shown(three)
+    page.run("document.querySelector('#filter-text').focus()")
+    page.write("goose elect")
+    assert rows(page) < 200
+    page.run("document.querySelector('#filter-text').select()")
+    page.write("Robot Chef")
+    assert rows(page) == 1
+    assert "Robot Chef Quits" in page.run("document.querySelector('.m-body').innerText")
+    assert page.run("document.querySelector('#shown').textContent") == "1 of 200 titles"
+
+
+def test_filters_by_category_and_model_leave_what_they_say(page: Page, shown: Shown, three: PageRun) -> None:
+    fenced = [one.case for one in three.records.results.values() if one.category == "fenced"]
+    titles = {three.records.cases[case].title.id for case in fenced}
+    of_llama = {
+        three.records.cases[case].title.id for case in fenced if three.records.cases[case].model == "llama-3.2-1b"
+    }
+    shown(three)
+    choose(page, "#filter-category", "failed:fenced")
+    assert rows(page) == len(titles)
+    choose(page, "#filter-contender", "2")
+    assert rows(page) == len(of_llama) < len(titles)
+
+
+def test_a_number_in_the_heat_map_shows_its_answers(page: Page, shown: Shown, three: PageRun) -> None:
+    shown(three)
+    count = int(page.run("document.querySelector('.heat td button').textContent"))
+    page.run("document.querySelector('.heat td button').click()")
+    assert 0 < rows(page) <= count
+    assert "breaks" in page.run("document.querySelector('#chosen-place').innerText")
+
+
+def test_a_link_opens_its_case_with_reply_mark_prompt_and_parameters(page: Page, shown: Shown, three: PageRun) -> None:
+    broken = next(one for one in three.records.results.values() if one.violations)
+    reply = next(one.reply for one in three.exchanges if one.case == broken.case)
+    assert reply is not None
+    shown(three, fragment=f"#case={broken.case}")
+    text = opened(page)
+    assert three.records.cases[broken.case].title.text in text
+    assert page.run("document.querySelectorAll('dialog mark').length") > 0
+    assert reply_text(page) == reply.content
+    whole = page.run("document.querySelector('dialog').textContent")
+    assert "You are a story editor" in whole
+    assert "Headline: " in whole
+    assert '"temperature": 0.8' in whole
+    assert '"quantization": "Q4_K_M"' in whole
+    assert broken.item in whole
+    assert page.complaints() == []
+
+
+def test_two_answers_to_a_title_stand_side_by_side(page: Page, shown: Shown, three: PageRun) -> None:
+    first = next(iter(three.records.cases))
+    shown(three, fragment=f"#case={first}")
+    opened(page)
+    page.run("document.querySelector('.choices [aria-pressed=false]').click()")
+    opened(page)
+    boxes = page.run("[...document.querySelectorAll('.answer-card')].map((card) => card.getBoundingClientRect().top)")
+    assert len(boxes) == 2
+    assert boxes[0] == boxes[1]
+    assert page.run("location.hash").count(",") == 1
+
+
+def test_an_address_of_no_case_says_so(page: Page, shown: Shown, three: PageRun) -> None:
+    shown(three, fragment="#case=%zz,nothing")
+    assert "No such case" in opened(page)
+    assert page.complaints() == []
+
+
+def test_the_keyboard_alone_opens_and_closes_a_case(page: Page, shown: Shown, three: PageRun) -> None:
+    shown(three)
+    page.run("document.querySelector('#table a').focus()")
+    for _ in range(60):
+        page.press("ArrowDown", 40)
+    page.press("ArrowRight", 39)
+    href = page.run("document.activeElement.getAttribute('href')")
+    assert page.run("document.activeElement.closest('.m-row').dataset.row") == "60"
+    page.press("Enter", 13, "\r")
+    opened(page)
+    assert page.run("location.hash") == href
+    page.press("Escape", 27)
+    page.until("!document.querySelector('dialog').open")
+    assert page.run("location.hash") == ""
+    assert page.run("document.activeElement.getAttribute('href')") == href
+
+
+def test_hostile_text_everywhere_is_shown_and_nothing_else(page: Page, shown: Shown, make_run: Any) -> None:
+    run = make_run([Title(bad, f"{bad} {HOSTILE}") for bad in BAD], [(HOSTILE, 0.5), (f"m2 {HOSTILE}", 0.2)])
+    shown(spoiled(run))
+    for key in page.run("JSON.parse(document.querySelector('#index').textContent).entries.key")[:14]:
+        page.run(f"location.hash = '#case={key}'")
+        page.until(f"location.hash.endsWith('{key}')")
+        text = opened(page)
+        for told in (
+            "<img src=x onerror=alert(1)>",
+            "\\x1b[2J",
+            "\\u202e",
+            "\\ud800 half",
+            "]]>",
+            "\\x00nul",
+            "&lt;b&gt;",
+        ):
+            assert told in text
+        page.run("document.querySelectorAll('dialog details').forEach((one) => { one.open = true; })")
+    assert (
+        page.run("document.querySelectorAll('img, iframe, object, [onerror], a[href^=\"javascript\" i]').length") == 0
+    )
+    assert page.run("document.scripts.length") == 4
+    assert page.run("/[\\x00-\\x08\\x1b\\u202a-\\u202e\\u2066-\\u2069]/.test(document.body.innerText)") is False
+    assert page.complaints() == []
+
+
+def spoiled(run: PageRun) -> PageRun:
+    """The run with hostile text wherever records hold text."""
+    results = {name: spoiled_result(result) for name, result in run.records.results.items()}
+    header = {HOSTILE: HOSTILE, "settings": {HOSTILE: [HOSTILE]}}
+    records = replace(run.records, run=f"run {HOSTILE}", header=header, results=results)
+    return replace(run, records=records, exchanges=spoiled_exchanges(list(run.exchanges)))
+
+
+def spoiled_result(result: ItemResult) -> ItemResult:
+    violations = (Violation(HOSTILE, HOSTILE, HOSTILE), Violation("$[0].tone", "</script>", HOSTILE))
+    return replace(
+        result, message=f"{HOSTILE} where offset 3 (line 1, column 4)", category=HOSTILE, violations=violations
+    )
+
+
+def spoiled_exchanges(exchanges: Sequence[Exchange]) -> list[Exchange]:
+    return [
+        replace(
+            one,
+            reply=one.reply
+            and replace(one.reply, content=HOSTILE, reasoning=HOSTILE, model=HOSTILE, details={"id": HOSTILE}),
+            fault=one.fault and replace(one.fault, message=HOSTILE),
+            params={HOSTILE: HOSTILE},
+            fingerprint={"model": HOSTILE},
+            raw=b"" if one.reply else b"\xff\xfe\x00 <img src=x onerror=alert(1)>",
+        )
+        for one in exchanges
+    ]
+
+
+def test_ten_thousand_cases_open_at_once_and_few_rows_are_drawn(page: Page, shown: Shown, make_run: Any) -> None:
+    run = make_run(10_000, [("qwen/qwen3-4b", 0.88)])
+    began = time.monotonic()
+    path = shown(run)
+    assert path.stat().st_size < 12_000_000
+    assert rows(page) == 10_000
+    assert page.run("document.querySelectorAll('.m-body .m-row').length") < 60
+    page.run("window.scrollTo(0, document.body.scrollHeight)")
+    page.until("document.querySelector('[data-row=\"9999\"]')")
+    assert page.run("document.querySelectorAll('.m-body .m-row').length") < 60
+    assert time.monotonic() - began < 60
