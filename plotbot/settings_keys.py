@@ -10,7 +10,7 @@ from typing import Any, Literal
 from plotbot.records import RECOVERABLE_CATEGORIES
 
 Kind = Literal[
-    "path", "whole", "number", "choice", "choices", "choice_set", "names", "urls", "rates", "executor", "shard"
+    "path", "whole", "number", "choice", "choices", "choice_set", "names", "urls", "rates", "shard"
 ]
 TOKEN = "LM_API_TOKEN"  # noqa: S105  the name of the variable, not a token
 TOKEN_HELP = "bearer token for the server; never stored, printed or reported"  # noqa: S105  a help text
@@ -112,7 +112,6 @@ _ALLOWED: dict[str, str] = {
     "names": "a name, or a list of names, each once",
     "urls": "an http:// or https:// URL with a host and without credentials or query, or a list of them, each once",
     "rates": "a number from 0 to 1, or one for each model (MODEL=0.9 as text, an object in the file)",
-    "executor": "threads, or dask://HOST:PORT",
     "shard": "N/M, the Nth of M parts, such as 2/5",
 }
 

@@ -184,15 +184,6 @@ def _rate(_: Key, value: Any) -> float:
     return float(value)
 
 
-def _executor(_: Key, value: Any) -> str:
-    if value == "threads":
-        return "threads"
-    parts = _url_parts(value) if isinstance(value, str) else None
-    if parts is None or parts.scheme != "dask" or not parts.hostname or parts.port is None or "@" in parts.netloc:
-        raise UnfitError(_without_secrets(value) if isinstance(value, str) else shown(value))
-    return str(value)
-
-
 def _shard(_: Key, value: Any) -> tuple[int, int]:
     match = _SHARD.fullmatch(value) if isinstance(value, str) else None
     if match is None:
@@ -232,7 +223,6 @@ _TYPED: dict[str, Callable[[Key, Any], Any]] = {
     "names": _names,
     "urls": _urls,
     "rates": _rates,
-    "executor": _executor,
     "shard": _shard,
 }
 _UNSET: dict[str, Any] = {"names": (), "choice_set": frozenset(), "rates": {}}

@@ -25,6 +25,9 @@ from plotbot.keep.locks import open_lock, read_stamp
 
 VERSION = 1
 LOCK_NAME = "journal.lock"
+# Ends a line that a crash left without its line break: so it is told from one that was damaged later. A line that lost
+# nothing but its break stays JSON with it.
+CLOSED_OFF = b"\t\n"
 # ASCII escapes carry lone surrogates and NULs, and leave no raw line break in a line.
 _ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
@@ -115,8 +118,8 @@ class Journal:
     def _start_fresh_line(self) -> None:
         """Close off a torn last line, and make the file's own name durable."""
         if self._end and self._disk.read_at(self._fd, self._end - 1, 1) != b"\n":
-            self._disk.write(self._fd, b"\n")
-            self._end += 1
+            self._disk.write(self._fd, CLOSED_OFF)
+            self._end += len(CLOSED_OFF)
         self._disk.sync(self._fd)
         self._disk.sync_folder(self._path.parent)
 

@@ -14,7 +14,11 @@ from typing import Any
 
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.disk import Disk, describe
-from plotbot.keep.journal import VERSION
+from plotbot.keep.journal import CLOSED_OFF, VERSION
+
+CUT_SHORT = "cut short by a crash"
+"""Why a line is damaged that was being written when its writer died: nobody has been told of what it said."""
+TORN = "torn, or no JSON"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +61,11 @@ def stream_journal(path: Path, damaged: list[Damaged], disk: Disk | None = None)
     """
     seen: set[bytes] = set()
     for number, offset, raw in _raw_lines(path, disk or Disk()):
-        mark = hashlib.blake2b(raw, digest_size=16).digest()
-        parsed = _parse(raw, offset)
+        text = raw.rstrip(CLOSED_OFF)
+        mark = hashlib.blake2b(text, digest_size=16).digest()
+        parsed = _parse(text, offset)
+        if parsed == TORN and (raw.endswith(CLOSED_OFF) or not raw.endswith(b"\n")):
+            parsed = CUT_SHORT
         if isinstance(parsed, str):
             damaged.append(Damaged(number, offset, parsed))
         elif mark in seen:
@@ -87,8 +94,7 @@ def _raw_lines(path: Path, disk: Disk) -> Iterator[tuple[int, int, bytes]]:
         with disk.open_read(path) as file:
             offset = 0
             for number, raw in enumerate(file, start=1):
-                # A last line that lost only its line break is all there.
-                yield number, offset, raw.rstrip(b"\n")
+                yield number, offset, raw
                 offset += len(raw)
     except OSError as error:
         raise InputError(f"{describe(error, path)}; is this a run's journal?") from error
@@ -101,7 +107,7 @@ def _parse(raw: bytes, offset: int) -> JournalLine | str:
     try:
         record = json.loads(raw.decode("ascii"))
     except (ValueError, RecursionError):
-        return "torn, or no JSON"
+        return TORN
     return _check(record, offset)
 
 

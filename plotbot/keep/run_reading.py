@@ -150,8 +150,17 @@ def is_running(folder: RunFolder) -> bool:
 def without_text(exchange: Exchange) -> Exchange:
     """What reports count, not what was said: that is in the journal, and 10,000 replies are heavy."""
     reply = exchange.reply
-    bare = None if reply is None else replace(reply, content="", reasoning="", details={})
+    bare = None if reply is None else replace(reply, content="", reasoning="", details=_times(reply.details))
     return replace(exchange, reply=bare, raw=b"")
+
+
+def _times(details: Mapping[str, Any]) -> dict[str, Any]:
+    """The server's own account of its time, in which only numbers count."""
+    return {
+        name: {field: value for field, value in told.items() if isinstance(value, int | float)}
+        for name in ("timings", "stats")
+        if isinstance(told := details.get(name), Mapping)
+    }
 
 
 def _read_plan(folder: RunFolder, disk: Disk) -> _Plan:

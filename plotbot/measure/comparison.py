@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,10 +31,11 @@ class Comparison:
     """Two parts over the same titles.
 
     `differences` says in what the parts were not asked alike; where there are any and nobody asked to compare anyway,
-    nothing is compared (`refused`). `notes` are differences that refuse nothing: another server. `broken` titles have fewer good answers than before, `fixed` more, `drifted`
-    as many but other failures. `pairs` is the number of titles rated in both, `alone` of those in one run only or with
-    another headline, `unrated` of those that an error or a skip left without a pair. The rates are over the pairs.
-    `p` is McNemar's exact p, with repeats that of the sign test on titles, which is the same for one answer a title.
+    nothing is compared (`refused`). `notes` are differences that refuse nothing: another server. `broken` titles have
+    fewer good answers than before, `fixed` more, `drifted` as many but other failures. `pairs` is the number of titles
+    rated in both, `alone` of those in one run only or with another headline, `unrated` of those that an error or a
+    skip left without a pair. The rates are over the pairs. `p` is McNemar's exact p, with repeats that of the sign test
+    on titles, which is the same for one answer a title.
     """
 
     eval: str
@@ -142,7 +144,7 @@ def _differences(
 
 
 def _fields(
-    what: str, before: Mapping[str, Any], after: Mapping[str, Any], names: Set[str] | None = None
+    what: str, before: Mapping[str, Any], after: Mapping[str, Any], names: AbstractSet[str] | None = None
 ) -> Iterator[str]:
     for name in sorted({*before, *after} if names is None else names):
         if before.get(name) != after.get(name):

@@ -23,8 +23,7 @@ class Repeats:
     `titles` have a rated answer, `most` is how many the most often asked has. `effective` is how many independent
     answers all rated ones are worth (`plotbot.measure.intervals.effective_answers`). `pass_at` is pass@k, the chance
     that at least one of k answers is good, `pass_all` is pass^k, that all k are; both by k, and means over the cases
-    that were rated k times or more. `flip_rate` is the share of cases rated at least twice that got both verdicts;
-    None where there is no such case.
+    that were rated k times or more. `flip_rate` is the share of cases rated at least twice that got both verdicts.
     """
 
     titles: int
@@ -32,7 +31,7 @@ class Repeats:
     effective: float
     pass_at: Mapping[int, float]
     pass_all: Mapping[int, float]
-    flip_rate: float | None
+    flip_rate: float
 
 
 def pass_at_k(rated: int, passed: int, k: int) -> float:

@@ -18,7 +18,7 @@ from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import RunOnDisk, without_text
 from plotbot.plan.plan import Plan
 from plotbot.plugin.recorded_plan import RecordedPlan
-from plotbot.records import Case, Exchange, ItemResult, PlannedItem, RunRecords
+from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
 
 CLOSE_SECONDS = 3.0
 
@@ -41,6 +41,10 @@ class Books:
     @property
     def cases(self) -> Mapping[str, Case]:
         return self._plan.cases
+
+    @property
+    def questions(self) -> Mapping[str, Question]:
+        return self._plan.questions
 
     @property
     def opened(self) -> bool:

@@ -11,6 +11,7 @@ from plotbot.keep.atomic import write_atomically
 from plotbot.measure.exit_status import RunEnd, exit_status
 from plotbot.measure.gate import GateResult, judge_gates
 from plotbot.measure.metrics import ModelMetrics, measure_run
+from plotbot.plugin.against_baseline import Baseline
 from plotbot.plugin.books import Books
 from plotbot.plugin.html_pages import HtmlPages
 from plotbot.plugin.recorded_runs import ReplayedRun
@@ -37,6 +38,8 @@ class Ending:
     wrong_models: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
+    baseline: Baseline | None = None
+    compared: list[str] = field(default_factory=list)
 
 
 def end_run(run: MainRun, pages: HtmlPages, ending: Ending) -> int:
@@ -54,13 +57,18 @@ def end_run(run: MainRun, pages: HtmlPages, ending: Ending) -> int:
     _warn_of_unfolded(run.books, ending)
     gates = judge_gates(metrics, run.settings.min_pass_rate, run.settings.gate)
     status = exit_status(_run_end(metrics, gates, run.books, ending))
+    ending.compared = ending.baseline.lines(run.books) if ending.baseline else []
     paths = _Writing(run, run.books, ending).write(pages, metrics, gates, status)
-    ending.lines = [*_moves(run, run.books), *summary_lines(metrics, gates, paths)]
+    ending.lines = [*_moves(run, run.books), *summary_lines(metrics, gates, paths), *_below(ending.compared)]
     return status
 
 
 def _moves(run: MainRun, books: Books) -> list[str]:
     return moved_lines(run.recorded.results, books.records().results) if isinstance(run, ReplayedRun) else []
+
+
+def _below(lines: Sequence[str]) -> list[str]:
+    return ["", *lines] if lines else []
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +107,7 @@ class _Writing:
         folder = self.run.settings.report_dir
         folder.mkdir(parents=True, exist_ok=True)
         written = pages.finish(metrics, self._facts())
-        markdown = summary_markdown(self.books.records(), metrics, gates)
+        markdown = summary_markdown(self.books.records(), metrics, gates, self.ending.compared)
         write_atomically(folder / "summary.md", markdown.encode(), self.run.disk)
         return {"reports": ", ".join(self._short(page) for page in written)}
 

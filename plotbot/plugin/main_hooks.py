@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from plotbot.plugin import options
+from plotbot.plugin.against_baseline import baseline_given
 from plotbot.plugin.begin import begin_run
 from plotbot.plugin.crashes import Crashes
 from plotbot.plugin.finish import Ending, end_run
@@ -148,7 +149,7 @@ class XdistHooks:
 
 def begin_main(config: pytest.Config) -> None:
     """Make this process the main one. Raises `pytest.UsageError` for settings and options that cannot be used."""
-    ending = Ending()
+    ending = Ending(baseline=baseline_given(config))
     run = begin_run(config, ending.warnings.append)
     begin_process(config, Process(run.settings, run.folder.run_id, run, run.keeps_answers, run.folded))
     crashes = Crashes(run)

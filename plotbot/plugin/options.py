@@ -16,6 +16,7 @@ MISSING = "plotbot_missing"
 REPLAY = "plotbot_replay"
 LOAD = "plotbot_load"
 PINNED = "plotbot_pinned"
+BASELINE = "plotbot_baseline"
 
 _FLAGS = (
     (
@@ -35,6 +36,12 @@ _FLAGS = (
 )
 # Always with their argument: an option that may go without swallows the path behind it.
 _NAMING = (
+    (
+        "--baseline",
+        BASELINE,
+        "FILE",
+        "say which titles were broken or fixed since FILE, which `plotbot baseline` wrote; it sets no exit status",
+    ),
     ("--resume-run", RESUME_RUN, "RUN", "go on with the run of this id or folder, as --resume does with the last"),
     (
         "--replay",

@@ -7,6 +7,7 @@ import math
 from plotbot.measure.accounting import Tally
 from plotbot.measure.gate import GateResult
 from plotbot.measure.intervals import Interval
+from plotbot.measure.metrics import FormatMetrics, ModelMetrics
 
 NONE = "-"
 
@@ -45,6 +46,30 @@ def per_second(value: float | None) -> str:
     if value is None:
         return NONE
     return f"{value:.1f}" if value < 1000 else f"{value:.0f}"
+
+
+def repeats_words(metrics: ModelMetrics) -> list[str]:
+    """What a model's repeats tell, in one sentence; none where nothing was asked twice."""
+    repeats = metrics.repeats
+    if repeats is None:
+        return []
+    worth = (
+        f"{metrics.tally.rated} answers to {repeats.titles} titles are worth {repeats.effective:.0f} independent ones"
+    )
+    most = repeats.most
+    at_most = f"pass@{most} {percent(repeats.pass_at[most])}, pass^{most} {percent(repeats.pass_all[most])}"
+    return [f"{worth}; {at_most}; {percent(repeats.flip_rate)} of the titles got both verdicts"]
+
+
+def format_words(metrics: ModelMetrics) -> list[str]:
+    """What each response format brought and took, in one sentence; none where there is one format only."""
+    told = [_format_words(one) for one in metrics.formats]
+    return ["; ".join(told)] if told else []
+
+
+def _format_words(one: FormatMetrics) -> str:
+    name = "free" if one.response_format == "none" else f"constrained ({one.response_format})"
+    return f"{name} {rate_with_interval(one.pass_rate, one.interval)}, {seconds(one.seconds_median)} s"
 
 
 def accounting_line(tally: Tally) -> str:

@@ -33,13 +33,20 @@ _HEADERS = (
 )
 
 
-def summary_markdown(records: RunRecords, metrics: Sequence[ModelMetrics], gates: Sequence[GateResult] = ()) -> str:
-    """The content of `summary.md`; the same for the same input."""
+def summary_markdown(
+    records: RunRecords,
+    metrics: Sequence[ModelMetrics],
+    gates: Sequence[GateResult] = (),
+    compared: Sequence[str] = (),
+) -> str:
+    """The content of `summary.md`; the same for the same input. *compared* are the lines of a comparison."""
     blocks = [
         [f"### plotbot: {_headline(metrics, gates)}"],
         _table(metrics),
         [f"- gate for {code(gate.model)}: **{figures.gate_words(gate)}**" for gate in gates],
+        _more(metrics),
         _categories(metrics),
+        _verbatim(compared),
         _step(metrics, gates),
         _examples(records),
         [_origin(records, metrics)],
@@ -106,6 +113,21 @@ def _categories(metrics: Sequence[ModelMetrics]) -> list[str]:
 def _step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> list[str]:
     step = next_step(metrics, gates)
     return [] if step is None else [f"**Next:** {step}"]
+
+
+def _more(metrics: Sequence[ModelMetrics]) -> list[str]:
+    """What repeats tell, and what each response format brings, a line for each model."""
+    told = [
+        (one.model, words) for one in metrics for words in (*figures.repeats_words(one), *figures.format_words(one))
+    ]
+    return [f"- {code(model)}: {words}" for model, words in told]
+
+
+def _verbatim(lines: Sequence[str]) -> list[str]:
+    """The lines as they are in the terminal, where no markup is made of them."""
+    longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
+    fence = "`" * max(longest + 1, 3)
+    return [f"{fence}text", *lines, fence] if lines else []
 
 
 def _examples(records: RunRecords) -> list[str]:

@@ -13,7 +13,8 @@ from typing import Any
 from plotbot.measure.accounting import Tally, total_tally
 from plotbot.measure.gate import GateResult
 from plotbot.measure.intervals import CONFIDENCE, Interval
-from plotbot.measure.metrics import ModelMetrics, Speed
+from plotbot.measure.metrics import FormatMetrics, ModelMetrics, ServerTime, Speed
+from plotbot.measure.repeats import Repeats
 from plotbot.records import RunRecords
 
 SCHEMA_VERSION = 1
@@ -52,6 +53,7 @@ def _model(metrics: ModelMetrics, gate: GateResult | None) -> dict[str, Any]:
         "errors": dict(metrics.errors),
         "tolerated": metrics.tolerated,
         "seconds": {"median": metrics.seconds_median, "p95": metrics.seconds_p95},
+        "server_seconds": _server_time(metrics.server_time),
         "tokens_per_second": _speed(metrics.speed),
         "tokens": {
             "prompt": metrics.prompt_tokens,
@@ -60,6 +62,8 @@ def _model(metrics: ModelMetrics, gate: GateResult | None) -> dict[str, Any]:
         },
         "extra_attempts": metrics.extra_attempts,
         "not_run": list(metrics.not_run),
+        "repeats": _repeats(metrics.repeats),
+        "formats": [_format(one) for one in metrics.formats],
         "gate": None if gate is None else {**_without_model(gate), "interval": _interval(gate.interval)},
     }
 
@@ -78,7 +82,34 @@ def _tally(tally: Tally) -> dict[str, int]:
 def _interval(interval: Interval | None) -> dict[str, Any] | None:
     if interval is None:
         return None
-    return {"low": interval.low, "high": interval.high, "confidence": CONFIDENCE, "method": "wilson"}
+    return {"low": interval.low, "high": interval.high, "confidence": CONFIDENCE, "method": interval.method}
+
+
+def _server_time(time: ServerTime | None) -> dict[str, float] | None:
+    return None if time is None else {"working_median": time.working, "queueing_median": time.queueing}
+
+
+def _repeats(repeats: Repeats | None) -> dict[str, Any] | None:
+    if repeats is None:
+        return None
+    return {
+        "titles": repeats.titles,
+        "most": repeats.most,
+        "effective": repeats.effective,
+        "flip_rate": repeats.flip_rate,
+        "pass_at_k": {str(k): share for k, share in repeats.pass_at.items()},
+        "pass_all_k": {str(k): share for k, share in repeats.pass_all.items()},
+    }
+
+
+def _format(one: FormatMetrics) -> dict[str, Any]:
+    return {
+        "response_format": one.response_format,
+        "tally": _tally(one.tally),
+        "pass_rate": one.pass_rate,
+        "interval": _interval(one.interval),
+        "seconds_median": one.seconds_median,
+    }
 
 
 def _speed(speed: Speed | None) -> Mapping[str, Any] | None:

@@ -16,6 +16,8 @@ from plotbot.safe import one_line, visible
 WIDTH = 80
 _NAME_LIMIT = 200
 _NARROWEST_NAME = 8
+_WORTH_A_LINE = 0.05
+"""Seconds of queueing: what the way to a server on this machine takes is less."""
 _HEADERS = (
     ("", "", "", "", "", "", "not", "pass rate", "median", ""),
     ("model", "plan", "pass", "fail", "error", "skip", "run", "[95 %]", "s", "tok/s"),
@@ -86,6 +88,11 @@ def _model_lines(metrics: ModelMetrics, gate: GateResult | None) -> list[str]:
     for label, counts in (("failures", metrics.failures), ("errors", metrics.errors)):
         if counts:
             lines += _wrapped(f"  {label}: ", categories(counts))
+    for label, told in (("repeats", figures.repeats_words(metrics)), ("formats", figures.format_words(metrics))):
+        lines += [line for words in told for line in _wrapped(f"  {label}: ", words)]
+    if metrics.server_time is not None and metrics.server_time.queueing >= _WORTH_A_LINE:
+        time = metrics.server_time
+        lines.append(f"  seconds: {figures.seconds(time.working)} at work, {figures.seconds(time.queueing)} queueing")
     if metrics.tolerated:
         lines.append(f"  tolerated: {metrics.tolerated} of the passed")
     if metrics.extra_attempts:

@@ -155,9 +155,9 @@ def make_titles() -> Callable[[int], list[Title]]:
 
     def make(count: int) -> list[Title]:
         chance = random.Random(3)
-        real = [Title(digest(f"{number}", 6), text) for number, text in enumerate(HEADLINES[:count])]
+        real = [Title(digest(f"{number}", 10), text) for number, text in enumerate(HEADLINES[:count])]
         return real + [
-            Title(digest(f"{number}", 6), f"{prose(chance, 3).title()} {number}: {prose(chance, 5)}")
+            Title(digest(f"{number}", 10), f"{prose(chance, 3).title()} {number}: {prose(chance, 5)}")
             for number in range(len(real), count)
         ]
 
