@@ -20,8 +20,13 @@ COMMANDS = {
     "baseline": "keep a run's verdicts in a file for git, to compare later runs with",
     "compare": "say which titles a later run broke or fixed, and whether that is more than chance",
     "doctor": "show the settings and whether everything is ready to run",
+    "export": "write the dataset as JSON Lines, one answer a line with where it came from",
+    "fold": "put what dead runs left in their journals into the title files",
     "mock": "serve a stand-in for LM Studio, with its known faults",
     "pin": "write down which model is served, for pytest evals --pinned",
+    "report": "rebuild the summary and the reports of a run from its files",
+    "runs": "list the runs and how far each came",
+    "verify": "prove on disk that no answer is lost and nothing is damaged",
 }
 INTERRUPTED, FAULT, USAGE = 2, 3, 4
 _READER_GONE = 141  # what a shell reports for a program that writes into a closed pipe

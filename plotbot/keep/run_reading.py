@@ -52,14 +52,15 @@ class RunOnDisk:
         for offset in sorted(self.offsets.values()):
             yield self._exchange_at(offset)
 
-    def records(self) -> RunRecords:
-        """What reports are made of; exchanges without their texts."""
+    def records(self, *, with_exchanges: bool = True) -> RunRecords:
+        """What reports are made of; exchanges without their texts, or none at all, which spares reading them again."""
+        exchanges = self.exchanges() if with_exchanges else ()
         return RunRecords(
             run=self.folder.run_id,
             header=self.header,
             cases=self.cases,
             items=self.items,
-            exchanges={exchange.case: without_text(exchange) for exchange in self.exchanges()},
+            exchanges={exchange.case: without_text(exchange) for exchange in exchanges},
             results=self.results,
         )
 
@@ -128,6 +129,11 @@ def read_run(folder: RunFolder, disk: Disk) -> RunOnDisk:
         damaged=tuple(told.damaged),
         disk=disk,
     )
+
+
+def recorded_questions(folder: RunFolder, disk: Disk) -> Mapping[str, Question]:
+    """What a run asked, by prompt hash; its journal is not read. Raises `InputError` as `read_run` does."""
+    return _read_plan(folder, disk).questions
 
 
 def is_running(folder: RunFolder) -> bool:

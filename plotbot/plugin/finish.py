@@ -113,12 +113,12 @@ class _Writing:
 
     def _facts(self) -> dict[str, object]:
         header = self.books.header
-        servers = header.get("servers")
+        servers = [f"{one['kind']} {one['version'] or ''} at {one['url']}" for one in header["servers"]]
         return {
             "run": self.books.folder.run_id,
             "sample seed": header["sample_seed"],
-            "server": servers,
-            "parameters": header["params"],
+            "server": ", ".join(servers),
+            "parameters": ", ".join(f"{name} {value}" for name, value in header["params"].items()),
         }
 
     def _short(self, path: Path) -> str:

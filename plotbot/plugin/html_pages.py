@@ -291,7 +291,8 @@ def _numeric(column: str) -> str:
 
 def _log(entry: _Entry) -> list[str]:
     row = entry.row
-    blocks = [("Message", row.message), ("Reply", row.reply), ("Traceback and output", entry.output)]
+    # A failing test's own output says what the message says, in readable lines.
+    blocks = [("Message", "" if entry.output else row.message), ("Why", entry.output), ("Reply", row.reply)]
     lines = [f"<b>{label}</b>\n{_text(text.strip())}\n" for label, text in blocks if text]
     return lines or ["Nothing to show here; what was asked and answered is in the run's journal."]
 

@@ -28,15 +28,17 @@ class Results:
     def keep(self, reply: Reply) -> None:
         """Keep the reply that this eval was given; an eval's last line, so that only a good answer gets here.
 
-        Raises `KeepError` for any other reply, and for one that holds no JSON.
+        Raises `KeepError` for any other reply, for one judged bad, and for one that holds no JSON.
         """
         state = self._process.current
         if state is None or state.exchange is None or state.exchange.reply is not reply:
             raise KeepError("results.keep takes the very reply that the `reply` fixture gave to this eval")
+        if state.verdict is not None and not state.verdict.ok:
+            raise KeepError(f"results.keep takes good replies only, and this one was judged {state.verdict.category}")
+        value = state.verdict.value if state.verdict is not None else _parsed(reply)
         state.kept = True
         # On resuming, an answer that is not in its title file any more was removed by somebody, and stays away.
         if self._process.keeps_answers and state.case.id not in self._process.folded:
-            value = state.verdict.value if state.verdict is not None else _parsed(reply)
             self._writer.keep(answer_of(self._process.run_id, state.case, state.exchange, value))
 
     def close(self) -> None:

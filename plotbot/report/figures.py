@@ -58,7 +58,7 @@ def repeats_words(metrics: ModelMetrics) -> list[str]:
     )
     most = repeats.most
     at_most = f"pass@{most} {percent(repeats.pass_at[most])}, pass^{most} {percent(repeats.pass_all[most])}"
-    return [f"{worth}; {at_most}; {percent(repeats.flip_rate)} of the titles got both verdicts"]
+    return [f"{worth}; {at_most}; {percent(repeats.flip_rate)} got both verdicts"]
 
 
 def format_words(metrics: ModelMetrics) -> list[str]:

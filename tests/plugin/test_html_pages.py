@@ -120,14 +120,19 @@ def test_a_row_shows_title_category_seconds_speed_attempts_and_case(config: pyte
     assert shown == ["Failed", "A headline", "fenced", "12.50", "81.2", "3", "test[a]"]
 
 
-def test_an_expanded_row_shows_message_reply_traceback_and_output(config: pytest.Config) -> None:
+def test_an_expanded_row_shows_why_with_the_output_and_the_reply(config: pytest.Config) -> None:
     row = _row(outcome="failed", message="expected an array")
     page = _written(config, (_report("t[a]", "failed", "E   boom"), row), failed=1)
     log = page.rows[0]["log"]
-    assert log == (
-        "<b>Message</b>\nexpected an array\n\n<b>Reply</b>\nthe reply\n\n"
-        "<b>Traceback and output</b>\nE   boom\nCaptured stdout call\nprinted\n"
-    )
+    assert log == "<b>Why</b>\nE   boom\nCaptured stdout call\nprinted\n\n<b>Reply</b>\nthe reply\n"
+
+
+def test_a_row_without_a_traceback_shows_its_message(config: pytest.Config) -> None:
+    row = _row(outcome="error", message="the server went away")
+    report = _report("t[a]", "failed", "")
+    report.sections.clear()
+    page = _written(config, (report, row), error=1)
+    assert page.rows[0]["log"].startswith("<b>Message</b>\nthe server went away\n")
 
 
 @pytest.mark.parametrize(

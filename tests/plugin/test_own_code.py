@@ -24,7 +24,7 @@ ENDINGS = [
     ("results.keep(reply.content)", "error", "eval_code", "takes the very reply that the `reply`", 10),
     ("results.keep(None)", "error", "eval_code", "takes the very reply that the `reply`", 10),
     ("judge(reply, 'a schema')", "error", "eval_code", "AttributeError", 10),
-    ("request.getfixturevalue('gone')", "error", "eval_code", "fixture 'gone' not found", 10),
+    ("request.getfixturevalue('gone')", "error", "eval_code", "FixtureLookupError: ('gone'", 10),
     ("results.keep(reply)", "passed", "ok", "", 0),
 ]
 
@@ -51,10 +51,30 @@ def test_an_evals_own_code_decides(
     (verdict,) = verdicts()
     assert (verdict["outcome"], verdict["category"]) == (outcome, category)
     assert message in verdict["message"]
-    assert (project / "data" / "generated_data").is_dir() is (outcome == "passed") or outcome != "passed"
+    kept = list((project / "data" / "generated_data").glob("*.json"))
+    assert len(kept) == (1 if outcome == "passed" else 0)
     plural = {"error": "errors", "skipped": "xfailed" if "xfail" in code else "skipped"}.get(outcome, outcome)
     result.assert_outcomes(**{plural: 1})
     assert "INTERNALERROR" not in result.stdout.str()
+
+
+@pytest.mark.parametrize(
+    ("judged", "message"), [("judge(reply, schema)", "this one was judged fenced"), ("", "this reply is no JSON")]
+)
+def test_a_bad_reply_is_not_kept_by_an_eval_that_forgets_to_assert(
+    evals: Callable[..., pytest.RunResult],
+    write_eval: Callable[[str], None],
+    start_mock: Callable[..., MockServer],
+    project: Path,
+    verdicts: Callable[[], list[dict[str, Any]]],
+    judged: str,
+    message: str,
+) -> None:
+    write_eval(f"def test_own(reply, schema, judge, results):\n    {judged}\n    results.keep(reply)\n")
+    assert evals(start_mock(rules=(Rule(fault="F05"),)), "--test-sample-size=1").ret == 10
+    assert message in verdicts()[0]["message"]
+    assert verdicts()[0]["kept"] is False
+    assert not list((project / "data" / "generated_data").glob("*.json"))
 
 
 def test_a_broken_teardown_is_an_error_of_a_case_that_had_passed(
@@ -93,8 +113,7 @@ def test_an_eval_without_the_judge_gets_the_replys_own_category(
     write_eval("import json\n\ndef test_own(reply, schema):\n    assert reply.content.startswith('[')\n")
     assert evals(start_mock(rules=(Rule(fault="F05"),)), "--test-sample-size=1").ret == 1
     (verdict,) = verdicts()
-    assert verdict["outcome"] == "failed"
-    assert verdict["category"] != "assertion"
+    assert (verdict["outcome"], verdict["category"]) == ("failed", "fenced")
 
 
 @pytest.mark.parametrize("fixture", ["title", "schema", "judge"])
@@ -116,11 +135,10 @@ def test_a_tolerated_category_passes_is_kept_and_is_recorded(
     project: Path,
     verdicts: Callable[[], list[dict[str, Any]]],
 ) -> None:
-    server = start_mock(rules=(Rule(fault="F09"),))
+    server = start_mock(rules=(Rule(fault="F05"),))
     assert evals(server, "--test-sample-size=1").ret == 1
-    refused = verdicts()[0]["category"]
     assert not list((project / "data" / "generated_data").glob("*.json"))
-    assert evals(server, "--test-sample-size=1", f"--tolerate={refused}").ret == 0
+    assert evals(server, "--test-sample-size=1", "--tolerate=fenced").ret == 0
     (verdict,) = verdicts()
-    assert (verdict["outcome"], verdict["category"], verdict["tolerated"]) == ("passed", refused, True)
+    assert (verdict["outcome"], verdict["category"], verdict["tolerated"]) == ("passed", "fenced", True)
     assert len(list((project / "data" / "generated_data").glob("*.json"))) == 1

@@ -24,7 +24,7 @@ from plotbot.errors import EngineError
 
 MODEL_ID = "story-seeds-2m"
 MODEL_PATH = Path(__file__).with_name("story-seeds.gguf")
-MODEL_SHA256 = "13bb1f5cba69c0b12b2933efce77033d49f2738d2c0a5cac1e46f6b671863a1e"
+MODEL_SHA256 = "e1ddaa736c1896e92ea83da03b1a5c83ff9ef798e604873ef96ddeb072eed0ce"
 CONTEXT_LENGTH = 2048
 
 _START_SECONDS = 60.0

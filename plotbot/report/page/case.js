@@ -98,7 +98,7 @@ async function fillAnswers(target) {
   target.append(...cards);
   if (!canUnpack) {
     target.replaceChildren(el("p", { class: "card alert" }, "This browser cannot unpack the answers: it has no DecompressionStream. " +
-      "Chrome 103, Firefox 113 and Safari 16.4 or newer can."));
+      "Chrome 97, Firefox 113 and Safari 16.4 or newer can."));
     return;
   }
   for (const [position, entry] of opened.entries()) {

@@ -24,7 +24,7 @@ from plotbot.report.page.payloads import payload
 from plotbot.report.page.runs import PageRun
 
 SCRIPTS = ("dom", "data", "overview", "violations", "matrix", "marks", "case", "course", "start")
-_LONGEST_TITLE = 300
+_LONGEST_TITLE, _LONGEST_FACT = 300, 20_000
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
@@ -157,18 +157,22 @@ def _same_titles(matrix: Matrix) -> bool:
 
 def _run(run: PageRun) -> dict[str, Any]:
     header = run.records.header
-    return {"id": run.records.run, "facts": [[str(name), _fact(value)] for name, value in header.items()]}
+    return {
+        "id": run.records.run,
+        "facts": [[str(name)[:_LONGEST_TITLE], _fact(value)] for name, value in header.items()],
+    }
 
 
 def _fact(value: object) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1, default=str)
+    told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1, default=str)
+    return told[:_LONGEST_FACT]
 
 
 def _contender(one: words.Contender) -> dict[str, Any]:
     metrics, tally = one.metrics, one.metrics.tally
     return {
-        "model": metrics.model,
-        "run": one.run,
+        "model": metrics.model[: words.LONGEST_NAME],
+        "run": one.run[: words.LONGEST_NAME],
         "rate": metrics.pass_rate,
         "rate_words": figures.percent(metrics.pass_rate),
         "interval": None if metrics.interval is None else [metrics.interval.low, metrics.interval.high],

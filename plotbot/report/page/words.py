@@ -19,6 +19,7 @@ from plotbot.report import figures
 from plotbot.report.cures import CURES
 from plotbot.report.page.violations import Place
 
+LONGEST_NAME = 200
 Part = str | dict[str, str]
 Sentence = list[Part]
 
@@ -122,7 +123,9 @@ def _alone(one: _Rated) -> Sentence:
 def _compared(rated: Sequence[_Rated]) -> list[Sentence]:
     best, others = rated[0], rated[1:]
     if not others:
-        return [["Only ", *_alone(best)]]
+        return [_alone(best)]
+    if best.rate == 0:
+        return [["No model passed a single answer."]]
     rivals = [one for one in others if one.interval.high >= best.interval.low]
     beaten = [one for one in others if one.interval.high < best.interval.low]
     shared = [one for one in others if one.rate == best.rate]
@@ -179,7 +182,7 @@ def _sum(many: Iterable[Mapping[str, int]]) -> Counter[str]:
 
 
 def _name(text: str) -> Part:
-    return {"name": text}
+    return {"name": text[:LONGEST_NAME]}
 
 
 def _listed(names: Sequence[Sentence]) -> Sentence:

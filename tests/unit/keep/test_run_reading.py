@@ -92,7 +92,7 @@ def test_damaged_lines_are_named_by_number_and_the_rest_is_used(
     assert "KeyError" in reasons[1]
     assert "'m-z' is not in the plan" in reasons[2]
     assert reasons[3].startswith("not folded as it should be")
-    assert reasons[4] == "torn, or no JSON"
+    assert reasons[4] == "cut short by a crash"
     assert set(run.offsets) == {"m-a", "m-b"}
     assert set(run.results) == {row("a").item}
 

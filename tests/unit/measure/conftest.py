@@ -10,16 +10,22 @@ from plotbot.records import Attempt, Case, Exchange, ItemResult, PlannedItem, Re
 
 @pytest.fixture
 def make_run() -> Callable[..., RunRecords]:
-    """A run of rows: `model`, and where there are such `outcome`, `category`, `tolerated`, `case` and `exchange`."""
+    """A run of rows: `model`, and where there are such `outcome`, `category`, `tolerated`, `case` and `exchange`.
+
+    A row's `title`, `repeat` and `format` are its case's; each row has a title of its own where it names none.
+    """
 
     def build(*rows: Mapping[str, Any]) -> RunRecords:
         keys = [row.get("case", f"case{number}") for number, row in enumerate(rows)]
-        items = tuple(PlannedItem(f"test[{number}]", key) for number, key in enumerate(keys))
+        items = tuple(
+            PlannedItem(row.get("item", f"test[{number}]"), key)
+            for number, (key, row) in enumerate(zip(keys, rows, strict=True))
+        )
         named = list(zip(items, rows, strict=True))
         return RunRecords(
             run="r1",
             header={},
-            cases={item.case: _case(item.case, row["model"]) for item, row in named},
+            cases={item.case: _case(item.case, row) for item, row in named},
             items=items,
             exchanges={item.case: _exchange(item.case, **row["exchange"]) for item, row in named if "exchange" in row},
             results={item.item: _result(item, row) for item, row in named if "outcome" in row},
@@ -28,8 +34,9 @@ def make_run() -> Callable[..., RunRecords]:
     return build
 
 
-def _case(key: str, model: str) -> Case:
-    return Case(key, key, model, Title(key, "A headline"), "hash", "none", 1, 7)
+def _case(key: str, row: Mapping[str, Any]) -> Case:
+    form, title = row.get("format", "none"), Title(row.get("title", key), "A headline")
+    return Case(key, key, row["model"], title, f"hash-{form}", form, row.get("repeat", 1), 7)
 
 
 def _result(item: PlannedItem, row: Mapping[str, Any]) -> ItemResult:

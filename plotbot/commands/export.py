@@ -1,0 +1,75 @@
+"""`plotbot export`: the dataset as JSON Lines, one answer a line with where it came from, out of the title files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from plotbot.commands.project import add_settings_arguments, project_settings
+from plotbot.commands.run_choice import complain
+from plotbot.errors import KeepError
+from plotbot.keep.atomic import write_atomically
+from plotbot.keep.disk import Disk, describe
+from plotbot.keep.title_reading import TitleFile, UnusableFile, title_files
+from plotbot.safe import visible
+
+WHOLE, DAMAGED = 0, 1
+_PROVENANCE = ("run", "case", "at", "fingerprint", "params")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="where to write, whole or not at all; default: stdout"
+    )
+    add_settings_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Status 1 when a title file could not be used: the others are exported, and it is named on stderr."""
+    settings = project_settings(args)
+    unusable: list[str] = []
+    lines = _lines(settings.generated_dir, unusable)
+    if args.output is None:
+        for line in lines:
+            print(line)
+    else:
+        _write(args.output, lines)
+    for reason in unusable:
+        complain(reason)
+    return DAMAGED if unusable else WHOLE
+
+
+def _lines(folder: Path, unusable: list[str]) -> Iterator[str]:
+    """By title file, model and prompt hash. ASCII escapes carry lone surrogates, and no terminal can spoil them."""
+    for file in title_files(folder, Disk()):
+        if isinstance(file, UnusableFile):
+            unusable.append(f"{file.path}: {file.reason}")
+            continue
+        unusable += [f"{file.path}: no answer where one of {model} should be" for model, _ in file.unusable_entries()]
+        for model, prompt_hash, entry in file.entries():
+            yield json.dumps(_row(file, model, prompt_hash, entry))
+
+
+def _row(file: TitleFile, model: str, prompt_hash: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    meta = entry.get("meta", {})
+    return {
+        "title_id": file.title_id,
+        "title": file.document.get("title"),
+        "model": model,
+        "prompt_hash": prompt_hash,
+        **{name: meta.get(name) for name in _PROVENANCE},
+        "response": entry["response"],
+    }
+
+
+def _write(path: Path, lines: Iterator[str]) -> None:
+    written = list(lines)
+    data = "".join(f"{line}\n" for line in written).encode("ascii")
+    try:
+        write_atomically(path, data, Disk())
+    except OSError as error:
+        raise KeepError(describe(error, path)) from error
+    print(f"{len(written)} answers in {visible(str(path))}")

@@ -1,0 +1,46 @@
+"""Which runs a command works on: those named by id or folder, else all of the project's, or the last."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator, Sequence
+
+from plotbot.commands.project import add_settings_arguments
+from plotbot.errors import InputError
+from plotbot.keep.disk import Disk
+from plotbot.keep.run_folder import RunFolder, find_run, list_runs
+from plotbot.keep.run_reading import RunOnDisk, read_run
+from plotbot.safe import visible
+from plotbot.settings import Settings
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, otherwise: str) -> None:
+    """Any number of runs, then the settings; *otherwise* says which runs are meant where none is named."""
+    parser.add_argument("runs", nargs="*", metavar="RUN", help=f"a run's id or folder; default: {otherwise}")
+    add_settings_arguments(parser)
+
+
+def chosen_runs(settings: Settings, names: Sequence[str]) -> tuple[RunFolder, ...]:
+    """The runs of these names, oldest first where there are none. Raises `InputError` for an unknown one."""
+    return tuple(_named(settings, name) for name in names) or list_runs(settings.runs_dir)
+
+
+def readable(folders: Sequence[RunFolder], disk: Disk, unreadable: list[str]) -> Iterator[RunOnDisk]:
+    """The runs read back, one at a time; of one that cannot be, *unreadable* is told why, and so is stderr."""
+    for folder in folders:
+        try:
+            yield read_run(folder, disk)
+        except InputError as error:
+            unreadable.append(str(error))
+            complain(str(error))
+
+
+def complain(text: str) -> None:
+    """One line on stderr; whatever in it came from a file is made visible."""
+    print(f"plotbot: {visible(text)}", file=sys.stderr)
+
+
+def _named(settings: Settings, name: str) -> RunFolder:
+    folder = RunFolder(settings.root / name)
+    return folder if folder.plan.is_file() else find_run(settings.runs_dir, name)

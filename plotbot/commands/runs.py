@@ -1,0 +1,126 @@
+"""`plotbot runs`: every run, the newest last, with its state and how far it came."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from plotbot.commands.project import add_settings_arguments, project_settings
+from plotbot.errors import InputError
+from plotbot.keep.disk import Disk
+from plotbot.keep.run_folder import RunFolder, list_runs
+from plotbot.keep.run_reading import is_running, read_run
+from plotbot.measure.accounting import items_by_model, tally_of, total_tally
+from plotbot.safe import one_line
+
+_WIDTH = 100
+_BOXES = ("planned", "passed", "failed", "error", "skipped", "not_run")
+_HEADERS = ("run", "state", "plan", "pass", "fail", "error", "skip", "not run", "started", "models")
+_STATES = """\
+complete: every planned case has its verdict and none is an error; incomplete: it ended by itself before that, and
+dead: it was killed before that (both: pytest evals --resume-run ID); running: just now; damaged: its plan is unusable."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunLine:
+    """What the list says of a run; counts by box, empty where the run cannot be read."""
+
+    run: str
+    state: str
+    counts: Mapping[str, int]
+    started: str
+    models: str
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_settings_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    settings = project_settings(args)
+    lines = [line_of(folder, Disk()) for folder in list_runs(settings.runs_dir)]
+    if not lines:
+        print("There is no run yet. Start one with pytest evals.")
+        return 0
+    print("\n".join(table(lines)))
+    print(f"\n{_STATES}")
+    return 0
+
+
+def line_of(folder: RunFolder, disk: Disk) -> RunLine:
+    """Where a run's own summary is newer than its journal it is believed; else the journal is counted."""
+    running = is_running(folder)
+    try:
+        summary = None if running else _own_summary(folder, disk)
+        header, counts = _counted(folder, disk) if summary is None else (summary["header"], summary["total"])
+        state = _state(counts, running=running, ended=_has_ended(folder, counts, disk))
+        models = ", ".join(map(str, header.get("models", ())))
+        return RunLine(folder.run_id, state, counts, _local(header.get("started")), models)
+    except (InputError, KeyError, TypeError, AttributeError):
+        return RunLine(folder.run_id, "running" if running else "damaged", {}, "", "")
+
+
+def table(lines: Sequence[RunLine]) -> list[str]:
+    """Aligned columns, at most 100 wide as long as the models' names can be cut for it."""
+    rows = [_HEADERS, *(_cells(line) for line in lines)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    room = max(_WIDTH - sum(widths[:-1]) - len(widths) + 1, len(_HEADERS[-1]))
+    return [_aligned(row, widths, room) for row in rows]
+
+
+def _cells(line: RunLine) -> tuple[str, ...]:
+    counts = (str(line.counts.get(box, "-")) for box in _BOXES)
+    return (line.run, line.state, *counts, line.started, line.models)
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int], room: int) -> str:
+    name, state, *counts, started, models = row
+    numbers = (count.rjust(width) for count, width in zip(counts, widths[2:-2], strict=True))
+    left = " ".join([name.ljust(widths[0]), state.ljust(widths[1]), *numbers, started.ljust(widths[-2])])
+    return f"{left} {one_line(models, room)}".rstrip()
+
+
+def _own_summary(folder: RunFolder, disk: Disk) -> Mapping[str, Any] | None:
+    """The summary that the run wrote at its end; None where the journal has gone on since, or there is none."""
+    try:
+        if disk.modified(folder.summary) < disk.modified(folder.journal):
+            return None
+        summary: Mapping[str, Any] = folder.read_json(folder.summary, disk)
+    except (OSError, InputError):
+        return None
+    return summary if summary.get("exit_status") is not None else None
+
+
+def _counted(folder: RunFolder, disk: Disk) -> tuple[Mapping[str, Any], Mapping[str, int]]:
+    records = read_run(folder, disk).records(with_exchanges=False)
+    tallies = [tally_of(model, items, records) for model, items in items_by_model(records).items()]
+    total = total_tally(tallies)
+    return records.header, {box: getattr(total, box) for box in _BOXES}
+
+
+def _state(counts: Mapping[str, int], *, running: bool, ended: bool) -> str:
+    if running:
+        return "running"
+    if counts["planned"] and not counts["error"] and not counts["not_run"]:
+        return "complete"
+    return "incomplete" if ended else "dead"
+
+
+def _has_ended(folder: RunFolder, counts: Mapping[str, int], disk: Disk) -> bool:
+    """Whether the run itself has summed up what its journal now says: a killed one has not, or not the last part."""
+    try:
+        summary = folder.read_json(folder.summary, disk)
+    except InputError:
+        return False
+    return summary.get("exit_status") is not None and summary["total"] == counts
+
+
+def _local(started: object) -> str:
+    """A moment in the reader's own time, to the minute; empty where it is none."""
+    try:
+        return datetime.fromisoformat(str(started)).astimezone().strftime("%m-%d %H:%M")
+    except (ValueError, OverflowError):
+        return ""
