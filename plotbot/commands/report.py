@@ -1,4 +1,4 @@
-"""`plotbot report`: a run's summary and reports once more, from its files alone; also of a run that died or still runs."""
+"""`plotbot report`: a run's summary and reports once more, from its files alone; also of one that died or runs."""
 
 from __future__ import annotations
 

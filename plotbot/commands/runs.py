@@ -20,8 +20,8 @@ _WIDTH = 100
 _BOXES = ("planned", "passed", "failed", "error", "skipped", "not_run")
 _HEADERS = ("run", "state", "plan", "pass", "fail", "error", "skip", "not run", "started", "models")
 _STATES = """\
-complete: every planned case has its verdict and none is an error; incomplete: it ended by itself before that, and
-dead: it was killed before that (both: pytest evals --resume-run ID); running: just now; damaged: its plan is unusable."""
+complete: every planned case has its verdict, and none is an error. incomplete: ended before that. dead: killed before
+that. pytest evals --resume-run RUN goes on with either. damaged: its plan cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)

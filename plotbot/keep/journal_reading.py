@@ -19,6 +19,7 @@ from plotbot.keep.journal import CLOSED_OFF, VERSION
 CUT_SHORT = "cut short by a crash"
 """Why a line is damaged that was being written when its writer died: nobody has been told of what it said."""
 TORN = "torn, or no JSON"
+SAME_AGAIN = "the same line again"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def stream_journal(path: Path, damaged: list[Damaged], disk: Disk | None = None)
         if isinstance(parsed, str):
             damaged.append(Damaged(number, offset, parsed))
         elif mark in seen:
-            damaged.append(Damaged(number, offset, "the same line again"))
+            damaged.append(Damaged(number, offset, SAME_AGAIN))
         else:
             seen.add(mark)
             yield parsed

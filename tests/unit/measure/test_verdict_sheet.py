@@ -90,9 +90,17 @@ def test_a_baseline_file_holds_any_title_id(make_run: MakeRun, name: str) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    ["", "[]", "{}", "nonsense", '{"baseline_version": 1}', '{"baseline_version": 1, "run": "r", "params": {}, '
-     '"parts": [{"titles": 3}]}', "[" * 100_000, '{"baseline_version": 1, "run": "r", "params": {}, "parts": 7}'],
-)  # fmt: skip
+    [
+        "",
+        "[]",
+        "{}",
+        "nonsense",
+        '{"baseline_version": 1}',
+        '{"baseline_version": 1, "run": "r", "params": {}, "parts": [{"titles": 3}]}',
+        '{"baseline_version": 1, "run": "r", "params": {}, "parts": 7}',
+        "[" * 100_000,
+    ],
+)
 def test_what_is_no_baseline_is_refused_with_its_file_and_what_to_do(text: str) -> None:
     with pytest.raises(InputError, match=r"config/b\.json: no baseline .*`plotbot baseline RUN`"):
         read_baseline(text, "config/b.json")

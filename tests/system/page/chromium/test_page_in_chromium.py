@@ -183,6 +183,14 @@ def test_the_keyboard_alone_opens_and_closes_a_case(page: Page, shown: Shown, th
     assert page.run("document.activeElement.getAttribute('href')") == href
 
 
+def test_the_browsers_back_closes_a_case(page: Page, shown: Shown, three: PageRun) -> None:
+    shown(three)
+    page.run("document.querySelector('#table a').click()")
+    opened(page)
+    page.run("history.back()")
+    page.until("!document.querySelector('dialog').open")
+
+
 def test_hostile_text_everywhere_is_shown_and_nothing_else(page: Page, shown: Shown, make_run: Any) -> None:
     run = make_run([Title(bad, f"{bad} {HOSTILE}") for bad in BAD], [(HOSTILE, 0.5), (f"m2 {HOSTILE}", 0.2)])
     shown(spoiled(run))
@@ -244,6 +252,8 @@ def test_ten_thousand_cases_fit_and_few_rows_are_drawn(page: Page, shown: Shown,
     assert path.stat().st_size < 12_000_000
     assert rows(page) == 10_000
     assert page.run("document.querySelectorAll('.m-body .m-row').length") < 60
+    page.run("window.scrollTo(0, 200000)")
+    page.until("document.querySelector('[data-row=\"4980\"]')")
     page.run("window.scrollTo(0, document.body.scrollHeight)")
     page.until("document.querySelector('[data-row=\"9999\"]')")
     assert page.run("document.querySelectorAll('.m-body .m-row').length") < 60
