@@ -26,7 +26,6 @@ from plotbot.report.names import COMPARISON, MARKDOWN
 from plotbot.report.page import PageRun, write_page
 from plotbot.report.summary import summarise
 from plotbot.report.table import summary_lines
-from plotbot.safe import visible
 from plotbot.settings import Settings
 
 _UNFOLDED = "not yet in its title file: plotbot fold puts it there"
@@ -56,9 +55,11 @@ def run(args: argparse.Namespace) -> int:
     for one in measured:
         _write_summary(one, disk)
     pages = _write_reports(measured, settings.report_dir, disk)
+    reports = ", ".join(_short(page, settings) for page in pages)
     for one in measured:
-        _show(one, {"run": _short(one.run.folder.path, settings)})
-    print(f"reports: {visible(', '.join(_short(page, settings) for page in pages))}")
+        print(f"run {one.run.folder.run_id}\n")
+        paths = {"run": _short(one.run.folder.path, settings), "reports": reports}
+        print("\n".join(summary_lines(one.metrics, one.gates, paths)) + "\n")
     return 0
 
 
@@ -119,11 +120,6 @@ def _page_run(measured: Measured) -> PageRun:
         return [] if question is None else list(messages(question.prompt, case.title.text, question.schema))
 
     return PageRun(measured.records, measured.metrics, measured.run.exchanges(), conversation, measured.gates)
-
-
-def _show(measured: Measured, paths: dict[str, str]) -> None:
-    print(f"{measured.run.folder.run_id}")
-    print("\n".join(summary_lines(measured.metrics, measured.gates, paths)) + "\n")
 
 
 def _short(path: Path, settings: Settings) -> str:

@@ -6,9 +6,11 @@ from plotbot.judge.schemas import Schema, compile_schema
 from plotbot.judge.stories import Check, validate_entry
 from plotbot.judge.strict import StrictJsonError, parse_strict
 from plotbot.judge.verdicts import judge
+from plotbot.records import Finding
 
 __all__ = [
     "Check",
+    "Finding",
     "Schema",
     "StrictJsonError",
     "compile_schema",

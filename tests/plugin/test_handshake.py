@@ -66,7 +66,12 @@ def test_a_person_is_asked_whether_to_go_on(
 ) -> None:
     questions: list[str] = []
     monkeypatch.setattr(sys, "__stdin__", Terminal())
-    monkeypatch.setattr(builtins, "input", lambda question: (questions.append(question), answer)[1])
+
+    def give_answer(question: str) -> str:
+        questions.append(question)
+        return answer
+
+    monkeypatch.setattr(builtins, "input", give_answer)
     server = start_mock(rules=DEAF)
     result = evals(server)
     assert result.ret == status

@@ -29,19 +29,16 @@ ENDINGS = [
 ]
 
 
-@pytest.mark.parametrize(("code", "outcome", "category", "message", "status"), ENDINGS)
+@pytest.mark.parametrize("ending", ENDINGS, ids=[ending[0] for ending in ENDINGS])
 def test_an_evals_own_code_decides(
     evals: Callable[..., pytest.RunResult],
     write_eval: Callable[[str], None],
     start_mock: Callable[..., MockServer],
     project: Path,
     verdicts: Callable[[], list[dict[str, Any]]],
-    code: str,
-    outcome: str,
-    category: str,
-    message: str,
-    status: int,
+    ending: tuple[str, str, str, str, int],
 ) -> None:
+    code, outcome, category, message, status = ending
     write_eval(
         "import dataclasses\nimport pytest\n\n"
         f"def test_own(reply, schema, judge, results, request):\n    assert judge(reply, schema).ok\n    {code}\n"

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from plotbot.keep import refolding
 from plotbot.keep.journal_reading import read_journal
+from plotbot.keep.locks import TitleLocks
 from plotbot.mock import Latency, MockServer, ModelSpec, Rule
 from plotbot.settings_keys import BY_NAME
 
@@ -218,13 +218,12 @@ def test_the_locks_poll_interval_and_stale_age_reach_the_locks(
     evals: Evals, start_mock: StartMock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[dict[str, Any]] = []
-    real = refolding.TitleLocks
 
     def spy(*places: Any, **given: Any) -> Any:
         told.append(given)
-        return real(*places, **given)
+        return TitleLocks(*places, **given)
 
-    monkeypatch.setattr(refolding, "TitleLocks", spy)
+    monkeypatch.setattr("plotbot.keep.refolding.TitleLocks", spy)
     given = ("--file-lock-poll-interval=0.5", "--file-lock-stale-seconds=60", "--file-lock-timeout=7")
     assert evals(start_mock(), *given).ret == 0
     assert {(one["timeout"], one["poll_interval"], one["stale_seconds"]) for one in told} == {(7.0, 0.5, 60.0)}

@@ -264,13 +264,13 @@ def test_the_token_is_in_no_file_and_no_output(runs: Runs, workers: str) -> None
         Rule(headline="^quoted ", status=401, body=quoted),
         Rule(headline="^echoed ", status=500, body=f"Authorization: Bearer {TOKEN}"),
         Rule(headline="^plain ", status=200, body=f"Bearer {TOKEN}"),
-        *playing({"F05": 1, "F19.fetch": 1, "F25": 1, "F29": 1}),
+        *playing({"F05": 1, "F19.fetch": 1, "F23": 1, "F29": 1}),
     )
     (runs.project / "evals" / "test_own.py").write_text(
         "def test_own(reply, results):\n    secret = reply.content\n    raise RuntimeError(secret)\n", encoding="utf-8"
     )
     result, found = runs.run(
-        ("quoted", "echoed", "plain", "F05", "F19.fetch", "F25", "F29", "good00"), rules,
+        ("quoted", "echoed", "plain", "F05", "F19.fetch", "F23", "F29", "good00"), rules,
         "-n", workers, "--showlocals", "--tb=long", "-rA", "-vv", "--junitxml=out/junit.xml", "--show-replies",
         "-o", "log_file=out/log.txt", "-o", "log_file_level=DEBUG", "--log-cli-level=DEBUG", token=TOKEN,
     )  # fmt: skip

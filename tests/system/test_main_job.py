@@ -139,7 +139,7 @@ def test_there_is_a_page_for_each_model_with_its_own_cases(finished: Finished) -
     assert len(pages) == 2
     for page, model in zip(pages, ("first", "second"), strict=True):
         text = page.read_text(encoding="utf-8")
-        assert {name for name in re.findall(r"(first|second)-t\d\d-r1", text)} == {model}
+        assert set(re.findall(r"(first|second)-t\d\d-r1", text)) == {model}
         assert len(set(re.findall(r"(?:first|second)-t\d\d-r1", text))) == 11
 
 

@@ -54,7 +54,7 @@ function drawModels() {
     one.counts.map((count, column) =>
       el("td", { class: `figure ${count ? "" : "zero"}`, "data-label": COUNTS[column] }, number(count))),
     gates ? el("td", { "data-label": "gate" }, one.gate ? one.gate[0] : "-") : null));
-  byId("models").append(el("table", { class: "models" }, el("thead", {}, head), el("tbody", {}, rows)));
+  byId("models").append(el("table", { class: "models", "aria-labelledby": "models-title" }, el("thead", {}, head), el("tbody", {}, rows)));
   byId("models").append(el("p", { class: "quiet small" },
     `${index.words.accounting}. The pass rate is passed / (passed + failed): errors are the server's.`));
 }
@@ -76,7 +76,7 @@ function drawFailures() {
     }, `${OUTCOMES[outcome].sign} `, name(category)), outcome === "error" ? el("span", { class: "quiet small" }, " error") : null),
     counts.map((count) => el("td", {}, bar(count, most, outcome)))));
   byId("failures").append(el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Failures by category and model" },
-    placed(el("table", { class: "bars" }, el("thead", {}, head), el("tbody", {}, body)),
+    placed(el("table", { class: "bars", "aria-labelledby": "failures-title" }, el("thead", {}, head), el("tbody", {}, body)),
       { "--models": String(index.contenders.length) })));
 }
 
@@ -161,6 +161,7 @@ function axisNumber(value) {
 }
 
 function drawAbout() {
+  if (index.runs.length > 1) byId("about-title").textContent = "About these runs";
   byId("about").append(...index.runs.map((run) => el("details", {},
     el("summary", {}, "Run ", name(run.id), ": versions, settings, parameters, fingerprints"),
     el("dl", { class: "facts" }, run.facts.map(([fact, value]) => [

@@ -47,7 +47,7 @@ function drawHeat(target, contender) {
     const count = place === undefined ? 0 : counts[place];
     return count ? heatCell(count, most, place, contender) : el("td", { class: "zero" }, "·");
   };
-  target.replaceChildren(el("table", { class: "heat" },
+  target.replaceChildren(el("table", { class: "heat", "aria-labelledby": "violations-title" },
     el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "field"), keywords.map((keyword) => el("th", { scope: "col" }, name(keyword))))),
     el("tbody", {}, fields.map((field) => el("tr", {}, el("th", { scope: "row" }, name(field)), keywords.map((keyword) => cell(field, keyword)))))));
 }

@@ -116,7 +116,9 @@ def _ranked(contenders: Iterable[Contender]) -> list[_Rated]:
 def _alone(one: _Rated) -> Sentence:
     tally = one.contender.metrics.tally
     told = f" passed {tally.passed:,} of {tally.rated:,} rated answers, {figures.percent(one.rate)}."
-    sure = f" With 95\N{NO-BREAK SPACE}% confidence its rate on such titles is {_bounds(one.interval)}."
+    sure = (
+        f" With 95\N{NO-BREAK SPACE}% confidence its rate on such titles lies between {_bounds(one.interval, ' and ')}."
+    )
     return [*one.named, told + sure]
 
 
@@ -141,7 +143,8 @@ def _compared(rated: Sequence[_Rated]) -> list[Sentence]:
 
 def _unsettled(best: _Rated, rivals: Sequence[_Rated]) -> Sentence:
     names = _listed([one.named for one in rivals])
-    return ["Whether ", *best.named, " is better than ", *names, " is not settled by this run: the intervals overlap."]
+    runs = "these runs" if best.contender.run else "this run"
+    return ["Whether ", *best.named, " is better than ", *names, f" is not settled by {runs}: the intervals overlap."]
 
 
 def _settled(beaten: Sequence[_Rated]) -> Sentence:
@@ -155,8 +158,8 @@ def bounds(interval: Interval) -> tuple[str, str]:
     return f"{low / 10:.1f}", f"{high / 10:.1f}"
 
 
-def _bounds(interval: Interval) -> str:
-    return " to ".join(bounds(interval)) + "\N{NO-BREAK SPACE}%"
+def _bounds(interval: Interval, link: str = " to ") -> str:
+    return link.join(bounds(interval)) + "\N{NO-BREAK SPACE}%"
 
 
 def _fastest(contenders: Sequence[Contender]) -> list[Sentence]:

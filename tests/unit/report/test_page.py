@@ -182,6 +182,8 @@ def test_two_runs_of_the_same_cases_are_two_columns_with_addresses_of_their_own(
     assert index["entries"]["key"] == ["case1", "case1.2"]
     assert index["titles"] == [["t1", HEADLINE]]
     assert [contender["run"] for contender in index["contenders"]] == ["one", "two"]
+    assert "m in run one and m in run two share the highest pass rate" in told(index["words"]["best"])
+    assert "not settled by these runs" in told(index["words"]["best"])
 
 
 def test_a_verdicts_offset_is_the_last_that_its_message_names() -> None:

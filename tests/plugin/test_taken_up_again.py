@@ -1,0 +1,224 @@
+"""`--resume`, `--resume-run`, `--replay` and `--missing`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plotbot.keep.disk import Disk
+from plotbot.keep.journal import Journal
+from plotbot.mock import MockServer, ModelSpec, Rule
+
+pytest_plugins = ("pytester",)
+
+Evals = Callable[..., pytest.RunResult]
+Mock = Callable[..., MockServer]
+
+
+def _run_id(project: Path) -> str:
+    return max(path.name for path in (project / "data" / "runs").iterdir())
+
+
+def _runs(project: Path) -> list[str]:
+    return sorted(path.name for path in (project / "data" / "runs").iterdir())
+
+
+def _said(result: pytest.RunResult) -> str:
+    return "\n".join([*result.outlines, *result.errlines])
+
+
+@pytest.fixture
+def broken(start_mock: Mock) -> MockServer:
+    """The second and the third request end in a fault of the server's; each later one is answered."""
+    return start_mock(rules=(Rule(status=400, body={"error": "Compute error."}, nth=(2, 3)),))
+
+
+def test_resuming_asks_what_was_an_error_and_nothing_else(evals: Evals, project: Path, broken: MockServer) -> None:
+    first = evals(broken, "--request-retry-limit=0")
+    assert first.ret == 10
+    asked = broken.stats().models["mock-model"].requests
+    second = evals(broken, "--resume")
+    assert second.ret == 0
+    second.assert_outcomes(passed=4)
+    assert broken.stats().models["mock-model"].requests == asked + 2
+    assert len(_runs(project)) == 1
+    summary = json.loads((project / "data" / "runs" / _run_id(project) / "summary.json").read_bytes())
+    assert summary["total"] == {"planned": 4, "passed": 4, "failed": 0, "error": 0, "skipped": 0, "not_run": 0}
+
+
+def test_a_resumed_run_needs_no_settings_of_its_own(evals: Evals, start_mock: Mock) -> None:
+    server = start_mock()
+    evals(server, "--temperature=0.1", "--repeats=2")
+    result = evals(server, "--resume")
+    result.assert_outcomes(passed=8)
+    assert {request.json()["temperature"] for request in server.requests if request.method == "POST"} == {0.1}
+
+
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [
+        ("--temperature=0.3", "TEMPERATURE was 0.8, is 0.3 (--temperature)"),
+        ("--max-tokens=7", "MAX_TOKENS"),
+        ("--model-seed=7", "MODEL_SEED"),
+        ("--sample-seed=99", "SAMPLE_SEED was 1, is 99"),
+        ("--test-sample-size=5", "TEST_SAMPLE_SIZE"),
+        ("--response-format=json_schema", "RESPONSE_FORMAT"),
+        ("--model=another", "MODEL was mock-model, is another"),
+        ("--reasoning-effort=low", "REASONING_EFFORT"),
+    ],
+)
+def test_resuming_with_another_setting_is_refused_by_its_name(
+    evals: Evals, start_mock: Mock, option: str, named: str
+) -> None:
+    server = start_mock()
+    evals(server)
+    asked = len(server.requests)
+    result = evals(server, "--resume", option)
+    assert result.ret == 4
+    assert named in _said(result)
+    assert "Traceback" not in _said(result)
+    assert len(server.requests) == asked
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "named"),
+    [
+        ("prompt.txt", lambda text: text + "Be brief.", "the prompt ("),
+        ("story_seed.schema.json", lambda text: text.replace('"maxItems": 3', '"maxItems": 2'), "the schema ("),
+    ],
+)
+def test_resuming_with_another_prompt_or_schema_is_refused(
+    evals: Evals, project: Path, start_mock: Mock, name: str, change: Callable[[str], str], named: str
+) -> None:
+    server = start_mock()
+    evals(server)
+    file = project / "data" / name
+    file.write_text(change(file.read_text(encoding="utf-8")), encoding="utf-8")
+    result = evals(server, "--resume")
+    assert result.ret == 4
+    assert named in _said(result)
+    assert "cannot be resumed" in _said(result)
+
+
+def test_resuming_with_another_quantization_is_refused_by_field(evals: Evals, start_mock: Mock) -> None:
+    server = start_mock(models=(ModelSpec("mock-model", quantization="Q4_K_M"),))
+    evals(server)
+    server.swap("mock-model", quantization="Q8_0")
+    result = evals(server, "--resume")
+    assert result.ret == 4
+    assert "quantization was Q4_K_M, is Q8_0" in _said(result)
+
+
+def test_a_run_that_still_runs_is_not_resumed(evals: Evals, project: Path, start_mock: Mock) -> None:
+    server = start_mock()
+    evals(server)
+    journal = Journal.open(project / "data" / "runs" / _run_id(project) / "journal.jsonl", Disk())
+    try:
+        result = evals(server, "--resume")
+    finally:
+        journal.close()
+    assert result.ret == 4
+    assert "still runs" in _said(result)
+
+
+def test_a_run_is_resumed_by_its_id(evals: Evals, project: Path, broken: MockServer) -> None:
+    evals(broken, "--request-retry-limit=0")
+    first = _run_id(project)
+    evals(broken)
+    result = evals(broken, "--resume-run", first)
+    result.assert_outcomes(passed=4)
+    assert f"data/runs/{first}" in _said(result)
+
+
+def test_resuming_where_nothing_has_run_says_so(evals: Evals, start_mock: Mock) -> None:
+    result = evals(start_mock(), "--resume")
+    assert result.ret == 4
+    assert "there is no run yet" in _said(result)
+
+
+def test_an_answer_removed_after_folding_stays_away_on_resuming(
+    evals: Evals, project: Path, broken: MockServer
+) -> None:
+    evals(broken, "--request-retry-limit=0")
+    removed = next(path for path in (project / "data" / "generated_data").glob("*.json"))
+    removed.unlink()
+    evals(broken, "--resume")
+    assert not removed.exists()
+    assert len(list((project / "data" / "generated_data").glob("*.json"))) == 3
+
+
+def test_missing_asks_only_for_titles_without_an_answer(evals: Evals, project: Path, start_mock: Mock) -> None:
+    server = start_mock()
+    evals(server, "--test-sample-size=0")
+    removed = project / "data" / "generated_data" / "t05.json"
+    removed.unlink()
+    asked = server.stats().models["mock-model"].requests
+    result = evals(server, "--missing")
+    result.assert_outcomes(passed=1)
+    assert server.stats().models["mock-model"].requests == asked + 1
+    assert removed.exists()
+    assert len(_runs(project)) == 2
+
+
+def test_nothing_missing_is_an_empty_plan(evals: Evals, start_mock: Mock) -> None:
+    server = start_mock()
+    evals(server, "--test-sample-size=0")
+    assert evals(server, "--missing").ret == 5
+
+
+def test_missing_is_asked_of_the_prompt_in_hand(evals: Evals, project: Path, start_mock: Mock) -> None:
+    server = start_mock()
+    evals(server, "--test-sample-size=0")
+    prompt = project / "data" / "prompt.txt"
+    prompt.write_text(prompt.read_text(encoding="utf-8") + "Be brief.", encoding="utf-8")
+    evals(server, "--missing", "--test-sample-size=0").assert_outcomes(passed=12)
+
+
+def test_a_replay_asks_no_server_and_keeps_nothing(evals: Evals, project: Path, start_mock: Mock) -> None:
+    server = start_mock()
+    evals(server)
+    for file in (project / "data" / "generated_data").glob("*.json"):
+        file.unlink()
+    run = _run_id(project)
+    before = (project / "data" / "runs" / run / "journal.jsonl").read_bytes()
+    asked = len(server.requests)
+    result = evals(server, "--replay", run)
+    result.assert_outcomes(passed=4)
+    assert "0 of 4 verdicts moved" in _said(result)
+    assert len(server.requests) == asked
+    assert (project / "data" / "runs" / run / "journal.jsonl").read_bytes() == before
+    assert not list((project / "data" / "generated_data").glob("*.json"))
+
+
+def test_a_replay_judges_by_todays_schema_and_says_what_moved(evals: Evals, project: Path, start_mock: Mock) -> None:
+    server = start_mock()
+    evals(server)
+    file = project / "data" / "story_seed.schema.json"
+    schema = json.loads(file.read_text(encoding="utf-8"))
+    schema["items"]["properties"]["tone"]["maxLength"] = 3
+    file.write_text(json.dumps(schema), encoding="utf-8")
+    result = evals(server, "--replay", str(project / "data" / "runs" / _run_id(project)))
+    assert result.ret == 1
+    result.assert_outcomes(failed=4)
+    assert "4 of 4 verdicts moved" in _said(result)
+    assert "passed -> failed (schema)" in _said(result)
+
+
+def test_a_replay_of_nothing_known_names_what_is_there(evals: Evals, project: Path, start_mock: Mock) -> None:
+    server = start_mock()
+    evals(server)
+    result = evals(server, "--replay", "20200101-000000-0000")
+    assert result.ret == 4
+    assert _run_id(project) in _said(result)
+
+
+@pytest.mark.parametrize(
+    "pair", [("--resume", "--missing"), ("--resume", "--replay=x"), ("--resume-run=x", "--resume")]
+)
+def test_options_that_contradict_each_other_are_refused(evals: Evals, start_mock: Mock, pair: tuple[str, str]) -> None:
+    result = evals(start_mock(), *pair)
+    assert result.ret == 4
+    assert "do not go together" in _said(result)
