@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import CancelledError
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -55,8 +56,9 @@ class Client:
 
     *params* go into every request under the names of the API (`temperature`, `max_tokens`, …); those that are None
     do not. *known_as* gives other names under which a model may answer (its instances). *retry_limit* counts further
-    tries after a transport fault; *backoff_seconds* is the pause before the first of them, and doubles. *stop*, once
-    set, ends every pause.
+    tries after a transport fault; *backoff_seconds* is the pause before the first of them, and doubles. *slot* is held
+    while an attempt is out, and only then: a thread that waits for it has its request written. *stop*, once set, ends
+    every pause.
     """
 
     def __init__(
@@ -69,6 +71,7 @@ class Client:
         retry_limit: int = 3,
         backoff_seconds: float = 0.5,
         known_as: Mapping[str, Collection[str]] | None = None,
+        slot: AbstractContextManager[object] | None = None,
         stop: threading.Event | None = None,
     ) -> None:
         self.url = chat_url(url)
@@ -79,6 +82,7 @@ class Client:
         self._retry_limit = retry_limit
         self._backoff_seconds = backoff_seconds
         self._known_as = known_as or {}
+        self._slot = slot or nullcontext()
         self._stop = stop or threading.Event()
         self._http = HttpSession()
 
@@ -132,23 +136,27 @@ class Client:
             raise CancelledError
 
     def _attempt(self, request: _Request) -> _Outcome:
-        if self._stop.is_set():
-            raise CancelledError
-        at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
-        try:
-            answer = self._http.request(
-                "POST",
-                self.url,
-                headers=self._bearer.headers,
-                json_body=request.body,
-                deadline_seconds=request.seconds,
-                cap_bytes=REPLY_CAP_BYTES,
-            )
-        except AskError as error:
-            fault = Fault(error.category, self._bearer.out_of(error.message))
-            attempt = Attempt(at, time.monotonic() - began, None, fault, self.host)
-            return _Outcome(attempt, again=is_transient(error.category))
+        with self._slot:
+            if self._stop.is_set():
+                raise CancelledError
+            at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
+            try:
+                answer = self._post(request)
+            except AskError as error:
+                fault = Fault(error.category, self._bearer.out_of(error.message))
+                attempt = Attempt(at, time.monotonic() - began, None, fault, self.host)
+                return _Outcome(attempt, again=is_transient(error.category))
         return self._read(answer, request.model, at)
+
+    def _post(self, request: _Request) -> HttpAnswer:
+        return self._http.request(
+            "POST",
+            self.url,
+            headers=self._bearer.headers,
+            json_body=request.body,
+            deadline_seconds=request.seconds,
+            cap_bytes=REPLY_CAP_BYTES,
+        )
 
     def _read(self, answer: HttpAnswer, model: str, at: str) -> _Outcome:
         read = _reply_or_diagnosis(answer)

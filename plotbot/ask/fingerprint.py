@@ -7,13 +7,21 @@ from typing import Any
 from plotbot.ask.server import ServerFacts
 
 
-def fingerprint(facts: ServerFacts, model: str, *, sha256: str | None = None) -> dict[str, Any]:
+def fingerprint(
+    facts: ServerFacts, model: str, *, sha256: str | None = None, engine: str | None = None
+) -> dict[str, Any]:
     """Server, model and load of *model* in builtin values; what the server does not tell is left out.
 
-    *sha256* is the model file's, which only the embedded engine knows.
+    *sha256* is the model file's and *engine* what runs it, which only the embedded engine tells.
     """
     told = facts.model(model)
-    served: dict[str, Any] = {"server": facts.kind, "server_version": facts.version, "model": model, "sha256": sha256}
+    served: dict[str, Any] = {
+        "server": facts.kind,
+        "server_version": facts.version,
+        "engine": engine,
+        "model": model,
+        "sha256": sha256,
+    }
     if told is not None:
         served |= {
             "key": told.id,

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
 from plotbot.ask.client import Client
+from plotbot.ask.embedded import EmbeddedEngine
 from plotbot.ask.fingerprint import fingerprint
 from plotbot.ask.listing import ModelFacts
 from plotbot.ask.loading import DEFAULT_SLOTS, Loader, is_loaded
@@ -25,7 +27,7 @@ def find_server(url: str, settings: Settings, token: str | None) -> ServerFacts:
 class Host:
     """A server with all of a run's models on it. `in_flight` counts this run's requests to it.
 
-    *sha256* is the model file's, which only the embedded engine knows. Raises ServerProblem where a model is missing.
+    *engine* is the embedded one, where this is its server. Raises ServerProblem where a model is missing.
     """
 
     def __init__(
@@ -36,13 +38,15 @@ class Host:
         settings: Settings,
         *,
         token: str | None,
-        sha256: str | None = None,
+        engine: EmbeddedEngine | None = None,
     ) -> None:
         resolve_models(facts, models)
         self.url = url
         self.facts = facts
         self.fingerprints: dict[str, dict[str, Any]] = {}
         self.in_flight = 0
+        self._models = models
+        self._settings = settings
         self.client = Client(
             url,
             params=settings.params,
@@ -50,19 +54,22 @@ class Host:
             request_timeout=settings.request_timeout,
             retry_limit=settings.request_retry_limit,
             known_as={model.id: model.instance_ids for model in facts.models if model.id in models},
+            slot=threading.Semaphore(settings.max_in_flight or self.window),
         )
-        self._models = models
-        self._settings = settings
         self._token = token
-        self._sha256 = sha256
+        self._embedded = {} if engine is None else {"sha256": engine.sha256, "engine": engine.version}
         self._loader = Loader(url, token=token, timeout=settings.load_timeout)
         self._loaded_here: list[str] = []
-        self._take_fingerprints()
+        for model in models:
+            self.identify(model)
 
     def look_again(self) -> None:
         """Ask the server what it serves now. Raises ServerProblem where it does not say."""
         self.facts = find_server(self.url, self._settings, self._token)
-        self._take_fingerprints()
+
+    def identify(self, model: str) -> None:
+        """Take what is known of a model now for its fingerprint; one that is unloaded later keeps it."""
+        self.fingerprints[model] = self._served(model)
 
     def told(self, model: str) -> ModelFacts:
         """What the server said of a model; next to nothing where it lists it no more."""
@@ -103,7 +110,7 @@ class Host:
 
     def otherwise(self, pin: Pin, model: str, *, loaded: bool) -> str | None:
         """In what a model is not the pinned one; None where it is. See `Pin.differences` for *loaded*."""
-        differences = pin.differences(self.fingerprints[model], loaded=loaded)
+        differences = pin.differences(self._served(model), loaded=loaded)
         if not differences:
             return None
         absent = self.told(model).loaded is False
@@ -113,7 +120,5 @@ class Host:
             f"{'; '.join(map(str, differences))}. {hint} To pin what is served instead: plotbot pin."
         )
 
-    def _take_fingerprints(self) -> None:
-        # In place: the run's header holds this very dict.
-        served = {model: fingerprint(self.facts, model, sha256=self._sha256) for model in self._models}
-        self.fingerprints.update(served)
+    def _served(self, model: str) -> dict[str, Any]:
+        return fingerprint(self.facts, model, **self._embedded)

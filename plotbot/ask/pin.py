@@ -17,7 +17,7 @@ FIELDS = (
 """What must be as pinned. A field that was not told when the pin was written is not compared."""
 ONLY_LOADED = frozenset({"context_length", "slots"})
 """What a server tells of a loaded model alone."""
-_SERVER = ("server", "server_version")
+_SERVER = ("server", "server_version", "engine")
 _NEW = "Write it anew with `plotbot pin`."
 
 
@@ -60,7 +60,7 @@ class Pin:
     def other_server(self, served: Mapping[str, Any]) -> str | None:
         """That the server is another kind or version than when it was pinned: worth a word, no reason to refuse."""
         pinned = self._meant(served) or {}
-        then, now = ([str(facts.get(field, "")) for field in _SERVER] for facts in (pinned, served))
+        then, now = ([str(facts[field]) for field in _SERVER if field in facts] for facts in (pinned, served))
         if not pinned or then == now:
             return None
         return (

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
 def _embedded(settings: Settings) -> Fingerprints:
     with start_embedded(settings) as engine:
         facts = find_server(engine.url, settings, None)
-        return {engine.alias: fingerprint(facts, engine.alias, sha256=engine.sha256)}
+        return {engine.alias: fingerprint(facts, engine.alias, sha256=engine.sha256, engine=engine.version)}
 
 
 def _on_all_hosts(settings: Settings) -> Fingerprints:

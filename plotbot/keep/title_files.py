@@ -131,6 +131,9 @@ def _by_shard(answers: Sequence[Answer], locks: TitleLocks) -> list[_Shard]:
 
 def _on_threads(work: Callable[[_Shard], None], shards: Sequence[_Shard]) -> None:
     """Work on all shards, some at a time. Daemon threads: a pool's would keep an interrupted process alive."""
+    if len(shards) == 1:
+        work(shards[0])  # as every answer's that is folded at once: a thread would cost as much as the rest
+        return
     count = min(_THREADS, len(shards))
     queue: SimpleQueue[_Shard | None] = SimpleQueue()
     for shard in (*shards, *[None] * count):

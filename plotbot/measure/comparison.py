@@ -13,7 +13,7 @@ from plotbot.measure.verdict_sheet import SheetPart, TitleVerdicts, VerdictSheet
 
 _HOW_FAST = frozenset({"slots"})
 """Fields of a fingerprint that say how a model is asked, not which one it is."""
-_SERVER = frozenset({"server", "server_version"})
+_SERVER = frozenset({"server", "server_version", "engine"})
 """Fields of a fingerprint that are worth a word, but no reason to refuse."""
 
 

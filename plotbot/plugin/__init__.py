@@ -11,8 +11,6 @@ from plotbot.errors import UsageProblem
 from plotbot.plugin import items as evals
 from plotbot.plugin import options, reports
 from plotbot.plugin.fixtures import judge, reply, results, schema, title
-from plotbot.plugin.line import RemoteRun
-from plotbot.plugin.main_hooks import begin_main
 from plotbot.plugin.process import Process, begin_process, end_process, process_of
 from plotbot.settings import Settings
 
@@ -24,10 +22,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    """Each kind of process imports what it needs: four workers that load what only the main one uses start late."""
     given: Mapping[str, Any] | None = getattr(config, "workerinput", {}).get("plotbot")
     if given is None:
+        from plotbot.plugin.main_hooks import begin_main  # noqa: PLC0415  see above
+
         begin_main(config)
     else:
+        from plotbot.plugin.line import RemoteRun  # noqa: PLC0415  see above
+
         settings = Settings.from_json(given["settings"])
         run, folded = RemoteRun(given["line"]), frozenset(given["folded"])
         begin_process(config, Process(settings, given["run"], run, given["keeps"], folded))

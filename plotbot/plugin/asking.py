@@ -92,6 +92,14 @@ class Asking:
         """How many requests may be in flight, over all hosts: MAX_IN_FLIGHT, else the slots that the servers name."""
         return self._settings.max_in_flight or sum(host.window for host in self._hosts)
 
+    @property
+    def in_hand(self) -> int:
+        """How many cases may be worked on at once: those in flight and, with one host, one whose request is written.
+
+        It goes out the moment a slot is free. With several hosts it might wait for a busy one beside an idle one.
+        """
+        return self.window + (len(self._hosts) == 1)
+
     def facts(self) -> dict[str, Any]:
         """What the run's header says of its servers and models.
 
@@ -110,8 +118,8 @@ class Asking:
         """A model's turn begins: it is loaded where `--load` says so, then greeted, once a run and on every host.
 
         The greeting loads it before many ask at once, where nobody has. Raises `AskError` where no answer came, where
-        the model cannot be loaded or is not the pinned one then, and `ServerProblem` where the user wants no run
-        without a CONFIRM.
+        the model cannot be loaded or is not the pinned one then, or a later model does not say the CONFIRM that is
+        required; `ServerProblem` where the user wants no run without it.
         """
         for host in self._hosts:
             if self._load:
@@ -158,8 +166,8 @@ class Asking:
         return (self._engine.url,)
 
     def _host(self, url: str) -> Host:
-        sha256 = self._engine.sha256 if self._engine else None
-        return Host(url, self._discover(url), self._models, self._settings, token=self._token(), sha256=sha256)
+        facts = self._discover(url)
+        return Host(url, facts, self._models, self._settings, token=self._token(), engine=self._engine)
 
     def _discover(self, url: str) -> ServerFacts:
         if url not in self._facts:
@@ -202,6 +210,7 @@ class Asking:
 
     def _look_over_loaded(self, host: Host, model: str) -> None:
         """The same for a model that was loaded just now. Raises `AskError`: other models' turns may go well."""
+        host.identify(model)
         if self._pin is not None and (problem := host.otherwise(self._pin, model, loaded=True)):
             raise AskError("wrong_model", problem)
         if problem := hopeless(host.told(model), self._demand):
@@ -245,6 +254,8 @@ class Asking:
         reply = handshake.exchange.reply
         excerpt = one_line(reply.content if reply else "", 60)
         said = f"{model} did not answer the handshake with CONFIRM, but with {excerpt!r}"
+        if self._settings.confirm == "require" and self._entered:
+            raise AskError("model_unavailable", f"{said}: CONFIRM=require asks it nothing more.")
         if self._settings.confirm == "require":
             raise ServerProblem(f"{said}: CONFIRM=require stops here; --confirm continue goes on all the same")
         if self._settings.confirm == "ask" and self._ask_user is not None and not self._entered:

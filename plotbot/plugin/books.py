@@ -6,7 +6,7 @@ The run folder comes with the first exchange: a session that asks nothing leaves
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import asdict
 from typing import Any
@@ -15,7 +15,7 @@ from plotbot.keep.disk import Disk
 from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import read_line_at
 from plotbot.keep.run_folder import RunFolder
-from plotbot.keep.run_reading import RunOnDisk, without_text
+from plotbot.keep.run_reading import RunOnDisk, read_run, without_text
 from plotbot.plan.plan import Plan
 from plotbot.plugin.recorded_plan import RecordedPlan
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
@@ -92,6 +92,10 @@ class Books:
     def folded(self, case_ids: Sequence[str]) -> None:
         if self._journal is not None and case_ids:
             self._journal.append("folded", {"cases": list(case_ids)}, durable=False)
+
+    def exchanges(self) -> Iterator[Exchange]:
+        """Each case's exchange with its texts, read back one at a time. Raises `KeepError` or `InputError`."""
+        return read_run(self.folder, self._disk).exchanges()
 
     def records(self) -> RunRecords:
         return RunRecords(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from plotbot.errors import KeepError
-from plotbot.keep.atomic import write_atomically
+from plotbot.errors import KeepError, PlotbotError
 from plotbot.measure.exit_status import RunEnd, exit_status
 from plotbot.measure.gate import GateResult, judge_gates
 from plotbot.measure.metrics import ModelMetrics, measure_run
@@ -16,9 +14,8 @@ from plotbot.plugin.books import Books
 from plotbot.plugin.html_pages import HtmlPages
 from plotbot.plugin.recorded_runs import ReplayedRun
 from plotbot.plugin.run import MainRun
-from plotbot.report.markdown import summary_markdown
+from plotbot.plugin.written import Written
 from plotbot.report.moves import moved_lines
-from plotbot.report.summary import summarise
 from plotbot.report.table import summary_lines
 from plotbot.safe import one_line, visible
 from plotbot.settings_keys import EVERY_MODEL
@@ -58,7 +55,7 @@ def end_run(run: MainRun, pages: HtmlPages, ending: Ending) -> int:
     gates = judge_gates(metrics, run.settings.min_pass_rate, run.settings.gate)
     status = exit_status(_run_end(metrics, gates, run.books, ending))
     ending.compared = ending.baseline.lines(run.books) if ending.baseline else []
-    paths = _Writing(run, run.books, ending).write(pages, metrics, gates, status)
+    paths = _write(Written(run, run.books, metrics, gates), pages, status, ending)
     ending.lines = [*_moves(run, run.books), *summary_lines(metrics, gates, paths), *_below(ending.compared)]
     return status
 
@@ -71,60 +68,18 @@ def _below(lines: Sequence[str]) -> list[str]:
     return ["", *lines] if lines else []
 
 
-@dataclass(frozen=True, slots=True)
-class _Writing:
-    """What a run leaves behind for people and programs; a file that cannot be written is a fault that is named."""
-
-    run: MainRun
-    books: Books
-    ending: Ending
-
-    def write(
-        self, pages: HtmlPages, metrics: Sequence[ModelMetrics], gates: Sequence[GateResult], status: int
-    ) -> dict[str, str]:
-        paths: dict[str, str] = {}
-        try:
-            if self.books.opened:
-                paths |= self._write_summary(metrics, gates, status)
-            if self.books.opened or not self.run.keeps_answers:
-                paths |= self._write_reports(pages, metrics, gates)
-        except (OSError, KeepError) as error:
-            self.ending.faults.append(f"a report could not be written: {error}")
-        return paths
-
-    def _write_summary(
-        self, metrics: Sequence[ModelMetrics], gates: Sequence[GateResult], status: int
-    ) -> dict[str, str]:
-        folder = self.books.folder
-        summary = summarise(self.books.records(), metrics, gates, status)
-        summary |= {"unfolded": dict(self.books.unfolded), "wrong_models": self.ending.wrong_models}
-        folder.write_json(folder.summary, summary, self.run.disk)
-        return {"answers": self._short(self.run.settings.generated_dir), "run": self._short(folder.path)}
-
-    def _write_reports(
-        self, pages: HtmlPages, metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]
-    ) -> dict[str, str]:
-        folder = self.run.settings.report_dir
-        folder.mkdir(parents=True, exist_ok=True)
-        written = pages.finish(metrics, self._facts())
-        markdown = summary_markdown(self.books.records(), metrics, gates, self.ending.compared)
-        write_atomically(folder / "summary.md", markdown.encode(), self.run.disk)
-        return {"reports": ", ".join(self._short(page) for page in written)}
-
-    def _facts(self) -> dict[str, object]:
-        header = self.books.header
-        servers = [f"{one['kind']} {one['version'] or ''} at {one['url']}" for one in header["servers"]]
-        return {
-            "run": self.books.folder.run_id,
-            "sample seed": header["sample_seed"],
-            "server": ", ".join(servers),
-            "parameters": ", ".join(f"{name} {value}" for name, value in header["params"].items()),
-        }
-
-    def _short(self, path: Path) -> str:
-        """Relative to where the user stands, where that is shorter to read."""
-        root = self.run.settings.root
-        return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+def _write(written: Written, pages: HtmlPages, status: int, ending: Ending) -> dict[str, str]:
+    """The paths of what was written; a file that cannot be written is a fault that is named."""
+    books, paths = written.books, dict[str, str]()
+    try:
+        if books.opened:
+            more = {"unfolded": dict(books.unfolded), "wrong_models": ending.wrong_models}
+            paths |= written.summary(status, more)
+        if books.opened or not written.run.keeps_answers:
+            paths |= written.reports(pages, ending.compared)
+    except (OSError, PlotbotError) as error:
+        ending.faults.append(f"a report could not be written: {error}")
+    return paths
 
 
 def _warn_of_idle_gates(run: MainRun, metrics: Sequence[ModelMetrics], ending: Ending) -> None:

@@ -151,7 +151,7 @@ class MainRun:
         if open_cases:
             self._greet_first(open_cases[0].model)
         # After the greeting: of a model that it has loaded the slots are known only now.
-        self._dispatcher = self._dispatcher_for(self._asking.window, self._some_books())
+        self._dispatcher = self._dispatcher_for(self._window(), self._some_books())
         for case_id, offset in answered.items():
             self._dispatcher.already(self._case(case_id), offset)
         self._dispatcher.look_ahead(open_cases)
@@ -162,6 +162,9 @@ class MainRun:
             self._enter(model)
         except AskError as error:
             raise ServerProblem(f"{model} cannot be asked: {error.message} ({error.category})") from None
+
+    def _window(self) -> int:
+        return self._asking.window if self._stops_early else self._asking.in_hand
 
     def _dispatcher_for(self, window: int, books: Books) -> Dispatcher:
         self._executor = SlotExecutor(window)

@@ -91,6 +91,20 @@ def test_two_models_are_greeted_in_turn_and_never_asked_at_once(evals: Evals, st
     assert order == sorted(order)
 
 
+def test_evals_of_several_files_are_walked_model_by_model(
+    evals: Evals, start_mock: StartMock, project: Path, write_eval: Callable[[str], None]
+) -> None:
+    write_eval(
+        "import pytest\n\ndef test_default(reply):\n    assert reply\n\n"
+        "@pytest.mark.eval(prompt='data/other.txt')\ndef test_other(reply):\n    assert reply\n"
+    )
+    (project / "data" / "other.txt").write_text("Be brief.", encoding="utf-8")
+    result = evals(start_mock(models=(ModelSpec("a"), ModelSpec("b"))), "--model=b,a", "-v", "--test-sample-size=2")
+    assert result.ret == 0
+    walked = [line.partition("[")[2][0] for line in result.outlines if "PASSED" in line]
+    assert walked == ["b"] * 4 + ["a"] * 4
+
+
 def test_a_first_model_that_does_not_load_ends_the_run_before_it_begins(evals: Evals, start_mock: StartMock) -> None:
     server = start_mock(models=(ModelSpec("one", loaded=False, load_error="no memory left"),))
     result = evals(server, "--model=one")

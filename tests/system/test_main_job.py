@@ -181,7 +181,9 @@ def test_dies(reply, title):
     if title.id == "t01" and "PYTEST_XDIST_WORKER" in os.environ:
         os._exit(7)
 
-def test_keeps_another(reply, results):
+def test_keeps_another(reply, results, record_property):
+    record_property("half a pair", chr(0xD800))
+    record_property("an object", object())
     results.keep("a reply of my own")
 
 def test_plain():
@@ -197,7 +199,7 @@ def test_a_worker_that_dies_is_an_error_of_its_one_case_with_a_row_in_the_page(
     server = start_mock()
     done = run_pytest(project, "evals", "-n", "2", "--lm-studio-url", server.url, "--test-sample-size=0")
     finished = Finished(project, done, server.stats())
-    assert done.returncode == 10, done.stdout
+    assert done.returncode == 10, "what a test says on its way ends no run: " + done.stdout
     verdicts = finished.verdicts()
     dead = [item for item in verdicts if "test_dies" in item and verdicts[item][0] == "error"]
     assert [item.rpartition("[")[2] for item in dead] == ["mock-model-t01-r1]"]

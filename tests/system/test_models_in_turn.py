@@ -6,6 +6,7 @@ import json
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -41,7 +42,9 @@ def posts(server: MockServer) -> list[str]:
 
 
 @pytest.mark.parametrize("workers", ["0", "4"])
-def test_models_that_evict_each_other_are_loaded_once_each(start_mock: StartMock, evals: Evals, workers: str) -> None:
+def test_models_that_evict_each_other_are_loaded_once_each(
+    start_mock: StartMock, evals: Evals, project: Path, run_file: Callable[[Path, str], Any], workers: str
+) -> None:
     server = start_mock(models=ON_DEMAND, rules=(Rule(latency=LATENCY),))
     result = evals(server, ALL, "-n", workers)
     assert result.returncode == 0, result.stdout
@@ -52,6 +55,8 @@ def test_models_that_evict_each_other_are_loaded_once_each(start_mock: StartMock
     }
     assert figures == dict.fromkeys(("a/one", "b/two", "three"), (1, 0, 0, 1, 6))
     assert stats.peak_models_in_flight == 1
+    prints = run_file(project, "summary.json")["header"]["fingerprints"]
+    assert {(told["context_length"], told["slots"]) for told in prints.values()} == {(32768, 4)}
 
 
 @pytest.mark.parametrize("workers", ["0", "4"])
@@ -100,6 +105,19 @@ def test_a_later_model_that_cannot_be_loaded_is_an_error_of_its_own_cases(start_
     assert result.returncode == 10
     assert "planned 6 = 6 passed + 0 failed + 0 error" in result.stdout
     assert "model_unavailable 6" in result.stdout
+
+
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_later_model_without_its_confirm_is_an_error_of_its_own_cases(
+    start_mock: StartMock, evals: Evals, workers: str
+) -> None:
+    rules = (Rule(model="two", handshake=True, reply="Hello!"),)
+    server = start_mock(models=(ModelSpec("one"), ModelSpec("two")), rules=rules)
+    result = evals(server, "--confirm=require", "--model=one,two", "-n", workers)
+    assert result.returncode == 10
+    assert "planned 6 = 6 passed + 0 failed + 0 error" in result.stdout
+    assert "errors: model_unavailable 6" in result.stdout
+    assert server.stats().models["two"].requests == 0
 
 
 @pytest.mark.parametrize("given", [(), ("-n", "4"), ("--max-in-flight=2",)])

@@ -223,6 +223,7 @@ def test_the_embedded_model_is_pinned_by_its_sha256(pin: Run, project: Path, run
     assert run_pytest(project, "evals", "--embedded", "--pinned", "--test-sample-size=1").returncode in {0, 1}
     (model,) = data["models"].values()
     assert len(model["sha256"]) == 64
+    assert model["engine"].startswith("xllamacpp 20")
     model["sha256"] = "0" * 64
     path.write_text(json.dumps(data), encoding="utf-8")
     refused = run_pytest(project, "evals", "--embedded", "--pinned", "--test-sample-size=1")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.metadata
 import importlib.util
 import json
 import os
@@ -59,6 +60,11 @@ class EmbeddedEngine:
             process = _spawn(path, slots, context_length, log)
             url = _reported_url(process, log)
         return cls(process, url, sha256)
+
+    @property
+    def version(self) -> str:
+        """The engine's name and version; its server tells none of its own."""
+        return f"xllamacpp {importlib.metadata.version('xllamacpp')}"
 
     @property
     def pid(self) -> int:

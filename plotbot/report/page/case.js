@@ -9,11 +9,20 @@ function linkTo(answers) {
 
 function answersInAddress() {
   if (!location.hash.startsWith("#case=")) return null;
-  return location.hash.slice(6).split(",").map(decoded).map((key) => entryByKey.get(key)).filter((entry) => entry !== undefined);
+  return location.hash
+    .slice(6)
+    .split(",")
+    .map(decoded)
+    .map((key) => entryByKey.get(key))
+    .filter((entry) => entry !== undefined);
 }
 
 function decoded(text) {
-  try { return decodeURIComponent(text); } catch { return text; }
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
 }
 
 function followAddress() {
@@ -38,18 +47,30 @@ function drawCase() {
   const dialog = byId("case");
   const close = el("button", { type: "button", class: "close", click: () => dialog.close() }, "Close");
   if (!opened.length) {
-    dialog.replaceChildren(el("header", { class: "case-head" }, el("h2", { id: "case-title" }, "No such case"), close),
-      el("p", {}, "This report has no case of that address. It may have been made from another run."));
+    dialog.replaceChildren(
+      el("header", { class: "case-head" }, el("h2", { id: "case-title" }, "No such case"), close),
+      el("p", {}, "This report has no case of that address. It may have been made from another run."),
+    );
     return;
   }
   const [id, text] = index.titles[entries.title[opened[0]]];
   const answers = el("div", { class: "answers-grid" });
   placed(answers, { "--answers": String(opened.length) });
   dialog.replaceChildren(
-    el("header", { class: "case-head" },
-      el("div", {}, el("p", { class: "quiet small" }, "Title ", name(id)), el("h2", { id: "case-title", tabindex: "-1", autofocus: true }, name(text, "headline"))),
-      el("div", { class: "case-buttons" }, neighbour(-1, "Previous"), neighbour(1, "Next"), close)),
-    answerChoice(), answers);
+    el(
+      "header",
+      { class: "case-head" },
+      el(
+        "div",
+        {},
+        el("p", { class: "quiet small" }, "Title ", name(id)),
+        el("h2", { id: "case-title", tabindex: "-1", autofocus: true }, name(text, "headline")),
+      ),
+      el("div", { class: "case-buttons" }, neighbour(-1, "Previous"), neighbour(1, "Next"), close),
+    ),
+    answerChoice(),
+    answers,
+  );
   fillAnswers(answers);
 }
 
@@ -58,20 +79,44 @@ function neighbour(step, label) {
   const position = shown.titles.indexOf(entries.title[opened[0]]) + step;
   const title = shown.titles[position];
   const columns = opened.map((entry) => entries.column[entry]);
-  const group = title === undefined ? [] : columns
-    .map((column) => entriesOfTitle[title].find((entry) => entries.column[entry] === column)).filter((entry) => entry !== undefined);
-  const go = () => { location.hash = linkTo(group); };
-  return el("button", { type: "button", disabled: !group.length || shown.titles.indexOf(entries.title[opened[0]]) < 0, click: go }, label);
+  const group =
+    title === undefined
+      ? []
+      : columns
+          .map((column) => entriesOfTitle[title].find((entry) => entries.column[entry] === column))
+          .filter((entry) => entry !== undefined);
+  const go = () => {
+    location.hash = linkTo(group);
+  };
+  return el(
+    "button",
+    { type: "button", disabled: !group.length || shown.titles.indexOf(entries.title[opened[0]]) < 0, click: go },
+    label,
+  );
 }
 
 // All answers to the title; the pressed ones stand side by side.
 function answerChoice() {
   const group = entriesOfTitle[entries.title[opened[0]]];
   if (group.length < 2) return null;
-  return el("div", { class: "choices", role: "group", "aria-label": "Answers to this title, to read side by side" },
-    el("span", { class: "quiet small" }, "Read side by side:"), group.map((entry) => el("button", {
-      type: "button", class: `chip ${outcomeOf(entry)}`, "aria-pressed": String(opened.includes(entry)),
-      click: () => toggle(entry) }, `${OUTCOMES[outcomeOf(entry)].sign} `, name(answerLabel(entry)))));
+  return el(
+    "div",
+    { class: "choices", role: "group", "aria-label": "Answers to this title, to read side by side" },
+    el("span", { class: "quiet small" }, "Read side by side:"),
+    group.map((entry) =>
+      el(
+        "button",
+        {
+          type: "button",
+          class: `chip ${outcomeOf(entry)}`,
+          "aria-pressed": String(opened.includes(entry)),
+          click: () => toggle(entry),
+        },
+        `${OUTCOMES[outcomeOf(entry)].sign} `,
+        name(answerLabel(entry)),
+      ),
+    ),
+  );
 }
 
 function toggle(entry) {
@@ -82,7 +127,9 @@ function toggle(entry) {
   history.replaceState(null, "", linkTo(wanted));
   opened = wanted;
   drawCase();
-  const pressed = [...byId("case").querySelectorAll(".choices .chip")][entriesOfTitle[entries.title[entry]].indexOf(entry)];
+  const pressed = [...byId("case").querySelectorAll(".choices .chip")][
+    entriesOfTitle[entries.title[entry]].indexOf(entry)
+  ];
   if (pressed) pressed.focus();
 }
 
@@ -94,11 +141,19 @@ function answerLabel(entry) {
 
 async function fillAnswers(target) {
   const turn = (drawing += 1);
-  const cards = opened.map(() => el("article", { class: "answer-card", "aria-busy": "true" }, el("p", { class: "quiet" }, "Unpacking…")));
+  const cards = opened.map(() =>
+    el("article", { class: "answer-card", "aria-busy": "true" }, el("p", { class: "quiet" }, "Unpacking…")),
+  );
   target.append(...cards);
   if (!canUnpack) {
-    target.replaceChildren(el("p", { class: "card alert" }, "This browser cannot unpack the answers: it has no DecompressionStream. " +
-      "Chrome 97, Firefox 113 and Safari 16.4 or newer can."));
+    target.replaceChildren(
+      el(
+        "p",
+        { class: "card alert" },
+        "This browser cannot unpack the answers: it has no DecompressionStream. " +
+          "Chrome 97, Firefox 113 and Safari 16.4 or newer can.",
+      ),
+    );
     return;
   }
   for (const [position, entry] of opened.entries()) {
@@ -143,11 +198,18 @@ function messagePart(item) {
 
 function verdictLine(entry, item) {
   const outcome = outcomeOf(entry);
-  const notes = [item.tolerated && "tolerated by name", item.recoverable && !item.tolerated && "a valid answer could be recovered",
-    item.kept && "kept in the dataset"].filter(Boolean);
-  return el("p", { class: "verdict" }, el("strong", { class: outcome }, `${OUTCOMES[outcome].sign} ${OUTCOMES[outcome].words}`),
+  const notes = [
+    item.tolerated && "tolerated by name",
+    item.recoverable && !item.tolerated && "a valid answer could be recovered",
+    item.kept && "kept in the dataset",
+  ].filter(Boolean);
+  return el(
+    "p",
+    { class: "verdict" },
+    el("strong", { class: outcome }, `${OUTCOMES[outcome].sign} ${OUTCOMES[outcome].words}`),
     categoryOf(entry) === OUTCOMES[outcome].words ? null : el("span", {}, " · ", name(categoryOf(entry))),
-    notes.length ? el("span", { class: "quiet" }, ` · ${notes.join(" · ")}`) : null);
+    notes.length ? el("span", { class: "quiet" }, ` · ${notes.join(" · ")}`) : null,
+  );
 }
 
 // The parts of a cut text, with a note for what was left out between and after them.
@@ -166,16 +228,33 @@ function textParts(text, nodesOf = (part) => textNodes(part[1])) {
 }
 
 function said(exchange, item) {
-  if (!exchange) return [el("p", { class: "quiet" }, item.outcome ? "No answer was asked for." : "This case was not asked.")];
+  if (!exchange)
+    return [el("p", { class: "quiet" }, item.outcome ? "No answer was asked for." : "This case was not asked.")];
   const nodes = [];
-  if (exchange.fault) nodes.push(el("h4", {}, "No usable answer arrived"), el("p", {}, name(exchange.fault[0]), ": ", name(exchange.fault[1], "plain")));
+  if (exchange.fault)
+    nodes.push(
+      el("h4", {}, "No usable answer arrived"),
+      el("p", {}, name(exchange.fault[0]), ": ", name(exchange.fault[1], "plain")),
+    );
   if (exchange.content) {
-    const marked = (part) => markedNodes(part[1], merged([...(part[0] === 0 ? placesIn(part[1], item) : []), ...offsetPlace(part, item.mark)]));
-    nodes.push(el("h4", {}, "The reply, as it came"),
-      exchange.content.length ? raw("The reply", textParts(exchange.content, marked)) : el("p", { class: "quiet" }, "The reply is empty."));
+    const marked = (part) =>
+      markedNodes(
+        part[1],
+        merged([...(part[0] === 0 ? placesIn(part[1], item) : []), ...offsetPlace(part, item.mark)]),
+      );
+    nodes.push(
+      el("h4", {}, "The reply, as it came"),
+      exchange.content.length
+        ? raw("The reply", textParts(exchange.content, marked))
+        : el("p", { class: "quiet" }, "The reply is empty."),
+    );
   }
   if (exchange.reasoning) nodes.push(details("Its reasoning", raw("The reasoning", textParts(exchange.reasoning))));
-  if (exchange.raw) nodes.push(el("h4", {}, `What the server sent (${number(exchange.raw.length)} bytes)`), raw("The body", textParts(exchange.raw)));
+  if (exchange.raw)
+    nodes.push(
+      el("h4", {}, `What the server sent (${number(exchange.raw.length)} bytes)`),
+      raw("The body", textParts(exchange.raw)),
+    );
   return nodes;
 }
 
@@ -190,14 +269,28 @@ function details(summary, ...content) {
 function faultList(title, faults, count, before) {
   if (!count) return null;
   const more = count - faults.length;
-  return el("div", {}, el("h4", {}, title), el("ol", { class: "faults", start: before + 1 }, faults.map(([path, keyword, message]) => el("li", {},
-    el("code", {}, name(path)), " ", name(keyword, "keyword"), el("br"), name(message, "plain")))),
-    more > 0 ? el("p", { class: "quiet small" }, `and ${plural(more, "other", "others")}`) : null);
+  return el(
+    "div",
+    {},
+    el("h4", {}, title),
+    el(
+      "ol",
+      { class: "faults", start: before + 1 },
+      faults.map(([path, keyword, message]) =>
+        el("li", {}, el("code", {}, name(path)), " ", name(keyword, "keyword"), el("br"), name(message, "plain")),
+      ),
+    ),
+    more > 0 ? el("p", { class: "quiet small" }, `and ${plural(more, "other", "others")}`) : null,
+  );
 }
 
 async function promptPart(messages) {
   if (!messages.length) return null;
-  const parts = await Promise.all(messages.map(async (message) => [
-    el("h5", {}, name(message.role, "plain")), raw(`The ${visible(message.role)} message`, textNodes(await messageText(message)))]));
+  const parts = await Promise.all(
+    messages.map(async (message) => [
+      el("h5", {}, name(message.role, "plain")),
+      raw(`The ${visible(message.role)} message`, textNodes(await messageText(message))),
+    ]),
+  );
   return details("Prompt", ...parts.flat());
 }

@@ -27,6 +27,13 @@ function categoryOf(entry) {
   return outcome === "not_run" ? "not run" : category;
 }
 
+// A category by its number, in a table's few words.
+function categoryWords(position) {
+  const [outcome, category] = index.categories[position];
+  if (outcome === "not_run") return "not run";
+  return outcome === "passed" && category !== "ok" ? `${category}, tolerated` : category;
+}
+
 function contenderOf(entry) {
   return index.columns[entries.column[entry]][0];
 }
@@ -43,7 +50,9 @@ const repeatsDiffer = entries.repeat.some((repeat) => repeat > 1);
 function columnDetails(column) {
   const [contender, format, prompt] = index.columns[column];
   const run = index.contenders[contender].run;
-  return [run && `run ${run}`, formatsDiffer && format, promptsDiffer && `prompt ${prompt}`].filter(Boolean).join(" · ");
+  return [run && `run ${run}`, formatsDiffer && format, promptsDiffer && `prompt ${prompt}`]
+    .filter(Boolean)
+    .join(" · ");
 }
 
 function contenderLabel(contender) {

@@ -23,7 +23,7 @@ from plotbot.report.page.packing import Chunks, Texts, ascii_json
 from plotbot.report.page.payloads import payload
 from plotbot.report.page.runs import PageRun
 
-SCRIPTS = ("dom", "data", "overview", "violations", "matrix", "marks", "case", "course", "start")
+SCRIPTS = ("dom", "data", "overview", "violations", "filters", "matrix", "marks", "case", "course", "start")
 _LONGEST_TITLE, _LONGEST_FACT = 300, 20_000
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}

@@ -6,7 +6,9 @@ const SVG = "http://www.w3.org/2000/svg";
 // surrogate pairs: the same as plotbot/safe.py writes as escapes in a terminal.
 const INVISIBLE = new RegExp(
   "[\\0-\\x08\\x0b-\\x1f\\x7f-\\x9f\\xad\\u061c\\u180e\\u200b-\\u200f\\u2028-\\u202e\\u2060-\\u206f\\ufeff" +
-  "\\ufff9-\\ufffb\\ud800-\\udfff\\u{e0000}-\\u{e0fff}]", "gu");
+    "\\ufff9-\\ufffb\\ud800-\\udfff\\u{e0000}-\\u{e0fff}]",
+  "gu",
+);
 
 function escaped(character) {
   const code = character.codePointAt(0);
@@ -46,7 +48,8 @@ function svg(tag, attributes, ...children) {
 function filled(node, attributes, children) {
   for (const [name, value] of Object.entries(attributes || {})) {
     if (typeof value === "function") node.addEventListener(name, value);
-    else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
+    else if (value !== null && value !== undefined && value !== false)
+      node.setAttribute(name, value === true ? "" : value);
   }
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined) continue;

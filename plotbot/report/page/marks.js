@@ -7,7 +7,8 @@ const PLAIN_KEY = /^[A-Za-z_][A-Za-z0-9_]{0,39}$/;
 function placesIn(text, item) {
   const faults = [...(item.violations || []), ...(item.findings || [])];
   const ranges = pathRanges(text, new Set(faults.map(([path]) => path)));
-  const places = faults.map(([path], position) => ({ ...ranges.get(path), label: String(position + 1) }))
+  const places = faults
+    .map(([path], position) => ({ ...ranges.get(path), label: String(position + 1) }))
     .filter((place) => place.start !== undefined);
   return merged(places);
 }
@@ -76,7 +77,11 @@ function scanMembers(text, start, path, depth, report) {
 
 function keyStep(quoted) {
   let key = quoted;
-  try { key = JSON.parse(quoted); } catch { return `[${quoted}]`; }
+  try {
+    key = JSON.parse(quoted);
+  } catch {
+    return `[${quoted}]`;
+  }
   return PLAIN_KEY.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }
 
@@ -127,7 +132,9 @@ function markedNodes(text, places) {
   for (const { start, end, label } of places) {
     nodes.push(...textNodes(text.slice(last, start)));
     const shown = text.slice(start, end) || "⟨end of the reply⟩";
-    nodes.push(el("mark", { title: `offending place: ${label}` }, shown === "\n" ? "⏎\n" : shown, el("sup", {}, label)));
+    nodes.push(
+      el("mark", { title: `offending place: ${label}` }, shown === "\n" ? "⏎\n" : shown, el("sup", {}, label)),
+    );
     last = end;
   }
   nodes.push(...textNodes(text.slice(last)));

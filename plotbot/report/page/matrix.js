@@ -1,134 +1,36 @@
-// Titles × columns, filtered, and drawn only where it is in sight: ten thousand rows cost as much as thirty.
+// Titles × columns, drawn only where it is in sight: ten thousand rows cost as much as thirty.
 
 const MARGIN_ROWS = 8;
-const filters = { text: "", category: "", contender: "", format: "", order: "plan", place: null };
-const controls = {};
-let shown = { titles: [], columns: [] };
 let rowHeight = 40;
-
-// One lower-case text a title, made once: a search looks through ten thousand of them at every key.
-const searchable = index.titles.map(([id, text]) => `${text}\n${id}`.toLowerCase());
 
 function drawMatrix() {
   drawFilters();
   const head = el("div", { role: "rowgroup", class: "m-head" });
   const body = el("div", { role: "rowgroup", class: "m-body" });
-  byId("matrix").append(el("div", { role: "table", class: "matrix", id: "table", "aria-label": "Titles and models" }, head, body),
-    el("p", { id: "none", class: "quiet", hidden: true }, "No answer fits these filters. ",
-      el("button", { type: "button", class: "link", click: clearFilters }, "Clear them")));
+  byId("matrix").append(
+    el("div", { role: "table", class: "matrix", id: "table", "aria-label": "Titles and models" }, head, body),
+    el(
+      "p",
+      { id: "none", class: "quiet", hidden: true },
+      "No answer fits these filters. ",
+      el("button", { type: "button", class: "link", click: clearFilters }, "Clear them"),
+    ),
+  );
   body.addEventListener("keydown", moveFocus);
   window.addEventListener("scroll", drawRows, { passive: true });
-  window.addEventListener("resize", () => { measureRow(); drawRows(); });
-  applyFilters();
-}
-
-function option(value, label) {
-  return el("option", { value }, visible(label));
-}
-
-function control(key, label, choices) {
-  const select = el("select", { id: `filter-${key}`, change: () => { filters[key] = select.value; applyFilters(); } }, choices);
-  controls[key] = select;
-  return el("label", {}, el("span", {}, label), select);
-}
-
-function drawFilters() {
-  const form = byId("filters");
-  const search = el("input", { type: "search", id: "filter-text", placeholder: "words of a title, or its id", autocomplete: "off",
-    input: () => { filters.text = search.value; applyFilters(); } });
-  controls.text = search;
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.append(el("label", { class: "wide" }, el("span", {}, "Search titles"), search),
-    control("category", "Show", categoryOptions()));
-  if (index.contenders.length > 1) {
-    form.append(control("contender", "Model", [option("", "all models"),
-      ...index.contenders.map((_, contender) => option(contender, contenderLabel(contender)))]));
-  }
-  if (formatsDiffer) {
-    const formats = [...new Set(index.columns.map(([, format]) => format))];
-    form.append(control("format", "Format", [option("", "all formats"), ...formats.map((format) => option(format, format))]));
-  }
-  form.append(control("order", "Order", [option("plan", "as planned"), option("worst", "fewest passed first"), option("title", "by title")]),
-    el("div", { id: "chosen-place" }),
-    el("p", { id: "shown", role: "status", class: "quiet" }));
-}
-
-function categoryOptions() {
-  const counts = new Map();
-  entries.category.forEach((category) => counts.set(category, (counts.get(category) || 0) + 1));
-  const label = ([outcome, category], count) =>
-    `${OUTCOMES[outcome].sign} ${outcome === "not_run" ? "not run" : outcome === "passed" && category !== "ok" ? `${category}, tolerated` : category} (${number(count)})`;
-  const order = Object.keys(OUTCOMES);
-  const each = [...counts].sort(([one, a], [other, b]) =>
-    order.indexOf(index.categories[one][0]) - order.indexOf(index.categories[other][0]) || b - a);
-  return [option("", "every answer"), option("bad", "what did not pass"), option("split", "where models disagree"),
-    ...each.map(([category, count]) => option(index.categories[category].join(":"), label(index.categories[category], count)))];
-}
-
-// Set filters from elsewhere on the page, and go there.
-function showOnly({ category = "", place = null, contender = null }) {
-  Object.assign(filters, { text: "", category, place, contender: contender === null ? "" : String(contender), format: "" });
-  for (const key of Object.keys(controls)) controls[key].value = filters[key];
-  applyFilters();
-  byId("answers").scrollIntoView();
-  byId("answers").focus({ preventScroll: true });
-}
-
-function clearFilters() {
-  showOnly({});
-}
-
-function fits(entry) {
-  if (filters.place !== null && !(entries.broken[entry] || []).includes(filters.place)) return false;
-  if (filters.category === "bad") return !["passed", "skipped"].includes(outcomeOf(entry));
-  return ["", "split"].includes(filters.category) || index.categories[entries.category[entry]].join(":") === filters.category;
-}
-
-function disagree(group) {
-  return new Set(group.map((entry) => outcomeOf(entry) === "passed")).size > 1;
-}
-
-function applyFilters() {
-  const columns = index.columns.map((_, column) => column).filter((column) =>
-    (filters.contender === "" || String(index.columns[column][0]) === filters.contender) &&
-    (filters.format === "" || index.columns[column][1] === filters.format));
-  const visibleColumns = new Set(columns);
-  const wanted = filters.text.toLowerCase().split(/\s+/).filter(Boolean);
-  const titles = index.titles.map((_, title) => title).filter((title) => {
-    if (!wanted.every((word) => searchable[title].includes(word))) return false;
-    const group = entriesOfTitle[title].filter((entry) => visibleColumns.has(entries.column[entry]));
-    return group.some(fits) && (filters.category !== "split" || disagree(group));
+  window.addEventListener("resize", () => {
+    measureRow();
+    drawRows();
   });
-  shown = { titles: ordered(titles, visibleColumns), columns };
-  tellFilters();
+  applyFilters();
+}
+
+// All rows anew: other titles, or other columns.
+function redraw() {
   drawHead();
   byId("table").querySelector(".m-body").replaceChildren();
   measureRow();
   drawRows();
-}
-
-function ordered(titles, columns) {
-  if (filters.order === "plan") return titles;
-  if (filters.order === "title") {
-    return titles.sort((one, other) => index.titles[one][1].localeCompare(index.titles[other][1]));
-  }
-  const passed = new Map(titles.map((title) => [title, entriesOfTitle[title]
-    .filter((entry) => columns.has(entries.column[entry]) && outcomeOf(entry) === "passed").length]));
-  return titles.sort((one, other) => passed.get(one) - passed.get(other) || one - other);
-}
-
-function tellFilters() {
-  const all = index.titles.length;
-  byId("shown").textContent = shown.titles.length === all
-    ? plural(all, "title", "titles") : `${number(shown.titles.length)} of ${plural(all, "title", "titles")}`;
-  byId("none").hidden = shown.titles.length > 0;
-  byId("table").hidden = shown.titles.length === 0;
-  const chip = byId("chosen-place");
-  chip.replaceChildren();
-  if (filters.place === null) return;
-  const [field, keyword] = index.places[filters.place];
-  chip.append(el("button", { type: "button", class: "chip", "aria-label": "Take the violation filter away",
-    click: () => { filters.place = null; applyFilters(); } }, name(field), " breaks ", name(keyword), " ×"));
 }
 
 function drawHead() {
@@ -136,13 +38,22 @@ function drawHead() {
   placed(table, { "--columns": String(shown.columns.length) });
   table.classList.toggle("many", shown.columns.length > 5);
   table.setAttribute("aria-rowcount", String(shown.titles.length + 1));
-  table.querySelector(".m-head").replaceChildren(el("div", { role: "row", class: "m-row", "aria-rowindex": "1" },
-    el("div", { role: "columnheader", class: "m-title" }, "title"),
-    shown.columns.map((column) => {
-      const { model } = index.contenders[index.columns[column][0]];
-      return el("div", { role: "columnheader", class: "m-cell", title: visible(model) },
-        el("span", { class: "clip" }, name(model)), el("span", { class: "clip quiet small" }, columnDetails(column)));
-    })));
+  table.querySelector(".m-head").replaceChildren(
+    el(
+      "div",
+      { role: "row", class: "m-row", "aria-rowindex": "1" },
+      el("div", { role: "columnheader", class: "m-title" }, "title"),
+      shown.columns.map((column) => {
+        const { model } = index.contenders[index.columns[column][0]];
+        return el(
+          "div",
+          { role: "columnheader", class: "m-cell", title: visible(model) },
+          el("span", { class: "clip" }, name(model)),
+          el("span", { class: "clip quiet small" }, columnDetails(column)),
+        );
+      }),
+    ),
+  );
 }
 
 // All rows are of one height, whatever is in them; it depends on the width of the window.
@@ -159,10 +70,17 @@ function row(position) {
   const title = shown.titles[position];
   const [id, text] = index.titles[title];
   const group = entriesOfTitle[title];
-  return el("div", { role: "row", class: "m-row", "aria-rowindex": position + 2, "data-row": position },
-    el("div", { role: "rowheader", class: "m-title", title: visible(text) },
-      el("span", { class: "clip" }, name(text, "headline")), el("span", { class: "quiet small id clip" }, name(id))),
-    shown.columns.map((column) => cell(group.filter((entry) => entries.column[entry] === column))));
+  return el(
+    "div",
+    { role: "row", class: "m-row", "aria-rowindex": position + 2, "data-row": position },
+    el(
+      "div",
+      { role: "rowheader", class: "m-title", title: visible(text) },
+      el("span", { class: "clip" }, name(text, "headline")),
+      el("span", { class: "quiet small id clip" }, name(id)),
+    ),
+    shown.columns.map((column) => cell(group.filter((entry) => entries.column[entry] === column))),
+  );
 }
 
 function cell(group) {
@@ -174,11 +92,14 @@ function cell(group) {
 
 function oneAnswer(entry) {
   const outcome = outcomeOf(entry);
-  const category = categoryOf(entry);
-  const words = outcome === "passed" && category !== "ok" ? `${category}, tolerated` : category;
-  return el("a", { class: `answer ${outcome}`, href: linkTo([entry]), title: visible(words) },
-    el("span", { class: "sign", "aria-hidden": "true" }, OUTCOMES[outcome].sign), el("span", { class: "clip" }, words),
-    el("span", { class: "unseen" }, `: ${OUTCOMES[outcome].words}`));
+  const words = categoryWords(entries.category[entry]);
+  return el(
+    "a",
+    { class: `answer ${outcome}`, href: linkTo([entry]), title: visible(words) },
+    el("span", { class: "sign", "aria-hidden": "true" }, OUTCOMES[outcome].sign),
+    el("span", { class: "clip" }, words),
+    el("span", { class: "unseen" }, `: ${OUTCOMES[outcome].words}`),
+  );
 }
 
 // Repeats, or several tests of one case: how many passed; the link opens all of them, what went wrong first.
@@ -186,9 +107,12 @@ function severalAnswers(group) {
   const passed = group.filter((entry) => outcomeOf(entry) === "passed").length;
   const worst = [...group].sort((one, other) => rank(one) - rank(other));
   const outcome = passed === group.length ? "passed" : outcomeOf(worst[0]);
-  return el("a", { class: `answer ${outcome}`, href: linkTo([worst[0]]) },
+  return el(
+    "a",
+    { class: `answer ${outcome}`, href: linkTo([worst[0]]) },
     el("span", { class: "sign", "aria-hidden": "true" }, OUTCOMES[outcome].sign),
-    el("span", { class: "clip" }, `${passed} of ${group.length} passed`));
+    el("span", { class: "clip" }, `${passed} of ${group.length} passed`),
+  );
 }
 
 function rank(entry) {
@@ -208,7 +132,8 @@ function drawRows() {
   for (const node of [...body.children]) {
     const position = Number(node.dataset.row);
     const needed = (position >= first && position < last) || node.contains(document.activeElement);
-    if (needed) kept.set(position, node); else node.remove();
+    if (needed) kept.set(position, node);
+    else node.remove();
   }
   for (let position = first; position < last; position += 1) {
     if (kept.has(position)) continue;

@@ -4,7 +4,11 @@ const COUNTS = ["planned", "passed", "failed", "error", "skipped", "not run"];
 const BINS = 32;
 
 function sentence(parts) {
-  return el("p", {}, parts.map((part) => (typeof part === "string" ? part : name(part.name))));
+  return el(
+    "p",
+    {},
+    parts.map((part) => (typeof part === "string" ? part : name(part.name))),
+  );
 }
 
 function card(question, sentences, className) {
@@ -16,9 +20,11 @@ function drawWords() {
   const one = index.contenders.length === 1;
   byId("short").append(
     card(one ? "How good is the model?" : "Which model is best?", best),
-    card("What fails most?", fails));
+    card("What fails most?", fails),
+  );
   if (missing.length) byId("short").append(card("What is missing?", missing, "alert"));
-  if (gates.length) byId("short").append(card(gates.length === 1 ? "Does the gate hold?" : "Do the gates hold?", gates));
+  if (gates.length)
+    byId("short").append(card(gates.length === 1 ? "Does the gate hold?" : "Do the gates hold?", gates));
 }
 
 function drawHeadline() {
@@ -44,19 +50,46 @@ function ratePlot(one) {
 function drawModels() {
   const gates = index.contenders.some((one) => one.gate);
   const heads = ["model", "pass rate", "95 % interval, from 0 to 100 %", ...COUNTS, ...(gates ? ["gate"] : [])];
-  const head = el("tr", {}, heads.map((text, column) =>
-    el("th", { scope: "col", class: column === 1 || (column > 2 && column < 9) ? "figure" : null }, text)));
-  const rows = index.contenders.map((one) => el("tr", {},
-    el("th", { scope: "row" }, name(one.model), one.run ? el("span", { class: "quiet small" }, " run ", name(one.run)) : null),
-    el("td", { class: "figure strong", "data-label": "pass rate" }, one.rate_words),
-    el("td", { class: "plot" }, ratePlot(one), el("span", { class: "quiet small range" },
-      one.rate === null ? "nothing rated" : `${one.interval_words} %`)),
-    one.counts.map((count, column) =>
-      el("td", { class: `figure ${count ? "" : "zero"}`, "data-label": COUNTS[column] }, number(count))),
-    gates ? el("td", { "data-label": "gate" }, one.gate ? one.gate[0] : "-") : null));
-  byId("models").append(el("table", { class: "models", "aria-labelledby": "models-title" }, el("thead", {}, head), el("tbody", {}, rows)));
-  byId("models").append(el("p", { class: "quiet small" },
-    `${index.words.accounting}. The pass rate is passed / (passed + failed): errors are the server's.`));
+  const head = el(
+    "tr",
+    {},
+    heads.map((text, column) =>
+      el("th", { scope: "col", class: column === 1 || (column > 2 && column < 9) ? "figure" : null }, text),
+    ),
+  );
+  const rows = index.contenders.map((one) =>
+    el(
+      "tr",
+      {},
+      el(
+        "th",
+        { scope: "row" },
+        name(one.model),
+        one.run ? el("span", { class: "quiet small" }, " run ", name(one.run)) : null,
+      ),
+      el("td", { class: "figure strong", "data-label": "pass rate" }, one.rate_words),
+      el(
+        "td",
+        { class: "plot" },
+        ratePlot(one),
+        el("span", { class: "quiet small range" }, one.rate === null ? "nothing rated" : `${one.interval_words} %`),
+      ),
+      one.counts.map((count, column) =>
+        el("td", { class: `figure ${count ? "" : "zero"}`, "data-label": COUNTS[column] }, number(count)),
+      ),
+      gates ? el("td", { "data-label": "gate" }, one.gate ? one.gate[0] : "-") : null,
+    ),
+  );
+  byId("models").append(
+    el("table", { class: "models", "aria-labelledby": "models-title" }, el("thead", {}, head), el("tbody", {}, rows)),
+  );
+  byId("models").append(
+    el(
+      "p",
+      { class: "quiet small" },
+      `${index.words.accounting}. The pass rate is passed / (passed + failed): errors are the server's.`,
+    ),
+  );
 }
 
 // Categories × models, the most frequent first: a bar for each count, on one scale.
@@ -67,46 +100,90 @@ function drawFailures() {
     return;
   }
   const most = Math.max(...rows.flatMap((row) => row.counts));
-  const head = el("tr", {}, el("th", { scope: "col" }, "category"),
-    index.contenders.map((_, contender) => el("th", { scope: "col" }, name(contenderLabel(contender)))));
-  const body = rows.map(({ outcome, category, counts }) => el("tr", {},
-    el("th", { scope: "row" }, el("button", {
-      type: "button", class: `link ${outcome}`, title: "Show these answers",
-      click: () => showOnly({ category: `${outcome}:${category}` }),
-    }, `${OUTCOMES[outcome].sign} `, name(category)), outcome === "error" ? el("span", { class: "quiet small" }, " error") : null),
-    counts.map((count) => el("td", {}, bar(count, most, outcome)))));
-  byId("failures").append(el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Failures by category and model" },
-    placed(el("table", { class: "bars", "aria-labelledby": "failures-title" }, el("thead", {}, head), el("tbody", {}, body)),
-      { "--models": String(index.contenders.length) })));
+  const head = el(
+    "tr",
+    {},
+    el("th", { scope: "col" }, "category"),
+    index.contenders.map((_, contender) => el("th", { scope: "col" }, name(contenderLabel(contender)))),
+  );
+  const body = rows.map(({ outcome, category, counts }) =>
+    el(
+      "tr",
+      {},
+      el(
+        "th",
+        { scope: "row" },
+        el(
+          "button",
+          {
+            type: "button",
+            class: `link ${outcome}`,
+            title: "Show these answers",
+            click: () => showOnly({ category: `${outcome}:${category}` }),
+          },
+          `${OUTCOMES[outcome].sign} `,
+          name(category),
+        ),
+        outcome === "error" ? el("span", { class: "quiet small" }, " error") : null,
+      ),
+      counts.map((count) => el("td", {}, bar(count, most, outcome))),
+    ),
+  );
+  byId("failures").append(
+    el(
+      "div",
+      { class: "scroll", tabindex: "0", role: "region", "aria-label": "Failures by category and model" },
+      placed(
+        el(
+          "table",
+          { class: "bars", "aria-labelledby": "failures-title" },
+          el("thead", {}, head),
+          el("tbody", {}, body),
+        ),
+        { "--models": String(index.contenders.length) },
+      ),
+    ),
+  );
 }
 
 function categoryRows() {
   const rows = ["failures", "errors"].flatMap((kind) => {
     const names = new Set(index.contenders.flatMap((one) => Object.keys(one[kind])));
     return [...names].map((category) => ({
-      outcome: kind === "failures" ? "failed" : "error", category,
+      outcome: kind === "failures" ? "failed" : "error",
+      category,
       counts: index.contenders.map((one) => one[kind][category] || 0),
     }));
   });
   const sum = (row) => row.counts.reduce((total, count) => total + count, 0);
-  return rows.sort((one, other) =>
-    other.outcome.localeCompare(one.outcome) || sum(other) - sum(one) || (one.category < other.category ? -1 : 1));
+  return rows.sort(
+    (one, other) =>
+      other.outcome.localeCompare(one.outcome) || sum(other) - sum(one) || (one.category < other.category ? -1 : 1),
+  );
 }
 
 function bar(count, most, outcome) {
-  return el("span", { class: "barcell" },
+  return el(
+    "span",
+    { class: "barcell" },
     el("span", { class: `count ${count ? "" : "zero"}` }, number(count)),
-    el("span", { class: "track", "aria-hidden": "true" },
-      placed(el("span", { class: `bar ${outcome}` }), { width: `${(count / most) * 100}%` })));
+    el(
+      "span",
+      { class: "track", "aria-hidden": "true" },
+      placed(el("span", { class: `bar ${outcome}` }), { width: `${(count / most) * 100}%` }),
+    ),
+  );
 }
 
 function drawSpeed() {
   const seconds = index.contenders.map((one) => `median ${one.seconds[0]} s · 95 % within ${one.seconds[1]} s`);
   const speeds = index.contenders.map((one) =>
-    one.speed ? `median ${one.speed[0].toFixed(1)} · ${SOURCES[one.speed[1]] || one.speed[1]}` : "not known");
+    one.speed ? `median ${one.speed[0].toFixed(1)} · ${SOURCES[one.speed[1]] || one.speed[1]}` : "not known",
+  );
   byId("speed").append(
     distributions("Seconds for an answer", entries.seconds, seconds),
-    distributions("Tokens per second", entries.speed, speeds));
+    distributions("Tokens per second", entries.speed, speeds),
+  );
 }
 
 const SOURCES = { server: "as the server tells", measured: "measured, waiting included", mixed: "told and measured" };
@@ -121,13 +198,35 @@ function distributions(title, values, notes) {
   }
   const most = niceCeiling(known[Math.floor((known.length - 1) * 0.99)]);
   const bins = index.contenders.map((_, contender) => histogram(values, contender, most));
-  bins.forEach((counts, contender) => figure.append(el("div", { class: "ridge" },
-    el("div", { class: "ridge-head" }, name(contenderLabel(contender)), el("span", { class: "quiet small" }, notes[contender])),
-    histogramPlot(counts))));
+  bins.forEach((counts, contender) =>
+    figure.append(
+      el(
+        "div",
+        { class: "ridge" },
+        el(
+          "div",
+          { class: "ridge-head" },
+          name(contenderLabel(contender)),
+          el("span", { class: "quiet small" }, notes[contender]),
+        ),
+        histogramPlot(counts),
+      ),
+    ),
+  );
   const longest = known[known.length - 1];
-  figure.append(el("div", { class: "axis quiet small", "aria-hidden": "true" },
-    el("span", {}, "0"), el("span", {}, axisNumber(most / 2)), el("span", {}, axisNumber(most))));
-  if (longest > most) figure.append(el("p", { class: "quiet small" }, `The last bar holds what lies beyond too, up to ${axisNumber(longest)}.`));
+  figure.append(
+    el(
+      "div",
+      { class: "axis quiet small", "aria-hidden": "true" },
+      el("span", {}, "0"),
+      el("span", {}, axisNumber(most / 2)),
+      el("span", {}, axisNumber(most)),
+    ),
+  );
+  if (longest > most)
+    figure.append(
+      el("p", { class: "quiet small" }, `The last bar holds what lies beyond too, up to ${axisNumber(longest)}.`),
+    );
   return figure;
 }
 
@@ -142,7 +241,12 @@ function histogram(values, contender, most) {
 
 function histogramPlot(counts) {
   const most = Math.max(...counts, 1);
-  const plot = svg("svg", { viewBox: `0 0 ${BINS} 10`, preserveAspectRatio: "none", "aria-hidden": "true", class: "histogram" });
+  const plot = svg("svg", {
+    viewBox: `0 0 ${BINS} 10`,
+    preserveAspectRatio: "none",
+    "aria-hidden": "true",
+    class: "histogram",
+  });
   counts.forEach((count, bin) => {
     const height = count ? Math.max((count / most) * 10, 0.4) : 0;
     plot.append(svg("rect", { x: bin + 0.06, y: 10 - height, width: 0.88, height }));
@@ -162,8 +266,18 @@ function axisNumber(value) {
 
 function drawAbout() {
   if (index.runs.length > 1) byId("about-title").textContent = "About these runs";
-  byId("about").append(...index.runs.map((run) => el("details", {},
-    el("summary", {}, "Run ", name(run.id), ": versions, settings, parameters, fingerprints"),
-    el("dl", { class: "facts" }, run.facts.map(([fact, value]) => [
-      el("dt", {}, name(fact)), el("dd", {}, el("pre", {}, value))])))));
+  byId("about").append(
+    ...index.runs.map((run) =>
+      el(
+        "details",
+        {},
+        el("summary", {}, "Run ", name(run.id), ": versions, settings, parameters, fingerprints"),
+        el(
+          "dl",
+          { class: "facts" },
+          run.facts.map(([fact, value]) => [el("dt", {}, name(fact)), el("dd", {}, el("pre", {}, value))]),
+        ),
+      ),
+    ),
+  );
 }

@@ -3,17 +3,32 @@
 function drawViolations() {
   if (!index.places.length) return;
   byId("violations-section").hidden = false;
-  const target = el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Schema violations by field and keyword" });
-  if (index.contenders.length > 1) byId("violations").append(contenderChoice((contender) => drawHeat(target, contender)));
-  byId("violations").append(target, el("p", { class: "quiet small" },
-    "In how many answers a field breaks a keyword of the schema. A number shows its answers."));
+  const target = el("div", {
+    class: "scroll",
+    tabindex: "0",
+    role: "region",
+    "aria-label": "Schema violations by field and keyword",
+  });
+  if (index.contenders.length > 1)
+    byId("violations").append(contenderChoice((contender) => drawHeat(target, contender)));
+  byId("violations").append(
+    target,
+    el(
+      "p",
+      { class: "quiet small" },
+      "In how many answers a field breaks a keyword of the schema. A number shows its answers.",
+    ),
+  );
   drawHeat(target, null);
 }
 
 function contenderChoice(changed) {
-  const select = el("select", { change: () => changed(select.value === "" ? null : Number(select.value)) },
+  const select = el(
+    "select",
+    { change: () => changed(select.value === "" ? null : Number(select.value)) },
     el("option", { value: "" }, "all models"),
-    index.contenders.map((_, contender) => el("option", { value: contender }, visible(contenderLabel(contender)))));
+    index.contenders.map((_, contender) => el("option", { value: contender }, visible(contenderLabel(contender)))),
+  );
   return el("label", { class: "choice" }, "Violations of ", select);
 }
 
@@ -47,16 +62,45 @@ function drawHeat(target, contender) {
     const count = place === undefined ? 0 : counts[place];
     return count ? heatCell(count, most, place, contender) : el("td", { class: "zero" }, "·");
   };
-  target.replaceChildren(el("table", { class: "heat", "aria-labelledby": "violations-title" },
-    el("thead", {}, el("tr", {}, el("th", { scope: "col" }, "field"), keywords.map((keyword) => el("th", { scope: "col" }, name(keyword))))),
-    el("tbody", {}, fields.map((field) => el("tr", {}, el("th", { scope: "row" }, name(field)), keywords.map((keyword) => cell(field, keyword)))))));
+  target.replaceChildren(
+    el(
+      "table",
+      { class: "heat", "aria-labelledby": "violations-title" },
+      el(
+        "thead",
+        {},
+        el(
+          "tr",
+          {},
+          el("th", { scope: "col" }, "field"),
+          keywords.map((keyword) => el("th", { scope: "col" }, name(keyword))),
+        ),
+      ),
+      el(
+        "tbody",
+        {},
+        fields.map((field) =>
+          el(
+            "tr",
+            {},
+            el("th", { scope: "row" }, name(field)),
+            keywords.map((keyword) => cell(field, keyword)),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 function heatCell(count, most, place, contender) {
   const [field, keyword] = index.places[place];
   const label = `${plural(count, "answer breaks", "answers break")} ${visible(keyword)} of ${visible(field)}`;
   const strength = Math.sqrt(count / most);
-  const button = el("button", { type: "button", "aria-label": label, title: label, click: () => showOnly({ place, contender }) }, number(count));
+  const button = el(
+    "button",
+    { type: "button", "aria-label": label, title: label, click: () => showOnly({ place, contender }) },
+    number(count),
+  );
   if (strength > 0.6) button.classList.add("strong-heat");
   return el("td", {}, placed(button, { "--heat": `${Math.round(12 + strength * 88)}%` }));
 }

@@ -69,6 +69,12 @@ def test_another_server_is_worth_a_word_only(pin: Pin) -> None:
     assert pin.other_server(newer) == "qwen/qwen3-4b was pinned on lmstudio 0.4.24 and is served by lmstudio 0.5.0."
 
 
+def test_another_engine_is_worth_a_word_where_it_is_told(pin: Pin) -> None:
+    assert pin.other_server({**SERVED, "engine": "llama.cpp 2"}) == (
+        "qwen/qwen3-4b was pinned on lmstudio 0.4.24 and is served by lmstudio 0.4.24 llama.cpp 2."
+    )
+
+
 def test_of_several_pinned_models_another_one_is_named_beside_them() -> None:
     pin = Pin(Path("pin.json"), {"a": {"key": "a", "slots": 1}, "b": {"key": "b", "slots": 1}})
     assert [str(one) for one in pin.differences({"key": "c", "slots": 9})] == ["key: pinned a, b, served c"]

@@ -1,0 +1,62 @@
+"""`plotbot init DIR`: the files that a project of one's own begins with. What is there already stays as it is."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import plotbot
+from plotbot.errors import InputError
+
+STARTER_FILES = (
+    "conftest.py",
+    "pytest.ini",
+    ".gitignore",
+    "evals/test_story_seeds.py",
+    "data/prompt.txt",
+    "data/story_seed.schema.json",
+    "data/titles_index.json",
+    "config/config.example.json",
+)
+_PACKAGE = Path(plotbot.__file__).parent
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("folder", type=Path, metavar="DIR", help="the project's folder; it is made if need be")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Writes what is missing and names what is there. Raises `InputError` where nothing can be written."""
+    folder = Path.cwd() / args.folder
+    written = [name for name in STARTER_FILES if _write(folder / name, starter_file(name))]
+    for name in STARTER_FILES:
+        print(f"{'wrote' if name in written else 'there already, left as it is:'} {name}")
+    print(f"\nNow: cd {args.folder}, load a model in LM Studio, then: pytest evals")
+    print("Without LM Studio: pytest evals --embedded (needs pip install 'plotbot[embedded]')")
+    return 0
+
+
+def starter_file(name: str) -> bytes:
+    """A file to start from: from the installed package, or in a checkout the repository's own.
+
+    Raises `InputError` where neither has it, as in a checkout that is not whole.
+    """
+    for folder in (_PACKAGE / "starter", _PACKAGE.parent):
+        if (folder / name).is_file():
+            return (folder / name).read_bytes()
+    raise InputError(f"{_PACKAGE}: this installation lacks {name}; install plotbot again")
+
+
+def _write(path: Path, content: bytes) -> bool:
+    """Whether the file was written: never over another."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("xb") as file:
+            file.write(content)
+    except FileExistsError:
+        if path.is_file():
+            return False
+        raise InputError(f"{path}: this is no file, or a file is where its folder should be; choose another") from None
+    except OSError as error:
+        raise InputError(f"{path}: it cannot be written: {error.strerror or error}; choose another folder") from None
+    return True
