@@ -1,9 +1,9 @@
 """What SIGKILL costs: `python -m benchmarks.kills [--trials N] [--jobs N]` kills real runs and counts what is lost.
 
 Each trial is a run of `pytest evals -n 4` over 40 titles against a stand-in server in a process of its own. At a random
-moment one worker, or the whole process group, is killed. Then comes the next start: `plotbot fold`, or `pytest evals
---resume`, in turn. Every case that the terminal had shown as passed before the kill must be on disk, every file must
-parse, and `plotbot verify` must prove it.
+moment one worker, or the whole process group, is killed. Then comes the next start: `plotbot fold`, `pytest evals
+--resume`, or a new run of a single title, in turn. Every case that the terminal had shown as passed before the kill
+must be on disk, every file must parse, and `plotbot verify` must prove it.
 """
 
 from __future__ import annotations
@@ -26,13 +26,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from plotbot.keep.journal_reading import read_journal
+
 REPOSITORY = Path(__file__).parents[1]
 CASES = 40
 LATENCY_SECONDS = 0.005
 BATCHES = tuple((size, seconds) for size in (1, 10, 1000) for seconds in (0.1, 3600.0))
 WORKER, GROUP = "one worker of four", "the whole process group"
 VICTIMS = (WORKER, GROUP)
-_FOLD, _RESUME = "plotbot fold", "pytest evals --resume"
+_FOLD, _RESUME, _ANEW = "plotbot fold", "pytest evals --resume", "a new run of one title"
+_STARTS = (_FOLD, _RESUME, _ANEW)
 _PASSED = re.compile(rb"PASSED evals/\S+\[\S+-(t\d\d)-r1\] *\n")
 # Tells the trial which process is which worker.
 _CONFTEST = """\
@@ -57,7 +60,7 @@ class Trial:
 
     @property
     def next_start(self) -> str:
-        return _RESUME if self.number % 2 else _FOLD
+        return _STARTS[self.number % len(_STARTS)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,8 @@ class Outcome:
 
 
 def trials(victim: str, count: int) -> list[Trial]:
-    """*count* trials that go through the batches in turn, each batch with both next starts."""
-    return [Trial(victim, BATCHES[number // 2 % len(BATCHES)], number) for number in range(count)]
+    """*count* trials that go through the batches and the next starts; in 18 of them each meets each."""
+    return [Trial(victim, BATCHES[(number + number // 6) % len(BATCHES)], number) for number in range(count)]
 
 
 def make_project(folder: Path) -> Path:
@@ -165,12 +168,15 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def _next_start(trial: Trial, project: Path, url: str) -> list[str]:
+    verify = ("plotbot", "verify")
     if trial.next_start == _FOLD:
-        return [*_command(project, "plotbot", "fold"), *_command(project, "plotbot", "verify")]
-    faults = _command(project, "pytest", "evals", "--resume", "--lm-studio-url", url, "--confirm", "skip", "-q")
+        return [*_command(project, "plotbot", "fold"), *_command(project, *verify)]
+    evals = ("pytest", "evals", "-q", "--lm-studio-url", url, "--confirm", "skip")
+    if trial.next_start == _ANEW:
+        return [*_command(project, *evals, "--test-sample-size", "1"), *_command(project, *verify)]
+    faults = [*_command(project, *evals, "--resume"), *_asked_twice(project), *_command(project, *verify)]
     left = CASES - len(_on_disk(project))
-    faults += [f"{left} of {CASES} not on disk after --resume"] if left else []
-    return [*faults, *_asked_twice(project), *_command(project, "plotbot", "verify")]
+    return [*faults, f"{left} of {CASES} not on disk after --resume"] if left else faults
 
 
 def _command(project: Path, module: str, *arguments: str) -> list[str]:
@@ -186,22 +192,10 @@ def _command(project: Path, module: str, *arguments: str) -> list[str]:
 
 def _asked_twice(project: Path) -> list[str]:
     """Cases with two replies on record: somebody has paid twice. What was in flight at the kill has none."""
-    lines = (project / "data" / "runs").glob("*/journal.jsonl")
-    asked = Counter(
-        record["data"]["case"]
-        for journal in lines
-        for record in map(_record, journal.read_bytes().splitlines())
-        if record.get("kind") == "exchange" and record["data"]["reply"] is not None
-    )
+    (journal,) = (project / "data" / "runs").glob("*/journal.jsonl")
+    records = (line.data for line in read_journal(journal).lines if line.kind == "exchange")
+    asked = Counter(str(record["case"]) for record in records if record["reply"] is not None)
     return [f"asked {count} times: case {case}" for case, count in asked.items() if count > 1]
-
-
-def _record(line: bytes) -> dict[str, object] | dict[str, dict[str, object]]:
-    try:
-        record: dict[str, dict[str, object]] = json.loads(line)
-    except ValueError:
-        return {}
-    return record
 
 
 def _damage(project: Path) -> list[str]:

@@ -83,6 +83,8 @@ def pytest_runtest_makereport(
     result = evals.result_of(item, call, report)
     if result is not None:
         reports.attach(report, result)
+        if item.config.option.xmlpath:
+            evals.add_junit_properties(item, result)
         words = None if item.config.option.tbstyle != "auto" else evals.words_of(item)
         reports.tidy(report, call, result, words)
     return report

@@ -11,7 +11,7 @@ from plotbot.judge import explain, judge
 from plotbot.plugin.process import ItemState, Process
 from plotbot.plugin.questions import EvalFiles
 from plotbot.records import OK, Case, ItemResult, PlannedItem, Verdict
-from plotbot.safe import one_line
+from plotbot.safe import one_line, visible
 from plotbot.settings import Settings
 
 MESSAGE_CHARACTERS = 1_000
@@ -76,6 +76,18 @@ def result_of(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Tes
     if report.passed:
         return _passed(state, report)
     return _not_passed(state, report, call.excinfo.value if call.excinfo is not None else None)
+
+
+def add_junit_properties(item: pytest.Item, result: ItemResult) -> None:
+    """What a JUnit reader wants to know of a case beside its outcome; a server that does not count tells no tokens."""
+    state = item.stash[STATE]
+    properties: dict[str, object] = {"model": visible(state.case.model), "category": result.category}
+    if state.exchange is not None:
+        reply = state.exchange.reply
+        properties["seconds"] = round(state.exchange.seconds, 3)
+        properties["attempts"] = len(state.exchange.attempts)
+        properties["tokens"] = None if reply is None else reply.completion_tokens
+    item.user_properties.extend((name, str(value)) for name, value in properties.items() if value is not None)
 
 
 def words_of(item: pytest.Item) -> str | None:
