@@ -118,7 +118,7 @@ def run_trial(trial: Trial, project: Path, url: str) -> Outcome:
     finally:
         _end_group(process)
     shown = set(_PASSED.findall(output.read_bytes()))
-    faults = [] if shown else ["nothing had been shown when the kill came"]
+    faults = [] if shown else [f"nothing had been shown: {output.read_text(errors='replace')[-2000:]}"]
     faults += _next_start(trial, project, url)
     faults += _damage(project)
     missing = {name.decode() for name in shown} - _on_disk(project)
@@ -192,8 +192,9 @@ def _command(project: Path, module: str, *arguments: str) -> list[str]:
 
 def _asked_twice(project: Path) -> list[str]:
     """Cases with two replies on record: somebody has paid twice. What was in flight at the kill has none."""
-    (journal,) = (project / "data" / "runs").glob("*/journal.jsonl")
-    records = (line.data for line in read_journal(journal).lines if line.kind == "exchange")
+    journals = (project / "data" / "runs").glob("*/journal.jsonl")
+    lines = (line for journal in journals for line in read_journal(journal).lines)
+    records = (line.data for line in lines if line.kind == "exchange")
     asked = Counter(str(record["case"]) for record in records if record["reply"] is not None)
     return [f"asked {count} times: case {case}" for case, count in asked.items() if count > 1]
 
@@ -221,20 +222,21 @@ def _environ() -> dict[str, str]:
     return {**outside, "PYTHONPATH": str(REPOSITORY)}
 
 
+def run_all(wanted: Sequence[Trial], folder: Path, jobs: int) -> list[Outcome]:
+    """Run the trials, *jobs* at a time, each in a folder of its own below *folder*."""
+    with mock_server() as url, ThreadPoolExecutor(jobs) as pool:
+        projects = (folder / str(number) for number in range(len(wanted)))
+        return list(pool.map(lambda trial, project: run_trial(trial, project, url), wanted, projects))
+
+
 def main() -> None:
     options = _options()
     wanted = [trial for victim in VICTIMS for trial in trials(victim, options.trials)]
-    with tempfile.TemporaryDirectory(dir=options.folder) as name, mock_server() as url:
-
-        def run(numbered: tuple[int, Trial]) -> Outcome:
-            number, trial = numbered
-            outcome = run_trial(trial, Path(name) / str(number), url)
-            for fault in outcome.faults:
-                print(f"trial {number}, {trial}: {fault}", flush=True)
-            return outcome
-
-        with ThreadPoolExecutor(options.jobs) as pool:
-            outcomes = list(pool.map(run, enumerate(wanted)))
+    with tempfile.TemporaryDirectory(dir=options.folder) as name:
+        outcomes = run_all(wanted, Path(name), options.jobs)
+    for outcome in outcomes:
+        for fault in outcome.faults:
+            print(f"{outcome.trial}: {fault}")
     _show(outcomes)
     sys.exit(any(outcome.faults for outcome in outcomes))
 

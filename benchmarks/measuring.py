@@ -72,9 +72,7 @@ def project(titles: int, folder: Path | None = None) -> Iterator[Path]:
 
 
 @contextmanager
-def mock(
-    *, slots: int = 4, latency: float = 0.0, sigma: float = 0.0, scenario: Path | None = None
-) -> Iterator[str]:
+def mock(*, slots: int = 4, latency: float = 0.0, sigma: float = 0.0, scenario: Path | None = None) -> Iterator[str]:
     """`plotbot mock` with one loaded model, in a process of its own; its base URL."""
     command = [sys.executable, "-m", "plotbot", "mock", "--port", "0", "--parallel", str(slots)]
     command += ["--latency", str(latency), "--sigma", str(sigma)]
@@ -97,8 +95,11 @@ def pool(width: int) -> list[str]:
     return [sys.executable, "-m", "benchmarks.pool", str(width)]
 
 
-def measure(command: Sequence[str], root: Path, url: str, *, after: Callable[[int], None] | None = None) -> Run:
-    """Run a command in a project against a mock. *after* is called with its process id once it has started."""
+def measure(command: Sequence[str], root: Path, url: str, *, meanwhile: Callable[[int], float] | None = None) -> Run:
+    """Run a command in a project against a mock.
+
+    *meanwhile* gets its process id once it has started, and gives the time from which on the clock counts.
+    """
     shutil.rmtree(root / "data" / "generated_data", ignore_errors=True)
     shutil.rmtree(root / "data" / "runs", ignore_errors=True)
     started = time.monotonic()
@@ -106,8 +107,8 @@ def measure(command: Sequence[str], root: Path, url: str, *, after: Callable[[in
         process = subprocess.Popen(
             command, cwd=root, env=_environment(url), stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
-        if after is not None:
-            after(process.pid)
+        if meanwhile is not None:
+            started = meanwhile(process.pid)
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.monotonic() - started
         process.returncode = os.waitstatus_to_exitcode(status)
@@ -154,13 +155,14 @@ def median(runs: Sequence[Run], figure: Callable[[Run], float]) -> float:
     return statistics.median(figure(run) for run in runs)
 
 
-def interrupt_when(url: str, in_flight: int) -> Callable[[int], None]:
-    """For `measure`: Ctrl-C as soon as the mock has so many requests in flight."""
+def interrupt_when(url: str, in_flight: int) -> Callable[[int], float]:
+    """For `measure`: Ctrl-C as soon as the mock has so many requests in flight, and the clock from then on."""
 
-    def interrupt(pid: int) -> None:
+    def interrupt(pid: int) -> float:
         while model_stats(url)["in_flight"] < in_flight:
             time.sleep(0.05)
         os.kill(pid, signal.SIGINT)
+        return time.monotonic()
 
     return interrupt
 

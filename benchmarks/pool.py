@@ -20,7 +20,10 @@ from plotbot.ask.prompts import messages
 def main() -> None:
     local = threading.local()
     url, model = f"{os.environ['PLOTBOT_LM_STUDIO_URL']}/v1/chat/completions", os.environ["PLOTBOT_MODEL"]
-    prompt, schema = Path("data/prompt.txt").read_text("utf-8"), json.loads(Path("data/story_seed.schema.json").read_bytes())
+    prompt, schema = (
+        Path("data/prompt.txt").read_text("utf-8"),
+        json.loads(Path("data/story_seed.schema.json").read_bytes()),
+    )
     titles: dict[str, str] = json.loads(Path("data/titles_index.json").read_bytes())
 
     def ask(title: str) -> bool:

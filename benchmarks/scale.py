@@ -13,6 +13,7 @@ from pathlib import Path
 from benchmarks.measuring import Run, checked, evals, in_turns, measure, median, mock, options, project
 
 SIZES, QUICK_SIZES, SLOTS = (1000, 10_000), (20, 60), 4
+COLUMNS = ("cases", "wall s", "wall ms", "cpu ms", "ratio", "peak MB", "collect s", "asking s", "rest s")
 
 
 def main() -> None:
@@ -21,7 +22,7 @@ def main() -> None:
     chosen = parser.parse_args()
     sizes = QUICK_SIZES if chosen.quick else tuple(chosen.sizes)
     print(f"no latency, {SLOTS} slots, WRITE_STRATEGY=batch; milliseconds are for each case")
-    print(f"{'cases':>7} {'wall s':>8} {'wall ms':>8} {'cpu ms':>8} {'ratio':>7} {'peak MB':>8} {'collect s':>10} {'asking s':>9} {'rest s':>7}")
+    print("".join(f"{column:>11}" for column in COLUMNS))
     first = 0.0
     for cases in sizes:
         with project(cases, chosen.folder) as root:
@@ -43,8 +44,8 @@ def _show(cases: int, done: dict[str, list[Run]], first: float) -> float:
     cpu, peak = median(runs, lambda run: run.cpu) * 1000 / cases, median(runs, lambda run: run.peak) / 1e6
     each = wall * 1000 / cases
     first = first or each
-    rest = wall - collect - span
-    print(f"{cases:7} {wall:8.2f} {each:8.2f} {cpu:8.2f} {each / first:7.2f} {peak:8.0f} {collect:10.2f} {span:9.2f} {rest:7.2f}")
+    figures = (wall, each, cpu, each / first, peak, collect, span, wall - collect - span)
+    print(f"{cases:11}" + "".join(f"{figure:11.2f}" for figure in figures))
     return first
 
 

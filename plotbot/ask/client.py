@@ -61,7 +61,7 @@ class Client:
     every pause.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  one for each thing that a server, a user or a test may want otherwise
         self,
         url: str,
         *,

@@ -6,6 +6,11 @@ The rules, in the order in which they decide what is asked next:
 2. What somebody waits for goes before what nobody waits for yet.
 3. The rest goes in the order in which pytest will walk the items, as far ahead as `ahead` allows.
 
+`window` counts the cases in hand, not the requests: it is one more than the server's slots, so that the next request
+is written while the slots are busy and goes out when one falls free (the client holds it back until then). So slots are
+never idle for want of a request, and no time that a request waits in a queue is taken for the model's. A run that stops
+at its first failure takes no case more in hand than there are slots.
+
 An exchange is kept (durably) before anybody gets to see it, and the next case is asked before it is kept, so that the
 disk's time is not the slots' time. Answers that nobody has fetched yet are held in memory up to `HELD_CHARACTERS`;
 beyond that they are read back from where they are kept.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from plotbot.ask.listing import ModelFacts
 from plotbot.ask.loading import DEFAULT_SLOTS, Loader, is_loaded
 from plotbot.ask.pin import Pin
 from plotbot.ask.server import ServerFacts, discover, resolve_models
+from plotbot.ask.slots import Slots
 from plotbot.safe import one_line
 from plotbot.settings import Settings
 
@@ -54,7 +54,7 @@ class Host:
             request_timeout=settings.request_timeout,
             retry_limit=settings.request_retry_limit,
             known_as={model.id: model.instance_ids for model in facts.models if model.id in models},
-            slot=threading.Semaphore(settings.max_in_flight or self.window),
+            slot=Slots(lambda: settings.max_in_flight or self.window),
         )
         self._token = token
         self._embedded = {} if engine is None else {"sha256": engine.sha256, "engine": engine.version}

@@ -17,7 +17,8 @@ class ModelFacts:
     """One model as a server lists it; None where it does not say.
 
     `context_length` is in tokens, as loaded: what all slots share, or each slot's own where `context_per_slot`.
-    `instance_ids` are the names of its loaded instances, `variant` the one that is selected of `variants`.
+    `instance_ids` are the names of its loaded instances, `variant` the one that is selected of `variants`; `thinks`
+    says that the server can have it reason before it answers.
     """
 
     id: str
@@ -36,6 +37,7 @@ class ModelFacts:
     variants: tuple[str, ...] = ()
     instance_ids: tuple[str, ...] = ()
     owned_by: str | None = None
+    thinks: bool = False
 
     @property
     def is_embedding(self) -> bool:
@@ -100,6 +102,7 @@ def _v1(entry: Mapping[str, Any]) -> ModelFacts:
         variant=_text(entry.get("selected_variant")),
         variants=_texts(entry.get("variants")),
         instance_ids=_texts([instance.get("id") for instance in instances]),
+        thinks=bool(_object(entry.get("capabilities")).get("reasoning")),
     )
 
 

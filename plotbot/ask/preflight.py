@@ -103,8 +103,13 @@ def smaller_than_asked(model: ModelFacts, context_length: int | None) -> str | N
     )
 
 
-def unconstrained(facts: ServerFacts, model: ModelFacts, schema: Mapping[str, Any]) -> list[str]:
-    """What RESPONSE_FORMAT=json_schema will not do on this server, as far as it is known of its kind."""
+def unconstrained(
+    facts: ServerFacts, model: ModelFacts, schema: Mapping[str, Any], *, may_think: bool = True
+) -> list[str]:
+    """What RESPONSE_FORMAT=json_schema will not do on this server, as far as it is known of its kind.
+
+    *may_think* says that the requests do not ask the model not to.
+    """
     found = []
     name = one_line(model.id, 120)
     if facts.kind == "openai":
@@ -113,6 +118,11 @@ def unconstrained(facts: ServerFacts, model: ModelFacts, schema: Mapping[str, An
         )
     if facts.kind == "ollama":
         found.append(f"Ollama ignores a json_schema for models on its MLX engine (until mid-2026); so may {name}.")
+    if model.thinks and may_think:
+        found.append(
+            f"{name} thinks before it answers: constrained by a json_schema its JSON may arrive as reasoning "
+            "(json_in_reasoning). REASONING_EFFORT=none asks it not to think."
+        )
     if model.format == "mlx" and any(isinstance(part.get("type"), list) for _, part in _parts(schema)):
         found.append(f"{name} runs on MLX, which refuses a schema with a list of types: leave it out, or use anyOf.")
     if facts.kind in _GRAMMAR_SERVERS and model.format != "mlx" and (ignored := ignored_keywords(schema)):

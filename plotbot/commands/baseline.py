@@ -6,21 +6,18 @@ import argparse
 from pathlib import Path
 
 from plotbot.commands.project import add_project_argument, project_settings
-from plotbot.commands.sheets import sheet_of_run
+from plotbot.commands.sheets import RUN, find_folder, sheet_of_run
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.atomic import write_atomically
 from plotbot.keep.disk import Disk, describe
-from plotbot.keep.run_folder import RunFolder, find_run, last_run
 from plotbot.measure.baseline import baseline_text
 from plotbot.measure.verdict_sheet import VerdictSheet, is_rated, passes
-from plotbot.settings import Settings
 
 DEFAULT_OUTPUT = "config/baseline.json"
-LAST = "last"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_id", metavar="RUN", help=f"a run's id or folder, or {LAST!r} for the newest")
+    parser.add_argument("run_id", metavar="RUN", help=RUN)
     parser.add_argument("--output", type=Path, metavar="FILE", help=f"the file to write (default: {DEFAULT_OUTPUT})")
     add_project_argument(parser)
 
@@ -28,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Writes the file, over an earlier one: git has that. Raises `InputError` for a run without a verdict."""
     settings = project_settings(args)
-    folder = _folder(args.run_id, settings)
+    folder = find_folder(args.run_id, settings, Path.cwd())
     sheet = sheet_of_run(folder)
     output = settings.root / DEFAULT_OUTPUT if args.output is None else Path.cwd() / args.output
     words = _words(sheet)
@@ -40,16 +37,6 @@ def run(args: argparse.Namespace) -> int:
     if rated < len(words):
         print(f"  {len(words) - rated} were errors, skipped or not run: they are in it as such, and pair with nothing")
     return 0
-
-
-def _folder(name: str, settings: Settings) -> RunFolder:
-    if name == LAST:
-        newest = last_run(settings.runs_dir)
-        if newest is None:
-            raise InputError(f"{settings.runs_dir}: there is no run yet: start one with pytest evals")
-        return newest
-    path = Path.cwd() / name
-    return RunFolder(path) if path.is_dir() else find_run(settings.runs_dir, name)
 
 
 def _words(sheet: VerdictSheet) -> list[str]:

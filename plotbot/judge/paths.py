@@ -9,6 +9,7 @@ from typing import Any
 
 from plotbot.safe import one_line
 
+Steps = tuple[str | int, ...]
 _PLAIN_KEY = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 _LONGEST_KEY = 40
 _LONGEST_PATH = 200
@@ -27,13 +28,16 @@ def rebased(path: str, base: str) -> str:
     return f"{base}.{path}" if path else base
 
 
-def strings_in(value: Any) -> Iterator[tuple[str, str, str]]:
-    """Every string inside a value, as (path, key of the member it belongs to or '', text). Iterative: depth is safe."""
-    waiting: list[tuple[tuple[str | int, ...], str, Any]] = [((), "", value)]
+def strings_in(value: Any) -> Iterator[tuple[Steps, str, str]]:
+    """Every string inside a value, as (steps to it, key of the member it belongs to or '', text).
+
+    Iterative: depth is safe. Steps and not a path, which only the few strings need that are at fault.
+    """
+    waiting: list[tuple[Steps, str, Any]] = [((), "", value)]
     while waiting:
         steps, key, item = waiting.pop()
         if isinstance(item, str):
-            yield json_path(steps), key, item
+            yield steps, key, item
         elif isinstance(item, Mapping):
             waiting.extend(((*steps, name), name, item[name]) for name in reversed(item))
         elif isinstance(item, list):

@@ -66,10 +66,10 @@ def _title(entry: Mapping[str, Any], title: str) -> Iterator[Finding]:
 
 
 def _placeholders(entry: Mapping[str, Any], title: str) -> Iterator[Finding]:
-    for path, key, text in strings_in(entry):
-        is_headline = path == "$.title" and same_title(text, title)
+    for steps, key, text in strings_in(entry):
+        is_headline = steps == ("title",) and same_title(text, title)
         if not is_headline and _is_placeholder(text, key):
-            yield Finding(path, "placeholder", f"{_quoted(text)} stands for an answer, it is none")
+            yield Finding(json_path(steps), "placeholder", f"{_quoted(text)} stands for an answer, it is none")
 
 
 def _is_placeholder(text: str, key: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from plotbot.judge.diagnosis import Diagnosis, diagnose
-from plotbot.judge.paths import rebased, strings_in
+from plotbot.judge.paths import json_path, rebased, strings_in
 from plotbot.judge.schemas import MAX_COUNTED, MAX_LISTED, Schema, folded
 from plotbot.judge.stories import Check
 from plotbot.records import OK, Finding, Reply, Title, Verdict, Violation
@@ -40,9 +40,10 @@ class _Referee:
         for base, entry in _entries(value):
             for finding in check(entry, self.title):
                 yield replace(finding, path=rebased(finding.path, base))
-        for path, _, text in strings_in(value):
+        for steps, _, text in strings_in(value):
             if folded(text) in self.schema.descriptions:
-                yield Finding(path, "placeholder", f"“{one_line(text, 80)}” is the schema's own description")
+                told = f"“{one_line(text, 80)}” is the schema's own description"
+                yield Finding(json_path(steps), "placeholder", told)
 
 
 def judge(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -132,7 +133,9 @@ def _by_shard(answers: Sequence[Answer], locks: TitleLocks) -> list[_Shard]:
 def _on_threads(work: Callable[[_Shard], None], shards: Sequence[_Shard]) -> None:
     """Work on all shards, some at a time. Daemon threads: a pool's would keep an interrupted process alive."""
     if len(shards) == 1:
-        work(shards[0])  # as every answer's that is folded at once: a thread would cost as much as the rest
+        # As with every answer that is folded at once: a thread would cost as much as the rest. It fails alone, too.
+        with suppress(MemoryError):
+            work(shards[0])
         return
     count = min(_THREADS, len(shards))
     queue: SimpleQueue[_Shard | None] = SimpleQueue()

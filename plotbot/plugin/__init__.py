@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Generator, Mapping
 from typing import Any
 
@@ -37,6 +38,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
+    gc.unfreeze()
     end_process(config)
 
 
@@ -68,6 +70,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             process.run.select(chosen)
         except UsageProblem as problem:
             process.run.refuse(problem)
+        # The items stay to the end: the garbage collector need not look through all of them again and again.
+        gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)

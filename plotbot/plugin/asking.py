@@ -203,9 +203,10 @@ class Asking:
             self._warn(word)
 
     def _look_over_schemas(self, constrained: set[str], questions: Mapping[str, Question]) -> None:
+        may_think = self._settings.reasoning_effort != "none"
         for host, model in self._pairs():
             for key in constrained:
-                for word in unconstrained(host.facts, host.told(model), questions[key].schema):
+                for word in unconstrained(host.facts, host.told(model), questions[key].schema, may_think=may_think):
                     self._warn(word)
 
     def _look_over_loaded(self, host: Host, model: str) -> None:

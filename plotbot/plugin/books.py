@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, wait
 from dataclasses import asdict
 from typing import Any
 
@@ -31,6 +31,7 @@ class Books:
         self.header: dict[str, Any] = {}
         self.items: tuple[PlannedItem, ...] = ()
         self.unfolded: dict[str, str] = {}
+        self._folded: set[str] = set()
         self._plan = plan
         self._disk = disk
         self._journal: Journal | None = None
@@ -59,6 +60,7 @@ class Books:
         known = {item.item for item in run.items}
         self.look_into(run, (*run.items, *(item for item in items if item.item not in known)))
         self._results.update(run.results)
+        self._folded.update(run.folded)
 
     def look_into(self, run: RunOnDisk, items: Sequence[PlannedItem]) -> None:
         """Know what a run was asked and answered, without a word of one's own to it."""
@@ -79,7 +81,9 @@ class Books:
         """Write down what became of an item; a later word about the same item counts."""
         self._results[result.item] = result
         if self._journal is not None:
-            self._journal.append("verdict", result.to_json(), durable=False)
+            written = self._journal.append("verdict", result.to_json(), durable=False)
+            # It is shown next, and what is shown must outlive this process.
+            wait([written], CLOSE_SECONDS)
 
     def case_of(self, item: str) -> str | None:
         """The case of a planned item; None for a test that is no eval."""
@@ -90,8 +94,15 @@ class Books:
         return self._exchanges.get(case_id)
 
     def folded(self, case_ids: Sequence[str]) -> None:
+        self._folded.update(case_ids)
         if self._journal is not None and case_ids:
             self._journal.append("folded", {"cases": list(case_ids)}, durable=False)
+
+    @property
+    def held(self) -> list[str]:
+        """Cases whose answers nobody has spoken of since an eval kept them: a killed worker takes its queue with it."""
+        kept = {result.case for result in self._results.values() if result.kept}
+        return sorted(kept - self._folded - self.unfolded.keys())
 
     def exchanges(self) -> Iterator[Exchange]:
         """Each case's exchange with its texts, read back one at a time. Raises `KeepError` or `InputError`."""

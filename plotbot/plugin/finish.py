@@ -12,6 +12,7 @@ from plotbot.measure.metrics import ModelMetrics, measure_run
 from plotbot.plugin.against_baseline import Baseline
 from plotbot.plugin.books import Books
 from plotbot.plugin.html_pages import HtmlPages
+from plotbot.plugin.leftovers import fold_held
 from plotbot.plugin.recorded_runs import ReplayedRun
 from plotbot.plugin.run import MainRun
 from plotbot.plugin.written import Written
@@ -49,6 +50,7 @@ def end_run(run: MainRun, pages: HtmlPages, ending: Ending) -> int:
         ending.faults.append(str(error))
     if run.books is None or not run.books.items or run.problem is not None:
         return exit_status(RunEnd(usage=run.problem is not None))
+    _settle_held(run, run.books, ending)
     metrics = measure_run(run.books.records())
     _warn_of_idle_gates(run, metrics, ending)
     _warn_of_unfolded(run.books, ending)
@@ -58,6 +60,14 @@ def end_run(run: MainRun, pages: HtmlPages, ending: Ending) -> int:
     paths = _write(Written(run, run.books, metrics, gates), pages, status, ending)
     ending.lines = [*_moves(run, run.books), *summary_lines(metrics, gates, paths), *_below(ending.compared)]
     return status
+
+
+def _settle_held(run: MainRun, books: Books, ending: Ending) -> None:
+    """Fold what a killed worker held. Who interrupts a run does not wait for locks: then it is only named."""
+    if books.opened and not ending.interrupted:
+        fold_held(books, run.settings, run.disk)
+    elif books.opened:
+        books.unfolded |= dict.fromkeys(books.held, "the process that held this answer was stopped: plotbot fold")
 
 
 def _moves(run: MainRun, books: Books) -> list[str]:

@@ -11,6 +11,7 @@ from plotbot.keep.refolding import fold_as_set, fold_run
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import read_run
 from plotbot.keep.writer import Fold
+from plotbot.plugin.books import Books
 from plotbot.settings import Settings
 
 
@@ -24,6 +25,18 @@ def fold_leftovers(settings: Settings, disk: Disk, warn: Callable[[str], None]) 
     for folder in list_runs(settings.runs_dir):
         if not _is_settled(folder, disk):
             _fold_one(folder, fold, disk, warn)
+
+
+def fold_held(books: Books, settings: Settings, disk: Disk) -> None:
+    """At a run's end, its journal closed: fold what a killed worker had still to fold, and note what stays unfolded."""
+    held = books.held
+    if not held:
+        return
+    try:
+        refolded = fold_run(read_run(books.folder, disk), kept_values(), fold_as_set(settings, disk))
+        books.unfolded = dict.fromkeys(held, refolded.running) if refolded.running else dict(refolded.unfolded)
+    except PlotbotError as error:
+        books.unfolded |= dict.fromkeys(held, str(error))
 
 
 def _fold_one(folder: RunFolder, fold: Fold, disk: Disk, warn: Callable[[str], None]) -> None:
@@ -45,4 +58,5 @@ def _is_settled(folder: RunFolder, disk: Disk) -> bool:
         summary = folder.read_json(folder.summary, disk)
     except PlotbotError:
         return False
-    return isinstance(summary, dict) and summary.get("unfolded") == {}
+    # A summary without an exit status is `plotbot report`'s: the run may have gone on after it, and been killed.
+    return isinstance(summary, dict) and summary.get("unfolded") == {} and summary.get("exit_status") is not None

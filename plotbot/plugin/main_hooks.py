@@ -14,6 +14,7 @@ from plotbot.plugin.crashes import Crashes
 from plotbot.plugin.finish import Ending, end_run
 from plotbot.plugin.html_pages import HtmlPages, case_row
 from plotbot.plugin.line import LineServer
+from plotbot.plugin.live import register_live_view
 from plotbot.plugin.process import Process, begin_process
 from plotbot.plugin.reports import reply_text, result_on, show_reply
 from plotbot.plugin.run import MainRun
@@ -154,6 +155,7 @@ def begin_main(config: pytest.Config) -> None:
     begin_process(config, Process(run.settings, run.folder.run_id, run, run.keeps_answers, run.folded))
     crashes = Crashes(run)
     config.pluginmanager.register(MainHooks(config, run, ending, crashes), "plotbot-main")
+    register_live_view(config, run)
     if config.pluginmanager.has_plugin("xdist"):
         config.pluginmanager.register(crashes, "plotbot-crashes")
         config.pluginmanager.register(XdistHooks(config, run), "plotbot-xdist")

@@ -66,6 +66,11 @@ class MainRun:
         """Cases whose answers are in their title files, or were removed from there by somebody."""
         return frozenset()
 
+    @property
+    def in_flight(self) -> int:
+        """Requests that are out; what waits beside them for a free slot is none."""
+        return 0 if self._dispatcher is None else min(self._dispatcher.in_flight, self._asking.window)
+
     def cases(self, files: EvalFiles) -> Sequence[Case]:
         """The cases of an eval; makes the plan when asked first. Raises `UsageProblem` where none can be made."""
         with self._turn:

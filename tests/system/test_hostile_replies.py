@@ -202,6 +202,14 @@ def test_the_pages_show_hostile_text_as_text(project: Path) -> None:
         assert HARMFUL.search(fragment) is None
 
 
+def test_the_page_that_compares_holds_no_markup_of_theirs(project: Path) -> None:
+    page = (project / "reports" / "index.html").read_text(encoding="utf-8")
+    assert "alert(1)" in page
+    assert "<script>alert" not in page
+    assert "<img src=x" not in page
+    assert HARMFUL.search(page) is None
+
+
 def test_the_other_reports_stay_readable(project: Path) -> None:
     ET.parse(project / "junit.xml")
     assert HARMFUL.search((project / "reports" / "summary.md").read_text(encoding="utf-8")) is None

@@ -135,7 +135,7 @@ def test_each_model_is_greeted_once_and_asked_alone(finished: Finished) -> None:
 
 
 def test_there_is_a_page_for_each_model_with_its_own_cases(finished: Finished) -> None:
-    pages = sorted((finished.project / "reports").glob("*.html"))
+    pages = sorted((finished.project / "reports").glob("*-*.html"))
     assert len(pages) == 2
     for page, model in zip(pages, ("first", "second"), strict=True):
         text = page.read_text(encoding="utf-8")

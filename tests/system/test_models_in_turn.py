@@ -177,6 +177,16 @@ def test_what_the_servers_grammar_ignores_is_said_once(start_mock: StartMock, ev
     assert "ignores or refuses" not in evals(start_mock()).stdout
 
 
+def test_a_thinking_model_is_named_before_its_json_arrives_as_reasoning(start_mock: StartMock, evals: Evals) -> None:
+    server = start_mock(models=(ModelSpec("m", thinking=True),))
+    result = evals(server, "--response-format=json_schema")
+    assert "m thinks before it answers" in result.stdout
+    assert "failures: json_in_reasoning 6" in result.stdout
+    cured = evals(server, "--response-format=json_schema", "--reasoning-effort=none")
+    assert cured.returncode == 0
+    assert "thinks before" not in cured.stdout
+
+
 def test_several_hosts_share_the_cases_and_each_record_says_who_answered(
     start_mock: StartMock, evals: Evals, project: Path
 ) -> None:

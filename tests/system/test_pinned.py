@@ -216,8 +216,10 @@ def test_hosts_that_serve_different_builds_are_not_pinned_together(start_mock: S
 
 def test_the_embedded_model_is_pinned_by_its_sha256(pin: Run, project: Path, run_pytest: Run) -> None:
     pytest.importorskip("xllamacpp")
-    told = pin("--embedded")
+    told = pin("--embedded", "--context-length=1024", "--max-in-flight=2")
     assert told.returncode == 0, told.stderr
+    assert "context_length  1024\nslots           2\n" in told.stdout
+    assert pin("--embedded").returncode == 0
     path = project / "config" / "pin.json"
     data = json.loads(path.read_bytes())
     assert run_pytest(project, "evals", "--embedded", "--pinned", "--test-sample-size=1").returncode in {0, 1}

@@ -138,6 +138,12 @@ def test_what_a_server_is_known_to_make_of_a_schema_is_said(
     assert all(part in word for word, part in zip(words, said, strict=True))
 
 
+@pytest.mark.parametrize(("thinks", "may_think", "said"), [(True, True, 1), (True, False, 0), (False, True, 0)])
+def test_a_model_that_thinks_before_constrained_json_is_named(thinks: bool, may_think: bool, said: int) -> None:
+    words = unconstrained(server("lmstudio"), replace(MODEL, thinks=thinks), {}, may_think=may_think)
+    assert [("REASONING_EFFORT=none" in word) for word in words] == [True] * said
+
+
 def test_many_ignored_keywords_are_counted_after_the_first_few() -> None:
     schema = {"properties": {f"p{number}": {"uniqueItems": True} for number in range(10)}}
     (word,) = unconstrained(server("lmstudio"), MODEL, schema)

@@ -80,10 +80,13 @@ def test_without_a_second_rated_answer_there_are_no_repeats(make_run: MakeRun, t
 
 def test_the_same_title_in_two_formats_is_no_repeat_but_one_cluster(make_run: MakeRun) -> None:
     rows = [
-        {"model": "a", "title": title, "format": form, "outcome": outcome}
+        {
+            "model": "a", "title": title, "format": form, "outcome": outcome,
+            "case": f"{title}-{form}", "item": f"test[{title}-{form}]",
+        }
         for title, outcome in (("t1", P), ("t2", F))
         for form in ("none", "json_schema")
-    ]
+    ]  # fmt: skip
     (metrics,) = measure_run(make_run(*rows))
     assert metrics.repeats is None
     assert metrics.interval == clustered_interval([(2, 2), (0, 2)])

@@ -77,6 +77,12 @@ def test_a_baseline_file_is_the_same_for_the_same_run_whatever_its_order(make_ru
     ]
 
 
+def test_repeats_stand_in_their_order_whatever_order_they_ran_in(make_run: MakeRun) -> None:
+    rows = _rows(("t1", [GOOD, BAD, ("failed", "empty")]))
+    part = _only_part(verdict_sheet(make_run(*reversed(rows)), QUESTIONS))
+    assert part.titles["t1"].verdicts == ("ok", "schema", "empty")
+
+
 def _headline(sheet: VerdictSheet) -> str:
     return _only_part(sheet).titles["t1"].headline
 

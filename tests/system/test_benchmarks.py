@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[2]
+
+needs_wait4 = pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system tells no child's processor time")
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "rows"),
+    [
+        ("saturation", ["thread pool", "pytest evals", "pytest evals -n 4", "24 cases, 4 slots, 20 ms log-normal"]),
+        ("overhead", ["50 cases, no latency, 4 slots", "thread pool", "pytest evals"]),
+        ("scale", ["peak MB", " 20 ", " 60 "]),
+        ("stopping", ["-x", "Ctrl-C -n 4"]),
+    ],
+)
+@needs_wait4
+def test_a_benchmark_measures_and_prints_its_table(benchmark: str, rows: list[str], tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", f"benchmarks.{benchmark}", "--quick", "--folder", str(tmp_path)],
+        cwd=REPOSITORY,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert [row for row in rows if row not in done.stdout] == []
+    assert list(tmp_path.iterdir()) == []
