@@ -38,13 +38,17 @@ class Progress:
     def __init__(self, run: MainRun, clock: Callable[[], float] = time.monotonic) -> None:
         self._run = run
         self._clock = clock
-        self._began = clock()
+        self._began = 0.0
         self._outcomes: dict[str, tuple[str, str]] = {}
         self._counts: dict[str, Counter[str]] = {}
         self._planned: Counter[str] = Counter()
         self._tokens = 0
         # Results come from pytest's thread, lines are asked for by the view's.
         self._lock = threading.Lock()
+
+    def begin(self) -> None:
+        """From here on time counts: a model that had to be loaded first says nothing about what is left."""
+        self._began = self._clock()
 
     def note(self, result: ItemResult) -> None:
         """Count an item; a later word about it replaces the earlier one."""
@@ -115,6 +119,7 @@ class LiveView:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
+        self._progress.begin()
         if not self._config.pluginmanager.has_plugin("terminalreporter"):
             return (yield)
         with _screen(self._config) as screen, self._shown_on(screen):

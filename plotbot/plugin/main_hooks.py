@@ -18,7 +18,7 @@ from plotbot.plugin.live import register_live_view
 from plotbot.plugin.process import Process, begin_process
 from plotbot.plugin.reports import reply_text, result_on, show_reply
 from plotbot.plugin.run import MainRun
-from plotbot.plugin.signals import terminate_cleanly
+from plotbot.plugin.signals import Signals
 from plotbot.records import Exchange, ItemResult
 
 _MAXFAIL = "stopping after"
@@ -32,6 +32,7 @@ class MainHooks:
         self._run = run
         self._ending = ending
         self._crashes = crashes
+        self._signals = Signals()
         self._pages = HtmlPages(config, run.settings.report_dir)
 
     def pytest_report_header(self) -> str | None:
@@ -40,10 +41,8 @@ class MainHooks:
         seed, origin = self._run.settings.sample_seed, self._run.settings.origins["SAMPLE_SEED"]
         return f"plotbot: sample seed {seed} ({origin}; repeat the sample with --sample-seed {seed})"
 
-    @pytest.hookimpl(wrapper=True, tryfirst=True)
-    def pytest_runtestloop(self) -> Generator[None, object, object]:
-        with terminate_cleanly():
-            return (yield)
+    def pytest_sessionstart(self) -> None:
+        self._signals.listen()
 
     def pytest_collection_finish(self) -> None:
         """One message and status 4, without a traceback: what is wrong is the user's to put right."""
@@ -76,6 +75,8 @@ class MainHooks:
             self._ending.stopped_by_maxfail = True
         else:
             self._ending.interrupted = True
+        if self._run.books is not None:
+            self._signals.end_in_peace()
 
     def pytest_internalerror(self) -> None:
         self._ending.harness_fault = True
@@ -100,6 +101,9 @@ class MainHooks:
             terminalreporter.write_line(f"plotbot: {fault}", red=True)
         for line in self._ending.lines:
             terminalreporter.write_line(line)
+
+    def pytest_unconfigure(self) -> None:
+        self._signals.restore()
 
     def _show(self, report: pytest.TestReport, result: ItemResult, exchange: Exchange) -> None:
         if self._config.getoption(options.SHOW_REPLIES):

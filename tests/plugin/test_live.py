@@ -50,7 +50,9 @@ def result(case: str, outcome: str) -> ItemResult:
 def progress() -> Callable[..., Progress]:
     def make(*seconds: float, **models: int) -> Progress:
         run: Any = FakeRun(models)
-        return Progress(run, iter((0.0, *seconds)).__next__)
+        view = Progress(run, iter((100.0, *(100.0 + time for time in seconds))).__next__)
+        view.begin()
+        return view
 
     return make
 
