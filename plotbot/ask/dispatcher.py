@@ -6,10 +6,10 @@ The rules, in the order in which they decide what is asked next:
 2. What somebody waits for goes before what nobody waits for yet.
 3. The rest goes in the order in which pytest will walk the items, as far ahead as `ahead` allows.
 
-`window` counts the cases in hand, not the requests: it is one more than the server's slots, so that the next request
-is written while the slots are busy and goes out when one falls free (the client holds it back until then). So slots are
-never idle for want of a request, and no time that a request waits in a queue is taken for the model's. A run that stops
-at its first failure takes no case more in hand than there are slots.
+`window` counts the cases in hand, which may be one more than the server's slots: the next request is then written while
+the slots are busy, and the client holds it back until one falls free (only a server that answers in a fraction of a
+second gets it at once; see `plotbot.ask.host`). A run that stops at its first failure takes no case more in hand than
+there are slots.
 
 An exchange is kept (durably) before anybody gets to see it, and the next case is asked before it is kept, so that the
 disk's time is not the slots' time. Answers that nobody has fetched yet are held in memory up to `HELD_CHARACTERS`;

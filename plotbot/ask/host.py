@@ -17,6 +17,8 @@ from plotbot.safe import one_line
 from plotbot.settings import Settings
 
 DISCOVERY_SECONDS = 10.0
+QUICK_SECONDS = 0.2
+"""Up to here an answer is so quick that what passes between two of them shows: a few thousandths of a second."""
 
 
 def find_server(url: str, settings: Settings, token: str | None) -> ServerFacts:
@@ -45,6 +47,7 @@ class Host:
         self.facts = facts
         self.fingerprints: dict[str, dict[str, Any]] = {}
         self.in_flight = 0
+        self._usual_seconds = QUICK_SECONDS * 2
         self._models = models
         self._settings = settings
         self.client = Client(
@@ -54,7 +57,7 @@ class Host:
             request_timeout=settings.request_timeout,
             retry_limit=settings.request_retry_limit,
             known_as={model.id: model.instance_ids for model in facts.models if model.id in models},
-            slot=Slots(lambda: settings.max_in_flight or self.window),
+            slot=Slots(lambda: self._at_once),
         )
         self._token = token
         self._embedded = {} if engine is None else {"sha256": engine.sha256, "engine": engine.version}
@@ -84,6 +87,20 @@ class Host:
     @property
     def window(self) -> int:
         return self.slots or DEFAULT_SLOTS
+
+    @property
+    def _at_once(self) -> int:
+        """How many requests are let through to the server: MAX_IN_FLIGHT, else its slots.
+
+        A server that answers in no time gets one more, which waits in its queue for the next slot, so that no slot is
+        idle while an answer and a request are on their way. With longer answers that gains nothing and would cost:
+        the wait is part of the seconds that are measured, and of REQUEST_TIMEOUT.
+        """
+        return self._settings.max_in_flight or self.window + (self._usual_seconds < QUICK_SECONDS)
+
+    def took(self, seconds: float) -> None:
+        """Learn how long an exchange took; the last few decide what is usual."""
+        self._usual_seconds += (seconds - self._usual_seconds) / 8
 
     def have_loaded(self, model: str, context_length: int | None) -> str | None:
         """Have LM Studio load a model, unless it is loaded so; what was loaded here before makes room for it.

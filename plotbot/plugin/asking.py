@@ -138,6 +138,7 @@ class Asking:
         finally:
             with self._picking:
                 host.in_flight -= 1
+        host.took(exchange.seconds)
         return replace(exchange, fingerprint=host.fingerprints.get(case.model, {}))
 
     def served_otherwise(self) -> list[str]:

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from plotbot.ask.host import Host
+from plotbot.ask.listing import ModelFacts
+from plotbot.ask.server import ServerFacts
+from plotbot.settings import load_settings
+
+
+@pytest.mark.parametrize(
+    ("max_in_flight", "seconds", "at_once"),
+    [
+        pytest.param(None, 0.05, 5, id="a quick server gets one more than it has slots"),
+        pytest.param(None, 5.0, 4, id="a slow one is never made to queue"),
+        pytest.param(4, 0.05, 4, id="what is set is kept to"),
+    ],
+)
+def test_how_many_requests_are_let_through(
+    tmp_path: Path, max_in_flight: int | None, seconds: float, at_once: int
+) -> None:
+    settings = replace(load_settings(tmp_path, {}, {}), max_in_flight=max_in_flight)
+    facts = ServerFacts("http://127.0.0.1:1", "lmstudio", None, (ModelFacts("m", slots=4),))
+    host = Host("http://127.0.0.1:1", facts, ["m"], settings, token=None)
+    assert host._at_once == (max_in_flight or 4), "before anything is known of it"
+    for _ in range(20):
+        host.took(seconds)
+    assert host._at_once == at_once
