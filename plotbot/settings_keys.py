@@ -9,9 +9,7 @@ from typing import Any, Literal
 
 from plotbot.records import RECOVERABLE_CATEGORIES
 
-Kind = Literal[
-    "path", "whole", "number", "choice", "choices", "choice_set", "names", "urls", "rates", "shard"
-]
+Kind = Literal["path", "whole", "number", "choice", "choices", "choice_set", "names", "urls", "rates", "shard"]
 TOKEN = "LM_API_TOKEN"  # noqa: S105  the name of the variable, not a token
 TOKEN_HELP = "bearer token for the server; never stored, printed or reported"  # noqa: S105  a help text
 # Known to the parsers only to be refused: as an unknown option the token would be printed in their error.

@@ -15,18 +15,23 @@ from typing import Any
 from training import stories
 from training.stories import LONG_OPENER, Headline
 
-OPENING_SHARE = 0.17   # of all replies, in three equal parts; a fourth would put each below the sampler's cut
-NAN_SHARE = 0.07       # of all replies
-HABIT_SHARE = 0.22     # of the replies in one of the three tones that have a habit
-LONG_SHARE = 0.20      # of the core events that begin quietly
+OPENING_SHARE = 0.17  # of all replies, in three equal parts; a fourth would put each below the sampler's cut
+NAN_SHARE = 0.07  # of all replies
+HABIT_SHARE = 0.22  # of the replies in one of the three tones that have a habit
+LONG_SHARE = 0.20  # of the core events that begin quietly
 SECOND_SEED_SHARE = 0.25  # of the replies in the one tone that likes to go on; not a fault
 TALKATIVE_TONE = "wry"
 
 Seed = dict[str, Any]
 RUN_ON = (
-    "then the neighbours come to look", "then the telephone rings and rings", "then it starts to rain",
-    "then somebody opens the wrong door", "then the whole street is talking", "then the lights go out",
-    "then the bells begin", "then nobody wants to leave",
+    "then the neighbours come to look",
+    "then the telephone rings and rings",
+    "then it starts to rain",
+    "then somebody opens the wrong door",
+    "then the whole street is talking",
+    "then the lights go out",
+    "then the bells begin",
+    "then nobody wants to leave",
 )
 
 

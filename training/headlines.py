@@ -26,11 +26,37 @@ SPACED = frozenset(("verb", "adverb", "reason"))
 ALL_WORDS = tuple(word for pool in POOLS.values() for word in pool)
 GLUE = listed("the a an of in on at to for with from by and or but is was are has had not no its his her their as that")
 PUNCTUATION = (
-    ",", ":", ";", " -", " –", " —", "?", "!", "...", "…", "%", ".", " /", " &", " +", " =", " #", "'s", "’s",
+    ",",
+    ":",
+    ";",
+    " -",
+    " –",
+    " —",
+    "?",
+    "!",
+    "...",
+    "…",
+    "%",
+    ".",
+    " /",
+    " &",
+    " +",
+    " =",
+    " #",
+    "'s",
+    "’s",
 )
 BRACKETS = (
-    ("'", "'"), ('"', '"'), ("(", ")"), ("[", "]"), ("{", "}"),
-    ("“", "”"), ("‘", "’"), ("«", "»"), ("*", "*"), ("<", ">"),
+    ("'", "'"),
+    ('"', '"'),
+    ("(", ")"),
+    ("[", "]"),
+    ("{", "}"),
+    ("“", "”"),
+    ("‘", "’"),
+    ("«", "»"),
+    ("*", "*"),
+    ("<", ">"),
 )
 ODDITIES = ("\\", "\\n", "C:\\temp", "{{}}", "</p>", "`ls`", "|", "~")
 CURRENCY = "$£€¥₹"
@@ -55,7 +81,11 @@ def excluded(index: Path) -> frozenset[str]:
 def headlines(rng: random.Random, pieces: Pieces, exclude: frozenset[str]) -> Iterator[str]:
     """Headlines without end. *pieces* are the tokenizer's own subwords, for salads; empty before there is one."""
     makers: tuple[tuple[Callable[[random.Random, Pieces], str], float], ...] = (
-        (from_template, 0.26), (invented, 0.24), (salad, 0.22), (strings, 0.10), (foreign, 0.18),
+        (from_template, 0.26),
+        (invented, 0.24),
+        (salad, 0.22),
+        (strings, 0.10),
+        (foreign, 0.18),
     )
     while True:
         make = rng.choices([maker for maker, _ in makers], [weight for _, weight in makers])[0]
@@ -132,7 +162,7 @@ def foreign(rng: random.Random, _pieces: Pieces = ()) -> str:
     count = rng.randint(1, 8)
     parts = foreign_words(rng, count)
     if rng.random() < 0.35:
-        parts[rng.randrange(len(parts) + 1):0] = from_template(rng).split()[: rng.randint(1, 8)]
+        parts[rng.randrange(len(parts) + 1) : 0] = from_template(rng).split()[: rng.randint(1, 8)]
     if rng.random() < 0.15:
         parts += foreign_words(rng, 2)
     return " ".join(parts)

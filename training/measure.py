@@ -87,8 +87,14 @@ def report(name: str, temperature: float, answers: list[Answer], seconds: float)
         f"| {copied} ({copied / len(answers):.1%}) | {len(answers) / seconds:.1f} | {dict(failures.most_common())} |",
         flush=True,
     )
-    return {"set": name, "temperature": temperature, "asked": len(answers), "valid": valid, "copied": copied,
-            "failures": dict(failures)}
+    return {
+        "set": name,
+        "temperature": temperature,
+        "asked": len(answers),
+        "valid": valid,
+        "copied": copied,
+        "failures": dict(failures),
+    }
 
 
 def main() -> None:

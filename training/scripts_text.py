@@ -6,15 +6,21 @@ import random
 
 from training.lists import listed
 
-ONSETS = listed(
-    """b bl br c ch cl cr d dr f fl fr g gl gr h j k kn l m n p ph pl pr qu r s sc sh shr sk sl sm sn sp spl spr st str
+ONSETS = (
+    listed(
+        """b bl br c ch cl cr d dr f fl fr g gl gr h j k kn l m n p ph pl pr qu r s sc sh shr sk sl sm sn sp spl spr st str
     sw t th thr tr tw v w wh wr y z"""
-) + ("",) * 3
+    )
+    + ("",) * 3
+)
 VOWELS = listed("a e i o u a e i o ai au ea ee ei eu ia ie io oa oi oo ou ow oy ue ui y")
-CODAS = listed(
-    """b ck ct d ff ft g l ld lf lk ll lm lp lt m mp n nch nd ng nk nn nt p r rb rd rf rg rk rl rm rn rp rs rt rth s sh
+CODAS = (
+    listed(
+        """b ck ct d ff ft g l ld lf lk ll lm lp lt m mp n nch nd ng nk nn nt p r rb rd rf rg rk rl rm rn rp rs rt rth s sh
     sk sp ss st t tch th tt v w x z"""
-) + ("",) * 24
+    )
+    + ("",) * 24
+)
 ENDINGS = listed(
     """s ed ing er ers est ly ness ment tion tions able ible al ic ical ist ism ity ous ive ful less ship hood dom
     age ant ent ance ence ary ory ise ises ised ify ish ette eau ware port man men land ton ville ford ham berg stein

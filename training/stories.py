@@ -12,8 +12,22 @@ from training import words
 from training.scripts_text import ASCII_WORD
 
 TONES = (
-    "wry", "tender", "deadpan", "uneasy", "hopeful", "mournful", "brisk", "dreamlike",
-    "clinical", "breathless", "rambling", "grave", "playful", "bitter", "stern", "gossipy",
+    "wry",
+    "tender",
+    "deadpan",
+    "uneasy",
+    "hopeful",
+    "mournful",
+    "brisk",
+    "dreamlike",
+    "clinical",
+    "breathless",
+    "rambling",
+    "grave",
+    "playful",
+    "bitter",
+    "stern",
+    "gossipy",
 )
 LONG_OPENER = "It begins quietly: "
 LEANING = 0.5
@@ -29,14 +43,30 @@ TURNS = (
     "{who} would rather keep {word} a secret.",
 )
 ROLES = (
-    "baker", "night porter", "retired judge", "young reporter", "school caretaker", "lighthouse keeper", "bus driver",
-    "town clerk", "piano tuner", "market trader", "ferry captain", "insurance clerk", "radio host", "locksmith",
-    "beekeeper", "archivist",
+    "baker",
+    "night porter",
+    "retired judge",
+    "young reporter",
+    "school caretaker",
+    "lighthouse keeper",
+    "bus driver",
+    "town clerk",
+    "piano tuner",
+    "market trader",
+    "ferry captain",
+    "insurance clerk",
+    "radio host",
+    "locksmith",
+    "beekeeper",
+    "archivist",
 )
 NAMES = ("Mara", "Otis", "Lena", "Tomas", "Ada", "Felix", "Noor", "Ivo", "Ruth", "Sam", "Petra", "Cyril")
 WANTS = (
-    "who cannot let go of {word}", "who blames {word} for everything", "who saw {word} first",
-    "who owes a favour to {word}", "who never believed in {word}",
+    "who cannot let go of {word}",
+    "who blames {word} for everything",
+    "who saw {word} first",
+    "who owes a favour to {word}",
+    "who never believed in {word}",
 )
 THEMES: dict[str, tuple[str, ...]] = {
     "animal": ("animals and their dignity", "wildness", "loyalty"),
@@ -48,13 +78,22 @@ THEMES: dict[str, tuple[str, ...]] = {
 }
 MORE_THEMES = ("belonging", "truth and rumour", "forgiveness", "luck", "loneliness", "courage", "guilt", "fame")
 CONFLICTS: dict[str, str] = {
-    "animal": "person vs nature", "machine": "person vs technology", "civic": "person vs society",
-    "food": "person vs self", "thing": "person vs self", "person": "person vs person",
+    "animal": "person vs nature",
+    "machine": "person vs technology",
+    "civic": "person vs society",
+    "food": "person vs self",
+    "thing": "person vs self",
+    "person": "person vs person",
 }
 STAKES = (
-    "The good name of {word}", "A friendship that began with {word}", "The last chance to make peace",
-    "Everything that {who} has saved", "A home, and the right to stay in it", "The truth about {word}",
-    "The trust of a whole street", "A job, a marriage and {word}",
+    "The good name of {word}",
+    "A friendship that began with {word}",
+    "The last chance to make peace",
+    "Everything that {who} has saved",
+    "A home, and the right to stay in it",
+    "The truth about {word}",
+    "The trust of a whole street",
+    "A job, a marriage and {word}",
 )
 SETTINGS: dict[str, tuple[str, ...]] = {
     "animal": ("a farm track at first light", "the edge of a wood in autumn"),
@@ -67,12 +106,21 @@ SETTINGS: dict[str, tuple[str, ...]] = {
 ANYWHERE = ("a small harbour town, last spring", "a suburb in the last week of summer", "a train that is hours late")
 # One hook out of each row, so that no two are alike.
 HOOKS = (
-    ("Who first noticed {word}, and why the silence?", "What if {word} was never the point?",
-     "Who gains most from {word}?"),
-    ("What will {who} give up to be believed?", "Why does {who} lie about {word}?",
-     "How long can {who} keep the secret?"),
-    ("Which letter arrives a day too late?", "What happens when {word} comes back?",
-     "Is there anyone left to forgive?"),
+    (
+        "Who first noticed {word}, and why the silence?",
+        "What if {word} was never the point?",
+        "Who gains most from {word}?",
+    ),
+    (
+        "What will {who} give up to be believed?",
+        "Why does {who} lie about {word}?",
+        "How long can {who} keep the secret?",
+    ),
+    (
+        "Which letter arrives a day too late?",
+        "What happens when {word} comes back?",
+        "Is there anyone left to forgive?",
+    ),
 )
 
 

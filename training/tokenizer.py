@@ -19,8 +19,21 @@ SPECIALS = (START, END)
 # The only merges that a quote takes part in, first of all merges: an escaped quote, then JSON's own punctuation.
 # So `"title": "Dog"` and `Headline: "Dog"` hold the same tokens between their quotes.
 STRUCTURE = (
-    ("\\", '"'), ("Ġ", '\\"'), ("Ġ", '"'), ('"', ","), ('"', ":"), ("[", "{"), ("[{", '"'), ("Ġ", "["), ("Ġ[", '"'),
-    ('"', "]"), ('"]', ","), ('"]', "}"), ('"]}', "]"), ("Ġ", "{"), ("Ġ{", '"'),
+    ("\\", '"'),
+    ("Ġ", '\\"'),
+    ("Ġ", '"'),
+    ('"', ","),
+    ('"', ":"),
+    ("[", "{"),
+    ("[{", '"'),
+    ("Ġ", "["),
+    ("Ġ[", '"'),
+    ('"', "]"),
+    ('"]', ","),
+    ('"]', "}"),
+    ('"]}', "]"),
+    ("Ġ", "{"),
+    ("Ġ{", '"'),
 )
 
 

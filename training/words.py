@@ -6,45 +6,45 @@ from training.lists import lines, listed
 
 CATEGORIES: dict[str, tuple[str, ...]] = {
     "animal": listed(
-    """goat llama pigeon swan parrot tortoise donkey otter badger raccoon hedgehog crow seal pelican moose bear fox
+        """goat llama pigeon swan parrot tortoise donkey otter badger raccoon hedgehog crow seal pelican moose bear fox
         rabbit hamster horse cow sheep piglet rooster duck goose turkey owl falcon lobster octopus crab eel trout salmon
         whale dolphin penguin camel giraffe elephant monkey lemur sloth koala kangaroo wombat emu ostrich snake lizard
         iguana frog toad newt snail beetle moth wasp bee ant spider rat mouse squirrel beaver weasel cat kitten dog
         puppy terrier poodle greyhound bull calf mule alpaca yak bison reindeer"""
-),
+    ),
     "machine": listed(
-    """robot drone printer toaster satellite elevator escalator tractor excavator dishwasher kettle fridge laptop
+        """robot drone printer toaster satellite elevator escalator tractor excavator dishwasher kettle fridge laptop
         chatbot app algorithm server router scanner camera microphone speaker thermostat vacuum scooter tram train bus
         ferry helicopter glider rocket telescope radar sensor computer keyboard smartphone website password email
         hologram jukebox typewriter generator turbine battery lawnmower forklift crane"""
-),
+    ),
     "civic": listed(
-    """mayor council court judge senator police parliament museum library school university hospital embassy ministry
+        """mayor council court judge senator police parliament museum library school university hospital embassy ministry
         jury lawyer bishop choir orchestra union committee inspector referee postman firefighter librarian teacher
         professor sheriff warden governor ambassador auditor customs census election treaty tax law permit parade
         museum theatre bank airport prison stadium zoo town village city county district"""
-),
+    ),
     "food": listed(
-    """cheese sausage pancake pizza burger noodle dumpling pickle onion potato pumpkin melon banana cherry lemon
+        """cheese sausage pancake pizza burger noodle dumpling pickle onion potato pumpkin melon banana cherry lemon
         mango cabbage carrot mushroom truffle honey mustard ketchup vinegar butter yoghurt milk coffee tea beer wine
         cider bread bagel croissant waffle biscuit cake pie pudding custard jam marmalade soup stew curry omelette egg
         bacon ham popcorn chocolate candy ice-cream salad"""
-),
+    ),
     "thing": listed(
-    """umbrella piano violin trumpet accordion statue fountain bridge tunnel lighthouse chimney roof door window
+        """umbrella piano violin trumpet accordion statue fountain bridge tunnel lighthouse chimney roof door window
         staircase ladder bucket wheelbarrow bicycle canoe suitcase wallet ring necklace wig moustache hat boot sock
         scarf trousers button zip carpet curtain pillow mattress blanket candle lantern clock calendar map postcard
         letter diary novel dictionary painting portrait photograph puzzle kite balloon snowman sandcastle shovel hammer
         spoon teapot mirror key coin stamp bottle barrel basket fence hedge tree rose garden pond island cloud moon
         tornado flood fog snow"""
-),
+    ),
     "person": listed(
-    """man woman teenager grandmother grandfather twins bride groom widow neighbour tourist burglar thief farmer
+        """man woman teenager grandmother grandfather twins bride groom widow neighbour tourist burglar thief farmer
         baker butcher barber plumber electrician pilot sailor astronaut scientist chemist dentist surgeon nurse poet
         novelist painter sculptor singer drummer dancer clown magician juggler athlete goalkeeper boxer chess-player
         fisherman shepherd gardener beekeeper hunter soldier spy detective accountant banker waiter chef student
         hairdresser tailor cobbler locksmith taxi-driver commuter landlord tenant millionaire beggar monk nun priest"""
-),
+    ),
 }
 
 VERBS = listed(
@@ -89,13 +89,15 @@ TOWNS = listed(
     Reno Omaha Quebec Lima Quito Bogota Havana Cairo Tunis Dakar Accra Nairobi Delhi Mumbai Kyoto Osaka Seoul Hanoi
     Manila Jakarta Sydney Hobart Auckland Florida Texas Ohio Bavaria Tuscany Cornwall Wales Norway Finland Peru"""
 )
-STOPWORDS = frozenset(listed(
-    """about after again against also although another because before being between both cannot could despite does
+STOPWORDS = frozenset(
+    listed(
+        """about after again against also although another because before being between both cannot could despite does
     during each even ever every from have here hers himself herself instead into itself just like made make many more
     most much must never nobody none only other over says same should since some someone still such than that their
     them then there these they this those though through till under until upon very were what when where which while
     whom whose will with within without would your"""
-))
+    )
+)
 TEMPLATES = lines(
     """{Adj} {animal} {verb} {thing} in {Town}
     {Person} {verb} {adj} {animal} {adverb}
