@@ -14,8 +14,8 @@ class ModelStats:
 
     Handshakes are counted apart and touch nothing else but loads: they would hide how busy the slots were afterwards.
     `busy_seconds` is summed over slots, as of the last time a slot was taken or freed; `last_taken` and
-    `busy_until_last` are the time and the sum when the last request got its slot. `cancelled`: the client went away; `killed`: unloaded, crashed or overflown
-    in mid answer. `copies`: instances `:2` and further (BT#1751).
+    `busy_until_last` are the time and the sum when the last request got its slot. `cancelled`: the client went away;
+    `killed`: unloaded, crashed or overflown in mid answer. `copies`: instances `:2` and further (BT#1751).
     """
 
     slots: int

@@ -16,7 +16,6 @@ from plotbot.records import Case, Question, Title
 from plotbot.safe import digest, slug
 from plotbot.settings import Settings
 
-
 Missing = Callable[[Sequence[Title], str, Question], Sequence[Title]]
 """Of all titles, those that lack an answer of a model to a question."""
 
