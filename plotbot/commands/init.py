@@ -31,7 +31,8 @@ def run(args: argparse.Namespace) -> int:
     written = [name for name in STARTER_FILES if _write(folder / name, starter_file(name))]
     for name in STARTER_FILES:
         print(f"{'wrote' if name in written else 'there already, left as it is:'} {name}")
-    print(f"\nNow: cd {args.folder}, load a model in LM Studio, then: pytest evals")
+    there = "" if folder == Path.cwd() else f"cd {args.folder}, "
+    print(f"\nNow: {there}load a model in LM Studio, then: pytest evals")
     print("Without LM Studio: pytest evals --embedded (needs pip install 'plotbot[embedded]')")
     return 0
 
