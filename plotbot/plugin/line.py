@@ -110,6 +110,7 @@ class LineServer:
                 self._run.note_unfolded(message["reasons"])
             case "refuse":
                 self._run.refuse(UsageProblem(message["problem"]))
+                return {"answer": None}
         return None
 
 
@@ -139,7 +140,8 @@ class RemoteRun:
         self._send({"ask": "unfolded", "reasons": dict(reasons)})
 
     def refuse(self, problem: UsageProblem) -> None:
-        self._send({"ask": "refuse", "problem": str(problem)})
+        # With an answer, so that the main process knows before it hears that this worker has collected.
+        self._ask({"ask": "refuse", "problem": str(problem)})
 
     def close(self) -> None:
         """Outlive the line from here on: the worker ends by itself."""

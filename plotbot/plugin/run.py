@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -73,7 +74,7 @@ class MainRun:
 
     def cases(self, files: EvalFiles) -> Sequence[Case]:
         """The cases of an eval; makes the plan when asked first. Raises `UsageProblem` where none can be made."""
-        with self._turn:
+        with self._turn, self._noting_problems():
             plan, questions = self._planned(), self._read(files)
             if isinstance(plan, RecordedPlan):
                 return plan.cases_of(questions, files)
@@ -81,7 +82,7 @@ class MainRun:
 
     def select(self, items: Sequence[PlannedItem]) -> None:
         """Begin to ask what is left after deselection. Raises `UsageProblem` where the run is doomed from the start."""
-        with self._turn:
+        with self._turn, self._noting_problems():
             if not self._begun and self.problem is None:
                 self._begun = True
                 self._begin(items, self._some_books())
@@ -121,6 +122,15 @@ class MainRun:
             self._executor.shutdown(wait=False, cancel_futures=True)
         if self.books is not None:
             self.books.close()
+
+    @contextmanager
+    def _noting_problems(self) -> Iterator[None]:
+        """Noted here, before any worker hears of it: the session must not begin with what another one was refused."""
+        try:
+            yield
+        except UsageProblem as problem:
+            self.refuse(problem)
+            raise
 
     def _planned(self) -> Plan | RecordedPlan:
         if self._plan is None:

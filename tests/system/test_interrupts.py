@@ -18,6 +18,8 @@ from plotbot.keep.disk import Disk
 from plotbot.keep.journal_reading import read_journal
 from plotbot.keep.locks import LOCKS_FOLDER, TitleLocks
 from plotbot.mock import MockServer, ModelSpec, Rule
+from plotbot.plan.sample import draw
+from plotbot.records import Title
 from plotbot.safe import file_stem
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals and process groups")
@@ -39,9 +41,10 @@ def _wait_until(true: Callable[[], bool], what: str, seconds: float = PATIENCE) 
 
 @pytest.fixture
 def hanging(start_mock: Callable[..., MockServer]) -> MockServer:
-    """Answers four requests, then lets every other hang for good."""
-    rules = (Rule(latency=0.0, nth=(1, 2, 3, 4)), Rule(latency=600.0))
-    return start_mock(models=(ModelSpec("mock-model", parallel=4),), rules=rules)
+    """Answers the first four cases of the plan, and lets every other hang for good."""
+    titles = [Title(f"t{number:02}", f"Headline {number:02}") for number in range(1, 13)]
+    later = "|".join(title.text for title in draw(titles, 0, seed=1)[4:])
+    return start_mock(models=(ModelSpec("mock-model", parallel=4),), rules=(Rule(headline=later, latency=600.0),))
 
 
 @pytest.fixture
