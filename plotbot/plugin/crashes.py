@@ -37,10 +37,11 @@ class Crashes:
 
     def result_of(self, report: pytest.TestReport) -> ItemResult | None:
         """The result of an item whose worker died for good; None for every other report."""
-        case = self._case(report.nodeid)
-        if report.when in _PHASES or report.outcome == _REQUEUED or case is None:
+        # Every set-up and teardown comes by here: the plan is searched only for what no phase reported.
+        if report.when in _PHASES or report.outcome == _REQUEUED:
             return None
-        return ItemResult(case, report.nodeid, "error", "eval_code", report.longreprtext)
+        case = self._case(report.nodeid)
+        return None if case is None else ItemResult(case, report.nodeid, "error", "eval_code", report.longreprtext)
 
     def _case(self, item: str) -> str | None:
         books = self._run.books
