@@ -55,10 +55,10 @@ class Client:
     """One server, the parameters that it is sent, and the patience that it is shown. For any number of threads.
 
     *params* go into every request under the names of the API (`temperature`, `max_tokens`, …); those that are None
-    do not. *known_as* gives other names under which a model may answer (its instances). *retry_limit* counts further
-    tries after a transport fault; *backoff_seconds* is the pause before the first of them, and doubles. *slot* is held
-    while an attempt is out, and only then: a thread that waits for it has its request written. *stop*, once set, ends
-    every pause.
+    do not. *name* is what attempts call the server, *known_as* gives other names under which a model may answer (its
+    instances). *retry_limit* counts further tries after a transport fault, unless its category is one of *not_again*;
+    *backoff_seconds* is the pause before the first of them, and doubles. *slot* is held while an attempt is out, and
+    only then: a thread that waits for it has its request written. *stop*, once set, ends every pause.
     """
 
     def __init__(  # noqa: PLR0913  one for each thing that a server, a user or a test may want otherwise
@@ -66,20 +66,23 @@ class Client:
         url: str,
         *,
         params: Mapping[str, Any],
+        name: str | None = None,
         token: str | None = None,
         request_timeout: float = 90.0,
         retry_limit: int = 3,
+        not_again: Collection[str] = (),
         backoff_seconds: float = 0.5,
         known_as: Mapping[str, Collection[str]] | None = None,
         slot: AbstractContextManager[object] | None = None,
         stop: threading.Event | None = None,
     ) -> None:
         self.url = chat_url(url)
-        self.host = base_url(url).partition("://")[2]
+        self.host = name or base_url(url).partition("://")[2]
         self.params = {name: value for name, value in params.items() if value is not None}
         self._bearer = Bearer(token)
         self._request_timeout = request_timeout
         self._retry_limit = retry_limit
+        self._not_again = not_again
         self._backoff_seconds = backoff_seconds
         self._known_as = known_as or {}
         self._slot = slot or nullcontext()
@@ -124,9 +127,13 @@ class Client:
         while True:
             outcome = self._attempt(request)
             attempts.append(outcome.attempt)
-            if not outcome.again or len(attempts) > self._retry_limit:
+            if not self._may_help(outcome) or len(attempts) > self._retry_limit:
                 return _exchange(request, attempts, outcome)
             self._pause(len(attempts), outcome.pause)
+
+    def _may_help(self, outcome: _Outcome) -> bool:
+        fault = outcome.attempt.fault
+        return outcome.again and fault is not None and fault.category not in self._not_again
 
     def _pause(self, failed: int, at_least: float) -> None:
         """Wait before the next attempt, apart from the others: requests that failed together should not return so."""

@@ -1,32 +1,36 @@
-"""What keeps the server's slots busy: it asks ahead of pytest's walk, one model at a time.
+"""What keeps the hosts' slots busy: it asks ahead of pytest's walk, on every host one model at a time.
 
 The rules, in the order in which they decide what is asked next:
 
-1. Never two models in flight on one server. A model's turn ends when nothing of it is left to ask and in flight.
-2. What somebody waits for goes before what nobody waits for yet.
-3. The rest goes in the order in which pytest will walk the items, as far ahead as `ahead` allows.
+1. Never two models in flight on one host. A model's turn there ends when nothing of it is left to ask, nor in flight.
+2. A case goes to the host with the most room, one that has failed on a host elsewhere if it can.
+3. What somebody waits for goes before what nobody waits for yet.
+4. The rest goes in the order in which pytest will walk the items, as far ahead as `ahead` allows.
 
-`window` counts the cases in hand, which may be one more than the server's slots: the next request is then written while
-the slots are busy, and the client holds it back until one falls free (only a server that answers in a fraction of a
-second gets it at once; see `plotbot.ask.host`). A run that stops at its first failure takes no case more in hand than
-there are slots.
+A lane may hold a case more than its host has slots: the next request is then written while the slots are busy. A run
+that stops at its first failure takes no case more in hand than there are slots, and towards the end nobody does: what
+waits for one host could have been asked on another.
 
 An exchange is kept (durably) before anybody gets to see it, and the next case is asked before it is kept, so that the
 disk's time is not the slots' time. Answers that nobody has fetched yet are held in memory up to `HELD_CHARACTERS`;
 beyond that they are read back from where they are kept.
+
+What is done about a host that fails stands in `plotbot.ask.failover`.
 """
 
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import CancelledError, Executor, Future
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import CancelledError, Future
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
-from plotbot.errors import PlotbotError
+from plotbot.ask.backlog import Backlog, Entry
+from plotbot.ask.caller import Welcome
+from plotbot.ask.failover import Failover, Later, later_in_a_thread
+from plotbot.ask.lanes import Lane, LaneLostError
+from plotbot.errors import AskError, PlotbotError
 from plotbot.records import Case, Exchange
 
 HELD_CHARACTERS = 64_000_000
@@ -36,79 +40,98 @@ class Stopped(RuntimeError):  # noqa: N818  the run stopped, nothing is wrong wi
     """The dispatcher asks no more: the run was stopped before this case had its turn."""
 
 
-@dataclass(slots=True, eq=False)
-class _Entry:
-    """What the dispatcher knows of one case."""
+class Keeping(Protocol):
+    """Where exchanges are kept."""
 
-    case: Case
-    answer: Future[None] = field(default_factory=Future)
-    exchange: Exchange | None = None
-    offset: int | None = None
-    asked: bool = False
-    claimed: bool = False
+    def keep(self, exchange: Exchange, /) -> Future[int]:
+        """Make it durable; the future gives the offset from which `recall` reads it back. Raises `PlotbotError`."""
+
+    def recall(self, offset: int, /) -> Exchange:
+        """Read a kept exchange back."""
 
 
 class Dispatcher:
-    """Asks cases through an executor and hands out their exchanges.
+    """Asks cases on its lanes and hands out their exchanges.
 
-    `ask` gets an exchange and raises only for a fault of the harness. `keep` makes it durable and gives the offset
-    from which `recall` reads it back. `enter` is called once whenever a model's turn begins (it shakes hands); an
-    exception of `enter` is what everybody who waits for that model gets.
+    `welcome` is told whenever a model's turn has begun on a lane, and may raise why it shall not; where that leaves no
+    lane for the model, the exception is what everybody who waits for it gets. `tell` takes sentences about hosts that
+    fail. *most* caps the cases in hand over all lanes; *retry_limit* the further tries of a case on hosts that do
+    answer. `later` calls back after so many seconds.
     """
 
     def __init__(
         self,
-        executor: Executor,
-        window: int,
+        lanes: Sequence[Lane],
+        books: Keeping,
         *,
-        ask: Callable[[Case], Exchange],
-        keep: Callable[[Exchange], Future[int]],
-        recall: Callable[[int], Exchange],
-        enter: Callable[[str], None],
+        welcome: Callable[[Lane, str, Welcome], None],
+        tell: Callable[[str], None],
         ahead: int | None = None,
+        most: int | None = None,
+        retry_limit: int = 0,
+        later: Later = later_in_a_thread,
     ) -> None:
-        self._executor = executor
-        self._window = window
+        self._lanes = list(lanes)
+        self._books = books
+        self._welcome = welcome
         self._ahead = ahead
-        self._ask, self._keep, self._recall, self._enter = ask, keep, recall, enter
+        self._most = most
         self._lock = threading.Lock()
-        self._entries: dict[str, _Entry] = {}
-        self._awaited: deque[_Entry] = deque()
-        self._queues: dict[str, deque[_Entry]] = {}
-        self._model: str | None = None
-        self._entering = False
-        self._in_flight = 0
+        self._entries: dict[str, Entry] = {}
+        self._backlog = Backlog()
+        self._in_hand = 0
         self._unclaimed = 0
         self._held = 0
         self._stopped = False
+        self._gone: str | None = None
+        self._failover = Failover(
+            self._lanes,
+            self._lock,
+            retry_limit,
+            ask_again=self._ask_again,
+            settle=self._settle,
+            give_up=self._give_up_all,
+            tell=tell,
+            later=later,
+        )
 
     @property
     def in_flight(self) -> int:
-        return self._in_flight
+        return self._in_hand
+
+    @property
+    def gone(self) -> str | None:
+        """Why nothing is asked any more, once no host answers."""
+        return self._gone
 
     def look_ahead(self, cases: Iterable[Case]) -> None:
         """Say what will be wanted, in the order of the items; begins to ask."""
         with self._lock:
             for case in cases:
                 if case.id not in self._entries:
-                    entry = self._entries[case.id] = _Entry(case)
-                    self._queues.setdefault(case.model, deque()).append(entry)
+                    entry = self._entries[case.id] = Entry(case)
+                    self._backlog.append(entry)
         self._fill()
 
     def already(self, case: Case, offset: int) -> None:
         """Say that a case has been answered before, and where its exchange is kept: it is not asked again."""
-        entry = self._entries[case.id] = _Entry(case, offset=offset, asked=True, claimed=True)
+        entry = self._entries[case.id] = Entry(case, offset=offset, asked=True, claimed=True)
         entry.answer.set_result(None)
+
+    def add(self, lane: Lane) -> None:
+        """Ask on one more lane from now on."""
+        with self._lock:
+            self._lanes.append(lane)
+        self._fill()
 
     def exchange(self, case: Case) -> Exchange:
         """Block until the case is answered and kept. Raises what went wrong in the harness, or `Stopped`."""
         with self._lock:
-            entry = self._entries.setdefault(case.id, _Entry(case))
+            entry = self._entries.setdefault(case.id, Entry(case))
             if not entry.asked:
                 if self._stopped:
-                    raise Stopped(f"the run stopped before {case.slug} was asked")
-                if entry not in self._awaited:
-                    self._awaited.append(entry)
+                    raise self._why_not(entry)
+                self._backlog.wait_for(entry)
         self._fill()
         try:
             entry.answer.result()
@@ -122,10 +145,16 @@ class Dispatcher:
         with self._lock:
             self._stopped = True
             waiting = [entry for entry in self._entries.values() if not entry.asked]
+        self._failover.stop()
         for entry in waiting:
-            _fail(entry, Stopped(f"the run stopped before {entry.case.slug} was asked"))
+            _fail(entry, self._why_not(entry))
 
-    def _claim(self, entry: _Entry) -> Exchange | None:
+    def _why_not(self, entry: Entry) -> Exception:
+        if self._gone is not None:
+            return AskError("unreachable", self._gone)
+        return Stopped(f"the run stopped before {entry.case.slug} was asked")
+
+    def _claim(self, entry: Entry) -> Exchange | None:
         with self._lock:
             if not entry.claimed:
                 entry.claimed = True
@@ -134,93 +163,112 @@ class Dispatcher:
             self._held -= _size(exchange) if exchange else 0
         return exchange
 
-    def _read_back(self, entry: _Entry) -> Exchange:
+    def _read_back(self, entry: Entry) -> Exchange:
         """For another test of the same case, a re-queued item, or an answer too many to hold in memory."""
         assert entry.offset is not None, "an answer without an error has been kept"
-        return self._recall(entry.offset)
+        return self._books.recall(entry.offset)
 
     def _fill(self) -> None:
         while (job := self._take()) is not None:
-            if isinstance(job, str):
-                self._executor.submit(self._enter, job).add_done_callback(partial(self._entered, job))
+            lane, what = job
+            if isinstance(what, str):
+                lane.executor.submit(lane.enter, what).add_done_callback(partial(self._entered, lane, what))
             else:
-                self._executor.submit(self._ask, job.case).add_done_callback(partial(self._arrived, job))
+                lane.executor.submit(lane.ask, what.case).add_done_callback(partial(self._arrived, lane, what))
 
-    def _take(self) -> _Entry | str | None:
-        """The next thing to do: a case to ask, a model to enter, or nothing now."""
+    def _take(self) -> tuple[Lane, Entry | str] | None:
+        """The next thing to do and where: a case to ask, a model to enter, or nothing now."""
         with self._lock:
-            if self._stopped or self._entering or self._in_flight >= self._window:
+            if self._stopped or (self._most is not None and self._in_hand >= self._most):
                 return None
-            entry = self._next_of(self._model)
-            if entry is not None:
-                entry.asked = True
-                self._in_flight += 1
-                self._unclaimed += 1
-                return entry
-            model = self._next_model()
-            if model is None or self._in_flight:
-                return None
-            self._entering = True
-            return model
+            for lane in sorted(filter(self._has_room, self._lanes), key=lambda lane: lane.load):
+                if (job := self._job_for(lane)) is not None:
+                    return lane, job
+            return None
 
-    def _next_of(self, model: str | None) -> _Entry | None:
-        for entry in self._awaited:
-            if entry.case.model == model and not entry.asked:
-                self._awaited.remove(entry)
-                return entry
-        queue = self._queues.get(model) if model is not None else None
-        while queue and queue[0].asked:
-            queue.popleft()
-        return queue.popleft() if queue and self._may_look_ahead() else None
+    def _has_room(self, lane: Lane) -> bool:
+        plenty = lane.spare > 0 and self._backlog.left(lane.model) > sum(one.host.window for one in self._lanes)
+        return lane.room(plenty=plenty)
 
-    def _next_model(self) -> str | None:
-        """Whose turn is next: a model that somebody waits for, else the first with cases left."""
-        waiting = [entry.case.model for entry in self._awaited if not entry.asked]
-        if waiting or not self._may_look_ahead():
-            return waiting[0] if waiting else None
-        return next((model for model, queue in self._queues.items() if any(not entry.asked for entry in queue)), None)
+    def _job_for(self, lane: Lane) -> Entry | str | None:
+        look_ahead = self._may_look_ahead()
+        entry = self._backlog.take(lane.model, lane, self._lanes, look_ahead=look_ahead)
+        if entry is not None:
+            entry.asked = True
+            lane.in_hand += 1
+            self._in_hand += 1
+            self._unclaimed += 1
+            return entry
+        model = None if lane.in_hand else self._backlog.next_model(lane, self._lanes, look_ahead=look_ahead)
+        lane.entering = model is not None
+        return model
 
     def _may_look_ahead(self) -> bool:
         # Somebody who waits for the next model gets it soonest when this one's cases are asked whether wanted or not.
-        return self._ahead is None or self._unclaimed < self._ahead or bool(self._awaited)
+        return self._ahead is None or self._unclaimed < self._ahead or self._backlog.awaited
 
-    def _entered(self, model: str, done: Future[None]) -> None:
-        error = _error_of(done)
+    def _entered(self, lane: Lane, model: str, done: Future[Welcome]) -> None:
+        error = error_of(done) or self._unwelcome(lane, model, done.result())
         with self._lock:
-            self._entering = False
-            self._model = model
-            lost = [] if error is None else self._give_up(model)
-        for entry in lost:
-            assert error is not None
-            _fail(entry, error)
+            lane.entering = False
+            lane.model = model if error is None else None
+        if error is not None and not self._failover.takes_refusal(lane, error):
+            for entry in self._give_up(model):
+                _fail(entry, error)
         self._fill()
 
-    def _give_up(self, model: str) -> list[_Entry]:
-        lost = [entry for entry in self._entries.values() if entry.case.model == model and not entry.asked]
-        for entry in lost:
-            entry.asked = True
-        self._unclaimed += len(lost)
+    def _unwelcome(self, lane: Lane, model: str, welcome: Welcome) -> PlotbotError | None:
+        try:
+            self._welcome(lane, model, welcome)
+        except PlotbotError as why:
+            return why
+        return None
+
+    def _give_up(self, model: str) -> list[Entry]:
+        with self._lock:
+            lost = [entry for entry in self._entries.values() if entry.case.model == model and not entry.asked]
+            for entry in lost:
+                entry.asked = True
+            self._unclaimed += len(lost)
         return lost
 
-    def _arrived(self, entry: _Entry, done: Future[Exchange]) -> None:
+    def _arrived(self, lane: Lane, entry: Entry, done: Future[Exchange]) -> None:
         with self._lock:
-            self._in_flight -= 1
-        self._fill()
-        error = _error_of(done)
-        if error is not None:
+            lane.in_hand -= 1
+            self._in_hand -= 1
+        error = error_of(done)
+        if isinstance(error, LaneLostError):
+            self._failover.take_loss(lane, entry, str(error))
+        elif error is not None:
+            self._fill()
             _fail(entry, error)
-            return
-        exchange = done.result()
+        elif not self._failover.takes(lane, entry, exchange := done.result()):
+            self._fill()
+            self._settle(entry, exchange)
+
+    def _ask_again(self, entries: Sequence[Entry]) -> None:
+        with self._lock:
+            for entry in reversed(entries):
+                self._backlog.put_back(entry)
+                self._unclaimed -= 1
+            stopped = self._stopped
+        for entry in entries if stopped else ():
+            _fail(entry, self._why_not(entry))
+        self._fill()
+
+    def _settle(self, entry: Entry, exchange: Exchange) -> None:
+        """This is the end of it, be it a reply or a fault: keep it, then hand it out."""
+        whole = entry.with_all_attempts(exchange)
         try:
-            kept = self._keep(exchange)
+            kept = self._books.keep(whole)
         except PlotbotError as unkept:
             # Nobody is above this callback to hear of it but the one who waits.
             _fail(entry, unkept)
         else:
-            kept.add_done_callback(partial(self._kept, entry, exchange))
+            kept.add_done_callback(partial(self._kept, entry, whole))
 
-    def _kept(self, entry: _Entry, exchange: Exchange, kept: Future[int]) -> None:
-        error = _error_of(kept)
+    def _kept(self, entry: Entry, exchange: Exchange, kept: Future[int]) -> None:
+        error = error_of(kept)
         if error is not None:
             _fail(entry, error)
             return
@@ -231,13 +279,26 @@ class Dispatcher:
                 self._held += _size(exchange)
         entry.answer.set_result(None)
 
+    def _give_up_all(self, why: str) -> None:
+        """No host is left: what was tried in vain is kept as it failed, the rest stays to be asked another time."""
+        with self._lock:
+            self._gone = why
+            tried = [entry for entry in self._entries.values() if not entry.asked and entry.failed is not None]
+            for entry in tried:
+                entry.asked = True
+            self._unclaimed += len(tried)
+        for entry in tried:
+            assert entry.failed is not None
+            self._settle(entry, entry.failed)
+        self.stop()
 
-def _error_of(done: Future[Any]) -> BaseException | None:
+
+def error_of(done: Future[Any]) -> BaseException | None:
     """What went wrong; a future that was cancelled before its turn raises instead of telling."""
     return CancelledError() if done.cancelled() else done.exception()
 
 
-def _fail(entry: _Entry, error: BaseException) -> None:
+def _fail(entry: Entry, error: BaseException) -> None:
     if not entry.answer.done():
         entry.answer.set_exception(error)
 

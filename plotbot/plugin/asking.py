@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
+from plotbot.ask.caller import Errand, Welcome, tight_words
+from plotbot.ask.dispatcher import Dispatcher, Keeping
 from plotbot.ask.embedded import MODEL_ID, EmbeddedEngine
-from plotbot.ask.handshake import Handshake, shake_hands
-from plotbot.ask.host import Host, find_server
+from plotbot.ask.fleet import Fleet, Found, LocalFleet
+from plotbot.ask.host import Host
+from plotbot.ask.lanes import Lane
 from plotbot.ask.loading import check_loadable, is_loaded, start_embedded
 from plotbot.ask.pin import Pin, read_pin
-from plotbot.ask.preflight import Demand, demand_of, hopeless, smaller_than_asked, tight, too_many, unconstrained
-from plotbot.ask.server import ServerFacts, resolve_models
+from plotbot.ask.preflight import demand_of, hopeless, too_many, unconstrained
+from plotbot.ask.server import resolve_models
 from plotbot.errors import AskError, ServerProblem
-from plotbot.records import Case, Exchange, Question
-from plotbot.safe import one_line
+from plotbot.records import Case, Question
 from plotbot.settings import Settings
 
 
@@ -48,13 +49,10 @@ class Asking:
         self._ask_user = ask_user
         self._warn = warn
         self._engine: EmbeddedEngine | None = None
-        self._pin: Pin | None = None
-        self._demand = Demand(0, 0, settings.max_tokens)
-        self._models: tuple[str, ...] = ()
-        self._facts: dict[str, ServerFacts] = {}
+        self._fleet: Fleet | None = None
         self._hosts: list[Host] = []
+        self._lanes: list[Lane] = []
         self._entered: set[str] = set()
-        self._picking = threading.Lock()
 
     def models(self) -> tuple[str, ...]:
         """The models to plan for: what the settings name, else what is pinned, else the one that is loaded.
@@ -65,40 +63,39 @@ class Asking:
             return (MODEL_ID,)
         if self._settings.model:
             return self._settings.model
-        if self._pinned:
-            return tuple(self._the_pin().models)
-        return resolve_models(self._discover(self._settings.lm_studio_url[0]), ())
+        if self._pin is not None:
+            return tuple(self._pin.models)
+        return resolve_models(self._the_fleet().first(), ())
 
-    def connect(self, cases: Sequence[Case], questions: Mapping[str, Question]) -> None:
+    def connect(self, cases: Sequence[Case], questions: Mapping[str, Question], *, spare: int) -> None:
         """Start the embedded engine where it is wanted, and look every server over, by GET only.
 
-        Raises `EngineError`; `ServerProblem` for a server that is not there, lacks a model, serves another one than
-        the pinned or can answer none of the cases; `InputError` for a pin that cannot be used.
+        *spare* cases may be made ready for each host beyond its slots. Raises `EngineError`; `ServerProblem` for a
+        server that is not there, lacks a model, serves another one than the pinned or can answer none of the cases;
+        `InputError` for a pin that cannot be used.
         """
-        if self._pinned:
-            self._pin = self._the_pin()
-        self._models = tuple(dict.fromkeys(case.model for case in cases))
-        self._demand = demand_of(cases, questions, self._settings.max_tokens)
-        self._hosts = [self._host(url) for url in self._urls()]
-        for host, model in self._pairs():
-            self._look_over(host, model)
-        self._look_over_load()
-        self._look_over_schemas(
-            {case.prompt_hash for case in cases if case.response_format == "json_schema"}, questions
+        models = tuple(dict.fromkeys(case.model for case in cases))
+        fleet = self._the_fleet()
+        self._hosts = [self._host(found, models) for found in fleet.servers()]
+        errand = Errand(
+            self._settings,
+            questions,
+            demand_of(cases, questions, self._settings.max_tokens),
+            self._pin,
+            load=self._load,
+            alone=len(self._hosts) == 1,
         )
+        for host, model in self._pairs():
+            self._look_over(host, model, errand)
+        self._look_over_load()
+        constrained = {case.prompt_hash for case in cases if case.response_format == "json_schema"}
+        self._look_over_schemas(constrained, questions)
+        self._lanes = fleet.lanes(self._hosts, errand, spare=spare)
 
     @property
     def window(self) -> int:
         """How many requests may be in flight, over all hosts: MAX_IN_FLIGHT, else the slots that the servers name."""
         return self._settings.max_in_flight or sum(host.window for host in self._hosts)
-
-    @property
-    def in_hand(self) -> int:
-        """How many cases may be worked on at once: those in flight and, with one host, one whose request is written.
-
-        It goes out the moment a slot is free. With several hosts it might wait for a busy one beside an idle one.
-        """
-        return self.window + (len(self._hosts) == 1)
 
     def facts(self) -> dict[str, Any]:
         """What the run's header says of its servers and models.
@@ -114,32 +111,39 @@ class Asking:
             "embedded": self._embedded,
         }
 
-    def enter(self, model: str, prompt: str) -> None:
-        """A model's turn begins: it is loaded where `--load` says so, then greeted, once a run and on every host.
+    def enter_first(self, model: str) -> None:
+        """The first model's turn begins, on all hosts at once.
 
-        The greeting loads it before many ask at once, where nobody has. Raises `AskError` where no answer came, where
-        the model cannot be loaded or is not the pinned one then, or a later model does not say the CONFIRM that is
-        required; `ServerProblem` where the user wants no run without it.
+        Raises `AskError` where no answer came, where the model cannot be loaded or is not the pinned one then;
+        `ServerProblem` where the user wants no run with a model that does not say the CONFIRM that is required.
         """
-        for host in self._hosts:
-            if self._load:
-                self._have_loaded(host, model)
-            if model not in self._entered and self._settings.confirm != "skip":
-                self._greet(host, model, prompt)
+        entering = [lane.executor.submit(lane.enter, model) for lane in self._lanes]
+        for lane, welcome in zip(self._lanes, entering, strict=True):
+            self.welcome(lane, model, welcome.result())
+            lane.model = model
+
+    def welcome(self, lane: Lane, model: str, welcome: Welcome) -> None:
+        """Hear how a model's turn began on a lane. Raises as `enter_first` does."""
+        lane.host = self._hosts[self._lanes.index(lane)] = welcome.host
+        for word in welcome.warnings:
+            self._warn(word)
+        if welcome.said is not None:
+            self._unacknowledged(model, welcome.said)
         self._entered.add(model)
 
-    def ask(self, case: Case, question: Question) -> Exchange:
-        """Ask the host with the fewest of this run's requests in flight."""
-        with self._picking:
-            host = min(self._hosts, key=lambda host: host.in_flight)
-            host.in_flight += 1
-        try:
-            exchange = host.client.ask(case, question)
-        finally:
-            with self._picking:
-                host.in_flight -= 1
-        host.took(exchange.seconds)
-        return replace(exchange, fingerprint=host.fingerprints.get(case.model, {}))
+    def dispatcher(self, books: Keeping, *, ahead: int | None) -> Dispatcher:
+        """Who asks from now on, on all lanes."""
+        several = len(self._lanes) > 1
+        return Dispatcher(
+            self._lanes,
+            books,
+            welcome=self.welcome,
+            tell=self._warn,
+            ahead=ahead,
+            # One host's own window is that already, and leaves room for a request that is made ready.
+            most=self._settings.max_in_flight if several else None,
+            retry_limit=self._settings.request_retry_limit,
+        )
 
     def served_otherwise(self) -> list[str]:
         """In what the models that were asked are not the pinned ones any more, a sentence for each; by GET.
@@ -148,41 +152,41 @@ class Asking:
         """
         if self._pin is None:
             return []
-        return [why for host in self._hosts for why in self._served_otherwise(host, self._pin)]
+        return [why for lane in self._lanes for why in self._served_otherwise(lane, self._pin)]
 
     def stop(self) -> None:
         """End every request at once, and the embedded engine with them."""
-        for host in self._hosts:
-            host.client.close()
+        if self._fleet is not None:
+            self._fleet.close()
         if self._engine is not None:
             self._engine.stop()
 
-    def _the_pin(self) -> Pin:
-        return self._pin or read_pin(self._settings.pin_path)
+    @cached_property
+    def _pin(self) -> Pin | None:
+        return read_pin(self._settings.pin_path) if self._pinned else None
 
-    def _urls(self) -> Sequence[str]:
-        if not self._embedded:
-            return self._settings.lm_studio_url
-        self._engine = start_embedded(self._settings)
-        return (self._engine.url,)
+    def _the_fleet(self) -> Fleet:
+        if self._fleet is None:
+            self._fleet = self._new_fleet()
+        return self._fleet
 
-    def _host(self, url: str) -> Host:
-        facts = self._discover(url)
-        return Host(url, facts, self._models, self._settings, token=self._token(), engine=self._engine)
-
-    def _discover(self, url: str) -> ServerFacts:
-        if url not in self._facts:
-            self._facts[url] = find_server(url, self._settings, self._token())
-        return self._facts[url]
-
-    def _token(self) -> str | None:
+    def _new_fleet(self) -> Fleet:
         token = self._settings.lm_api_token
-        return None if token is None or self._embedded else token.reveal()
+        if self._embedded:
+            self._engine = start_embedded(self._settings)
+            return LocalFleet((self._engine.url,), self._settings, None)
+        return LocalFleet(self._settings.lm_studio_url, self._settings, None if token is None else token.reveal())
+
+    def _host(self, found: Found, models: Sequence[str]) -> Host:
+        engine = self._engine
+        embedded = {} if engine is None else {"sha256": engine.sha256, "engine": engine.version}
+        most = self._settings.max_in_flight
+        return Host(found.name, found.url, found.facts, models, most=most, embedded=embedded)
 
     def _pairs(self) -> Iterator[tuple[Host, str]]:
-        return ((host, model) for host in self._hosts for model in self._models)
+        return ((host, model) for host in self._hosts for model in host.models)
 
-    def _look_over(self, host: Host, model: str) -> None:
+    def _look_over(self, host: Host, model: str, errand: Errand) -> None:
         """What can be said of a model before anything is asked; what is still to be loaded is looked over then."""
         told, context_length = host.told(model), self._settings.context_length
         if self._load:
@@ -193,9 +197,10 @@ class Asking:
                 raise ServerProblem(problem)
             self._say(self._pin.other_server(host.fingerprints[model]))
         if as_it_will_be:
-            if problem := hopeless(told, self._demand):
+            if problem := hopeless(told, errand.demand):
                 raise ServerProblem(problem)
-            self._say_if_tight(host, model)
+            for word in tight_words(host, model, errand):
+                self._warn(word)
 
     def _look_over_load(self) -> None:
         known = [host.slots for host in self._hosts]
@@ -210,51 +215,11 @@ class Asking:
                 for word in unconstrained(host.facts, host.told(model), questions[key].schema, may_think=may_think):
                     self._warn(word)
 
-    def _look_over_loaded(self, host: Host, model: str) -> None:
-        """The same for a model that was loaded just now. Raises `AskError`: other models' turns may go well."""
-        host.identify(model)
-        if self._pin is not None and (problem := host.otherwise(self._pin, model, loaded=True)):
-            raise AskError("wrong_model", problem)
-        if problem := hopeless(host.told(model), self._demand):
-            raise AskError("context_overflow", problem)
-        self._say_if_tight(host, model)
-
-    def _say_if_tight(self, host: Host, model: str) -> None:
-        told = host.told(model)
-        self._say(tight(told, self._demand, -(-self.window // len(self._hosts))))
-        self._say(smaller_than_asked(told, self._settings.context_length))
-
     def _say(self, word: str | None) -> None:
         if word is not None:
             self._warn(word)
 
-    def _have_loaded(self, host: Host, model: str) -> None:
-        try:
-            self._say(host.have_loaded(model, self._settings.context_length))
-        except ServerProblem as problem:
-            raise AskError("model_unavailable", str(problem)) from None
-        if model not in self._entered:
-            self._look_over_loaded(host, model)
-
-    def _greet(self, host: Host, model: str, prompt: str) -> None:
-        handshake = shake_hands(host.client, model, prompt, load_timeout=self._settings.load_timeout)
-        if handshake.exchange.fault is not None:
-            raise AskError(handshake.exchange.fault.category, handshake.exchange.fault.message)
-        if not handshake.acknowledged:
-            self._unacknowledged(model, handshake)
-        if host.told(model).loaded is False:
-            self._look_at_what_was_loaded(host, model)
-
-    def _look_at_what_was_loaded(self, host: Host, model: str) -> None:
-        try:
-            host.look_again()
-        except ServerProblem as problem:
-            raise AskError("unreachable", str(problem)) from None
-        self._look_over_loaded(host, model)
-
-    def _unacknowledged(self, model: str, handshake: Handshake) -> None:
-        reply = handshake.exchange.reply
-        excerpt = one_line(reply.content if reply else "", 60)
+    def _unacknowledged(self, model: str, excerpt: str) -> None:
         said = f"{model} did not answer the handshake with CONFIRM, but with {excerpt!r}"
         if self._settings.confirm == "require" and self._entered:
             raise AskError("model_unavailable", f"{said}: CONFIRM=require asks it nothing more.")
@@ -266,14 +231,14 @@ class Asking:
             return
         self._warn(f"{said}. The run goes on.")
 
-    def _served_otherwise(self, host: Host, pin: Pin) -> list[str]:
+    def _served_otherwise(self, lane: Lane, pin: Pin) -> list[str]:
         try:
-            host.look_again()
+            host = lane.look()
         except ServerProblem as problem:
             return [f"it cannot be told whether the pinned model was asked to the end: {problem}"]
         found = (
             host.otherwise(pin, model, loaded=host.told(model).loaded is not False)
-            for model in self._models
+            for model in host.models
             if model in self._entered
         )
         return [why for why in found if why is not None]

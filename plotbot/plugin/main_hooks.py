@@ -12,6 +12,7 @@ from plotbot.plugin.against_baseline import baseline_given
 from plotbot.plugin.begin import begin_run
 from plotbot.plugin.crashes import Crashes
 from plotbot.plugin.finish import Ending, end_run
+from plotbot.plugin.gone import StopsWhenGone
 from plotbot.plugin.html_pages import HtmlPages, case_row
 from plotbot.plugin.line import LineServer
 from plotbot.plugin.live import register_live_view
@@ -73,7 +74,7 @@ class MainHooks:
         # xdist stops for --maxfail by way of an interrupt; a person's is told apart by its words alone.
         if _MAXFAIL in str(excinfo.value):
             self._ending.stopped_by_maxfail = True
-        else:
+        elif self._run.gone is None:
             self._ending.interrupted = True
         if self._run.books is not None:
             self._signals.end_in_peace()
@@ -159,6 +160,7 @@ def begin_main(config: pytest.Config) -> None:
     begin_process(config, Process(run.settings, run.folder.run_id, run, run.keeps_answers, run.folded))
     crashes = Crashes(run)
     config.pluginmanager.register(MainHooks(config, run, ending, crashes), "plotbot-main")
+    config.pluginmanager.register(StopsWhenGone(config, run), "plotbot-gone")
     register_live_view(config, run)
     if config.pluginmanager.has_plugin("xdist"):
         config.pluginmanager.register(crashes, "plotbot-crashes")

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
 from plotbot import __version__
 from plotbot.ask.dispatcher import Dispatcher
-from plotbot.ask.executor import SlotExecutor
 from plotbot.errors import AskError, ServerProblem, UsageProblem
 from plotbot.keep.disk import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
@@ -56,7 +54,6 @@ class MainRun:
         self._plan: Plan | RecordedPlan | None = None
         self._begun = False
         self._dispatcher: Dispatcher | None = None
-        self._executor: Executor | None = None
         self._questions: dict[EvalFiles, tuple[Question, ...]] = {}
         self._on_show: dict[str, Exchange] = {}
         # Planning and the first handshake happen once, whoever comes first; everybody else waits for the outcome.
@@ -71,6 +68,11 @@ class MainRun:
     def in_flight(self) -> int:
         """Requests that are out; what waits beside them for a free slot is none."""
         return 0 if self._dispatcher is None else min(self._dispatcher.in_flight, self._asking.window)
+
+    @property
+    def gone(self) -> str | None:
+        """Why the run cannot go on, once no host answers any more."""
+        return None if self._dispatcher is None else self._dispatcher.gone
 
     def cases(self, files: EvalFiles) -> Sequence[Case]:
         """The cases of an eval; makes the plan when asked first. Raises `UsageProblem` where none can be made."""
@@ -118,8 +120,6 @@ class MainRun:
         if self._dispatcher is not None:
             self._dispatcher.stop()
         self._asking.stop()
-        if self._executor is not None:
-            self._executor.shutdown(wait=False, cancel_futures=True)
         if self.books is not None:
             self.books.close()
 
@@ -158,15 +158,16 @@ class MainRun:
         for folder in (self.settings.generated_dir, self.settings.runs_dir, self.settings.report_dir):
             check_writable(folder, self.disk)
         fold_leftovers(self.settings, self.disk, self._warn)
-        self._asking.connect(cases, self._planned().questions)
+        self._asking.connect(cases, self._planned().questions, spare=0 if self._stops_early else 1)
 
     def _begin_to_ask(self, cases: Sequence[Case], answered: Mapping[str, int]) -> None:
         """Look ahead over *cases*, but for those *answered* before: their exchanges stand at these offsets."""
         open_cases = [case for case in cases if case.id not in answered]
         if open_cases:
             self._greet_first(open_cases[0].model)
-        # After the greeting: of a model that it has loaded the slots are known only now.
-        self._dispatcher = self._dispatcher_for(self._window(), self._some_books())
+        self._dispatcher = self._asking.dispatcher(
+            self._some_books(), ahead=self._asking.window if self._stops_early else None
+        )
         for case_id, offset in answered.items():
             self._dispatcher.already(self._case(case_id), offset)
         self._dispatcher.look_ahead(open_cases)
@@ -174,35 +175,13 @@ class MainRun:
     def _greet_first(self, model: str) -> None:
         """The first model's handshake comes before any test, so that a doomed run ends before it has begun."""
         try:
-            self._enter(model)
+            self._asking.enter_first(model)
         except AskError as error:
             raise ServerProblem(f"{model} cannot be asked: {error.message} ({error.category})") from None
-
-    def _window(self) -> int:
-        return self._asking.window if self._stops_early else self._asking.in_hand
-
-    def _dispatcher_for(self, window: int, books: Books) -> Dispatcher:
-        self._executor = SlotExecutor(window)
-        return Dispatcher(
-            self._executor,
-            window,
-            ask=self._ask,
-            keep=books.keep,
-            recall=books.recall,
-            enter=self._enter,
-            ahead=window if self._stops_early else None,
-        )
 
     def _answer(self, case: Case) -> Exchange:
         assert self._dispatcher is not None, "nobody asks before the items are selected"
         return self._dispatcher.exchange(case)
-
-    def _ask(self, case: Case) -> Exchange:
-        return self._asking.ask(case, self._planned().questions[case.prompt_hash])
-
-    def _enter(self, model: str) -> None:
-        prompts = [question.prompt for question in self._planned().questions.values()]
-        self._asking.enter(model, prompts[0])
 
     def _case(self, case_id: str) -> Case:
         return self._planned().cases[case_id]

@@ -13,8 +13,13 @@ from typing import Any
 import pytest
 
 from plotbot.ask import dispatcher as module
+from plotbot.ask.caller import Welcome
 from plotbot.ask.dispatcher import Dispatcher, Stopped
 from plotbot.ask.executor import SlotExecutor
+from plotbot.ask.host import Host
+from plotbot.ask.lanes import Lane
+from plotbot.ask.listing import ModelFacts
+from plotbot.ask.server import ServerFacts
 from plotbot.errors import AskError, KeepError
 from plotbot.records import Case, Exchange, Reply, Title
 
@@ -32,6 +37,19 @@ def cases(*names: str) -> list[Case]:
 
 def exchange_of(asked: Case) -> Exchange:
     return Exchange(asked.id, asked.model, "now", 0.1, (), reply=Reply(f"reply to {asked.id}"))
+
+
+def host(slots: int) -> Host:
+    facts = ServerFacts("http://h", "lmstudio", None, (ModelFacts("a", slots=slots),))
+    return Host("h", "http://h", facts, ["a"])
+
+
+def never(*_: object) -> Any:
+    raise AssertionError("not wanted here")
+
+
+def welcomed(*_: object) -> None:
+    """Nobody has anything against it."""
 
 
 class ByHand(Executor):
@@ -96,30 +114,25 @@ class Books:
 class Desk:
     """A dispatcher with everything around it that a test looks at."""
 
-    def __init__(self, window: int, ahead: int | None = None) -> None:
+    def __init__(self, window: int, ahead: int | None = None, spare: int = 0) -> None:
         self.hand, self.books = ByHand(), Books()
         self.entered: list[str] = []
         self.closed: dict[str, Exception] = {}
         self.broken: dict[str, Exception] = {}
-        self.dispatcher = Dispatcher(
-            self.hand,
-            window,
-            ask=self.ask,
-            keep=self.books.keep,
-            recall=self.books.recall,
-            enter=self.enter,
-            ahead=ahead,
-        )
+        self.host = host(window)
+        lane = Lane(self.host, self.hand, self.ask, self.enter, never, never, spare)
+        self.dispatcher = Dispatcher([lane], self.books, welcome=welcomed, tell=never, ahead=ahead)
 
     def ask(self, asked: Case) -> Exchange:
         if asked.id in self.broken:
             raise self.broken[asked.id]
         return exchange_of(asked)
 
-    def enter(self, model: str) -> None:
+    def enter(self, model: str) -> Welcome:
         self.entered.append(model)
         if model in self.closed:
             raise self.closed[model]
+        return Welcome(self.host, None, ())
 
     def look_ahead(self, *names: str) -> None:
         self.dispatcher.look_ahead(cases(*names))
@@ -133,7 +146,8 @@ class Desk:
     def somebody_waits_for(self, name: str) -> Iterator[Future[Exchange]]:
         """As `fetching`, but inside the block the dispatcher knows that somebody waits."""
         registered = threading.Event()
-        self.dispatcher._awaited = _Listening(self.dispatcher._awaited, registered)
+        backlog = self.dispatcher._backlog
+        backlog._awaited = _Listening(backlog._awaited, registered)
         with fetching(self, name) as outcome:
             assert registered.wait(PATIENCE)
             yield outcome
@@ -387,14 +401,18 @@ def test_with_many_threads_neither_the_window_nor_the_model_is_ever_exceeded(ahe
             busy.remove(asked.model)
         return exchange_of(asked)
 
-    def enter(model: str) -> None:
+    three = host(3)
+
+    def enter(model: str) -> Welcome:
         with watching:
             peaks.add((len(busy), 9 if busy else 1))
+        return Welcome(three, None, ())
 
     everything = [case(f"{model}{number}") for model in "abc" for number in range(10)]
     books = Books()
-    executor = SlotExecutor(3)
-    dispatcher = Dispatcher(executor, 3, ask=ask, keep=books.keep, recall=books.recall, enter=enter, ahead=ahead)
+    executor = SlotExecutor()
+    lane = Lane(three, executor, ask, enter, never, never)
+    dispatcher = Dispatcher([lane], books, welcome=welcomed, tell=never, ahead=ahead)
     dispatcher.look_ahead(everything)
     fetched: list[str] = []
 

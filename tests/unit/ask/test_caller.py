@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from plotbot.ask.caller import Caller, Errand
 from plotbot.ask.host import Host
 from plotbot.ask.listing import ModelFacts
+from plotbot.ask.preflight import Demand
 from plotbot.ask.server import ServerFacts
 from plotbot.settings import load_settings
 
@@ -24,8 +26,9 @@ def test_how_many_requests_are_let_through(
 ) -> None:
     settings = replace(load_settings(tmp_path, {}, {}), max_in_flight=max_in_flight)
     facts = ServerFacts("http://127.0.0.1:1", "lmstudio", None, (ModelFacts("m", slots=4),))
-    host = Host("http://127.0.0.1:1", facts, ["m"], settings, token=None)
-    assert host._at_once == (max_in_flight or 4), "before anything is known of it"
+    host = Host("h", "http://127.0.0.1:1", facts, ["m"], most=max_in_flight)
+    caller = Caller(host, Errand(settings, {}, Demand(0, 0, 1)), token=None)
+    assert caller.at_once == (max_in_flight or 4), "before anything is known of it"
     for _ in range(20):
-        host.took(seconds)
-    assert host._at_once == at_once
+        caller.took(seconds)
+    assert caller.at_once == at_once
