@@ -23,6 +23,7 @@ COMMANDS = {
     "export": "write the dataset as JSON Lines, one answer a line with where it came from",
     "fold": "put what dead runs left in their journals into the title files",
     "init": "write the files that a project of your own begins with",
+    "merge": "join the runs of shards (--shard N/M) into one run",
     "mock": "serve a stand-in for LM Studio, with its known faults",
     "pin": "write down which model is served, for pytest evals --pinned",
     "report": "rebuild the summary and the reports of a run from its files",

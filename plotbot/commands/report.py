@@ -54,11 +54,11 @@ def run(args: argparse.Namespace) -> int:
     measured = [measured_run(folder, disk) for folder in (folders if args.runs else folders[-1:])]
     for one in measured:
         _write_summary(one, disk)
-    pages = _write_reports(measured, settings.report_dir, disk)
-    reports = ", ".join(_short(page, settings) for page in pages)
+    pages = write_reports(measured, settings.report_dir, disk)
+    reports = ", ".join(short_path(page, settings) for page in pages)
     for one in measured:
         print(f"run {one.run.folder.run_id}\n")
-        paths = {"run": _short(one.run.folder.path, settings), "reports": reports}
+        paths = {"run": short_path(one.run.folder.path, settings), "reports": reports}
         print("\n".join(summary_lines(one.metrics, one.gates, paths)) + "\n")
     return 0
 
@@ -96,7 +96,8 @@ def _own_exit_status(folder: RunFolder, summary: dict[str, Any], disk: Disk) -> 
         return None
 
 
-def _write_reports(measured: Sequence[Measured], folder: Path, disk: Disk) -> list[Path]:
+def write_reports(measured: Sequence[Measured], folder: Path, disk: Disk) -> list[Path]:
+    """The Markdown summary and the page, of all these runs together. Raises `KeepError` naming what cannot be."""
     made_at = datetime.now(UTC).isoformat(timespec="seconds")
     markdown = "\n".join(summary_markdown(one.records, one.metrics, one.gates) for one in measured)
     pages = {
@@ -122,5 +123,6 @@ def _page_run(measured: Measured) -> PageRun:
     return PageRun(measured.records, measured.metrics, measured.run.exchanges(), conversation, measured.gates)
 
 
-def _short(path: Path, settings: Settings) -> str:
+def short_path(path: Path, settings: Settings) -> str:
+    """Relative to the project, where that is shorter to read."""
     return str(path.relative_to(settings.root)) if path.is_relative_to(settings.root) else str(path)

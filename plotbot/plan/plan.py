@@ -80,6 +80,13 @@ def case_seed(model_seed: int, title_id: str, repeat: int) -> int:
     return int.from_bytes(hashlib.sha256(material).digest()[:4], "big") >> 1
 
 
+def named_together(cases: Sequence[Case]) -> list[Case]:
+    """The cases of an eval with the slugs that they have in one plan; those of its parts may share one."""
+    return _named(
+        [replace(case, slug=_slug(case.model, case.response_format, case.title, case.repeat)) for case in cases]
+    )
+
+
 def _case(model: str, question: Question, title: Title, repeat: int, model_seed: int) -> Case:
     return Case(
         id=case_id(model, question.hash, title, repeat),

@@ -21,9 +21,10 @@ def draw(titles: Sequence[Title], size: int, seed: int) -> tuple[Title, ...]:
             f"TEST_SAMPLE_SIZE is {size}, but there are {len(titles)} titles: "
             "ask for fewer, or for all of them with --test-sample-size 0"
         )
-    ranked = sorted(titles, key=lambda title: (_rank(seed, title.id), title.id))
+    ranked = sorted(titles, key=lambda title: turn(seed, title.id))
     return tuple(ranked[: size or len(ranked)])
 
 
-def _rank(seed: int, title_id: str) -> bytes:
-    return hashlib.sha256(f"{seed}:{title_id}".encode()).digest()
+def turn(seed: int, title_id: str) -> tuple[bytes, str]:
+    """When a title is drawn: the lowest first."""
+    return hashlib.sha256(f"{seed}:{title_id}".encode()).digest(), title_id
