@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
 from plotbot.measure.accounting import Tally, items_by_model, tally_of
+from plotbot.measure.hosts import Hosts, measure_hosts
 from plotbot.measure.intervals import Interval, clustered_interval
 from plotbot.measure.repeats import Repeats, counts_by_title, measure_repeats
 from plotbot.measure.server_time import queue_seconds, working_seconds
+from plotbot.measure.speed import Speed, nearest_rank, typical_speed
 from plotbot.records import Exchange, ItemResult, PlannedItem, RunRecords
-
-SERVER, MEASURED, MIXED = "server", "measured", "mixed"
-
-
-@dataclass(frozen=True, slots=True)
-class Speed:
-    """Generated tokens per second, and who says so.
-
-    `source` is `server` (the server's own figure), `measured` (completion tokens / seconds of the last attempt,
-    which holds queueing and the reading of the prompt too) or `mixed` (some cases of each).
-    """
-
-    tokens_per_second: float
-    source: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +48,8 @@ class ModelMetrics:
     items by category, the most frequent first. `tolerated` items passed by name. Seconds are wall times of the last
     attempts that brought a reply (`seconds_p95` by nearest rank), `speed` the median over the same replies. Tokens are
     the sums of what the server counted. `extra_attempts` are requests beyond the first of each case. `repeats` is None
-    where no case was rated twice, `server_time` where no server told; `formats` has an entry for each response format
-    where there are several.
+    where no case was rated twice, `server_time` where no server told, `hosts` where fewer than two were asked;
+    `formats` has an entry for each response format where there are several.
     """
 
     tally: Tally
@@ -81,10 +68,16 @@ class ModelMetrics:
     repeats: Repeats | None = None
     server_time: ServerTime | None = None
     formats: tuple[FormatMetrics, ...] = ()
+    hosts: Hosts | None = None
 
     @property
     def model(self) -> str:
         return self.tally.model
+
+    @property
+    def mixed(self) -> bool:
+        """Whether hosts that served different models have parts in these numbers."""
+        return self.hosts is not None and self.hosts.mixed
 
     @property
     def total_tokens(self) -> int:
@@ -94,25 +87,6 @@ class ModelMetrics:
 def measure_run(records: RunRecords) -> tuple[ModelMetrics, ...]:
     """The metrics of every planned model, in plan order."""
     return tuple(_measure(model, items, records) for model, items in items_by_model(records).items())
-
-
-def speed_of(exchange: Exchange) -> Speed | None:
-    """How fast one reply was generated: the server's figure where it tells one, else what was measured."""
-    reply = exchange.reply
-    if reply is None:
-        return None
-    told = reply.tokens_per_second
-    if told is not None and math.isfinite(told) and told > 0:
-        return Speed(told, SERVER)
-    if not reply.completion_tokens or exchange.seconds <= 0:
-        return None
-    return Speed(reply.completion_tokens / exchange.seconds, MEASURED)
-
-
-def nearest_rank(values: Sequence[float], share: float) -> float | None:
-    """The smallest of *values* that at least *share* of them do not exceed; None where there are none."""
-    ordered = sorted(values)
-    return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None
 
 
 def _measure(model: str, items: Sequence[PlannedItem], records: RunRecords) -> ModelMetrics:
@@ -130,7 +104,7 @@ def _measure(model: str, items: Sequence[PlannedItem], records: RunRecords) -> M
         tolerated=sum(result.outcome == "passed" and result.tolerated for result in results),
         seconds_median=median(seconds) if seconds else None,
         seconds_p95=nearest_rank(seconds, 0.95),
-        speed=_typical_speed(exchanges),
+        speed=typical_speed(exchanges),
         extra_attempts=sum(max(len(exchange.attempts) - 1, 0) for exchange in exchanges),
         prompt_tokens=sum(reply.prompt_tokens or 0 for reply in replies),
         completion_tokens=sum(reply.completion_tokens or 0 for reply in replies),
@@ -138,6 +112,7 @@ def _measure(model: str, items: Sequence[PlannedItem], records: RunRecords) -> M
         repeats=measure_repeats(items, records),
         server_time=_server_time(exchanges),
         formats=_formats(model, items, records),
+        hosts=measure_hosts(model, items, exchanges, records),
     )
 
 
@@ -188,11 +163,3 @@ def _exchanges(items: Iterable[PlannedItem], records: RunRecords) -> list[Exchan
 def _categories(results: Iterable[ItemResult], outcomes: set[str]) -> dict[str, int]:
     counts = Counter(result.category for result in results if result.outcome in outcomes)
     return dict(sorted(counts.items(), key=lambda pair: (-pair[1], pair[0])))
-
-
-def _typical_speed(exchanges: Iterable[Exchange]) -> Speed | None:
-    speeds = [speed for exchange in exchanges if (speed := speed_of(exchange)) is not None]
-    if not speeds:
-        return None
-    sources = {speed.source for speed in speeds}
-    return Speed(median(speed.tokens_per_second for speed in speeds), sources.pop() if len(sources) == 1 else MIXED)

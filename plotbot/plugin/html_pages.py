@@ -15,7 +15,6 @@ import hashlib
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, Literal
@@ -27,19 +26,17 @@ from pytest_html.selfcontained_report import SelfContainedReport
 from pytest_html.util import _process_css, _read_template
 
 from plotbot.measure.metrics import ModelMetrics
+from plotbot.plugin.html_rows import LONGEST_CELL, MOST_REPLIES, MOST_ROWS, Entry, Rows
 from plotbot.report import figures
 from plotbot.report.case_row import CaseRow, case_row
+from plotbot.report.hosts import apart_sentence, mixed_sentence
 from plotbot.report.names import page_name
+from plotbot.report.sentences import as_text
 from plotbot.report.table import categories
 from plotbot.safe import one_line, visible
 
 __all__ = ["CaseRow", "HtmlPages", "case_row"]
 
-MOST_REPLIES = 200
-MOST_ROWS = 1000
-# A page has to open in a browser: no text is longer than _PART, and once they add up to _PAGE, than _SHORT characters.
-_PART, _PAGE, _SHORT = 20_000, 8_000_000, 500
-_CELL = 200
 _PHASES: Mapping[str, tuple[Literal["setup", "call"], Literal["passed", "failed", "skipped"]]] = {
     "passed": ("call", "passed"),
     "failed": ("call", "failed"),
@@ -50,6 +47,7 @@ _COLUMNS = {
     "result": "Result",
     "title": "Title",
     "category": "Category",
+    "host": "Host",
     "seconds": "Seconds",
     "speed": "Tokens/s",
     "attempts": "Attempts",
@@ -66,6 +64,7 @@ h1, #results-table td, #environment td { overflow-wrap: anywhere; }
 th.numeric, td.numeric { text-align: right !important; font-variant-numeric: tabular-nums; }
 .col-result { width: 6em; }
 .col-title { min-width: 16em; unicode-bidi: plaintext; }
+.col-host { min-width: 10em; }
 .col-testId { color: #666; font-family: monospace; font-size: 12px; }
 .col-result:hover::after, .col-result.collapsed:hover::after { content: ""; }
 .logwrapper { max-height: 420px; overflow-y: auto; background-color: #f4f4f4; }
@@ -92,7 +91,7 @@ class HtmlPages:
         self._config = config
         self._folder = folder
         self._wanted = hasattr(config.hook, "pytest_html_results_table_row")
-        self._models: dict[str, _Rows] = {}
+        self._models: dict[str, Rows] = {}
 
     def add(self, report: pytest.TestReport, model: str, row: CaseRow) -> None:
         """Take a case's row; *report* adds its traceback and captured output where the case did not pass.
@@ -101,7 +100,7 @@ class HtmlPages:
         report (`when` is "???") is as good as any.
         """
         if self._wanted:
-            self._models.setdefault(model, _Rows()).add(report, row)
+            self._models.setdefault(model, Rows()).add(report, row)
 
     def finish(self, metrics: Iterable[ModelMetrics], facts: Mapping[str, object]) -> list[Path]:
         """Write the pages of all models in *metrics* and return their paths, in that order.
@@ -116,90 +115,41 @@ class HtmlPages:
 
     def _write(self, metrics: ModelMetrics, facts: Mapping[str, object]) -> Path:
         path = self._folder / page_name(metrics.model)
-        rows = self._models.get(metrics.model, _Rows())
+        rows = self._models.get(metrics.model, Rows())
+        several_hosts = len(set().union(*(one.hosts for one in self._models.values()))) > 1
         relay = pytest.PytestPluginManager()
         relay.add_hookspecs(pytest_html.hooks)
-        relay.register(_PageHooks(metrics, rows))
+        relay.register(_PageHooks(metrics, rows, several_hosts=several_hosts))
         page = _Page(path, _PageConfig(relay.hook, self._config), {"model": metrics.model, **facts})
         page.write(rows.entries())
         return path
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
-    """A row and what pytest has to say about it."""
-
-    row: CaseRow
-    output: str = ""
-
-    @property
-    def size(self) -> int:
-        """Characters of text that a page would show of it, expanded."""
-        return len(self.row.reply or "") + len(self.row.message) + len(self.output)
-
-
-class _Rows:
-    """One model's rows, with no more text in memory than its page will show."""
-
-    def __init__(self) -> None:
-        self._entries: dict[str, _Entry | None] = {}
-        self._size = 0
-
-    def __len__(self) -> int:
-        """The number of cases, shown or not."""
-        return len(self._entries)
-
-    def entries(self) -> list[_Entry]:
-        return [entry for entry in self._entries.values() if entry is not None]
-
-    def add(self, report: pytest.TestReport, row: CaseRow) -> None:
-        entry = self._cut(report, row)
-        self._put(report.nodeid, None)
-        self._put(report.nodeid, self._bounded(entry))
-        if len(self) in {MOST_REPLIES + 1, MOST_ROWS + 1}:
-            for item, kept in self._entries.items():
-                self._put(item, self._bounded(kept))
-
-    def _cut(self, report: pytest.TestReport, row: CaseRow) -> _Entry:
-        limit = _PART if self._size < _PAGE else _SHORT
-        reply = None if row.reply is None else _head(row.reply, limit)
-        short = replace(row, reply=reply, message=_head(row.message, limit), title=row.title[: _CELL * 4])
-        before = self._entries.get(report.nodeid)
-        # The teardown's report has no traceback of its own: that of the call stays.
-        output = _head(_output(report, row), limit) or ("" if before is None else before.output)
-        return _Entry(short, output)
-
-    def _put(self, item: str, entry: _Entry | None) -> None:
-        before = self._entries.get(item)
-        self._size += (0 if entry is None else entry.size) - (0 if before is None else before.size)
-        self._entries[item] = entry
-
-    def _bounded(self, entry: _Entry | None) -> _Entry | None:
-        if entry is None or entry.row.outcome != "passed" or len(self) <= MOST_REPLIES:
-            return entry
-        return None if len(self) > MOST_ROWS else replace(entry, row=replace(entry.row, reply=None))
-
-
 class _PageHooks:
     """What pytest-html asks its hooks, answered for one model's page. Reports are numbered, as the entries are."""
 
-    def __init__(self, metrics: ModelMetrics, rows: _Rows) -> None:
+    def __init__(self, metrics: ModelMetrics, rows: Rows, *, several_hosts: bool) -> None:
         self._metrics = metrics
+        self._columns = {name: label for name, label in _COLUMNS.items() if several_hosts or name != "host"}
         self._entries = rows.entries()
         self._cases = len(rows)
 
     def pytest_html_report_title(self, report: ReportData) -> None:
-        report.title = f"plotbot: {one_line(self._metrics.model, _CELL)}"
+        report.title = f"plotbot: {one_line(self._metrics.model, LONGEST_CELL)}"
 
     def pytest_html_results_table_header(self, cells: list[str]) -> None:
         cells[:] = [
             f'<th class="sortable{_numeric(name)}" data-column-type="{name}">{label}</th>'
-            for name, label in _COLUMNS.items()
+            for name, label in self._columns.items()
         ]
 
     def pytest_html_results_table_row(self, report: pytest.TestReport, cells: list[str]) -> None:
         # Without cells there is no row: a teardown is fed only because it completes a test.
-        cells[:] = [] if report.when == "teardown" else _cells(self._entries[int(report.nodeid)].row, cells[0])
+        if report.when == "teardown":
+            cells.clear()
+            return
+        values = _values(self._entries[int(report.nodeid)].row)
+        cells[1:] = [_cell(name, values[name]) for name in self._columns if name in values]
 
     def pytest_html_results_table_html(self, report: pytest.TestReport, data: list[str]) -> None:
         data[:] = ["\n".join(_log(self._entries[int(report.nodeid)]))]
@@ -232,7 +182,7 @@ class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no ty
         css = _process_css(_RESOURCES / "style.css", []) + _CSS
         super().__init__(path.name, config, ReportData(config), _read_template([_RESOURCES]), css)
 
-    def write(self, entries: Sequence[_Entry]) -> None:
+    def write(self, entries: Sequence[Entry]) -> None:
         session = SimpleNamespace(config=self._config)
         self.pytest_sessionstart(session=session)
         for report in _numbered_reports(entries):
@@ -247,7 +197,7 @@ class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no ty
             file.write(_sealed(rendered_report))
 
 
-def _numbered_reports(entries: Iterable[_Entry]) -> Iterator[pytest.TestReport]:
+def _numbered_reports(entries: Iterable[Entry]) -> Iterator[pytest.TestReport]:
     """For each entry the two reports that make pytest-html draw one row, under its number as the node id."""
     where = ("", None, "")
     for number, entry in enumerate(entries):
@@ -268,16 +218,21 @@ def _sealed(page: str) -> str:
     return page.replace("<head>", f"<head>\n    {meta}", 1).replace("<html>", '<html lang="en">', 1)
 
 
-def _cells(row: CaseRow, result: str) -> list[str]:
-    values = {
-        "title": one_line(row.title, _CELL),
-        "category": one_line(row.category, _CELL),
+def _values(row: CaseRow) -> dict[str, str]:
+    """By column; the result's cell is pytest-html's own."""
+    return {
+        "title": one_line(row.title, LONGEST_CELL),
+        "category": one_line(row.category, LONGEST_CELL),
+        "host": one_line(row.host, LONGEST_CELL) or figures.NONE,
         "seconds": _sortable(row.seconds, 2),
         "speed": _sortable(row.tokens_per_second, 1),
         "attempts": _sortable(row.attempts, 0),
-        "testId": one_line(row.slug, _CELL),
+        "testId": one_line(row.slug, LONGEST_CELL),
     }
-    return [result, *(f'<td class="col-{name}{_numeric(name)}">{_text(value)}</td>' for name, value in values.items())]
+
+
+def _cell(name: str, value: str) -> str:
+    return f'<td class="col-{name}{_numeric(name)}">{_text(value)}</td>'
 
 
 def _sortable(value: float | None, decimals: int) -> str:
@@ -289,7 +244,7 @@ def _numeric(column: str) -> str:
     return " numeric" if column in {"seconds", "speed", "attempts"} else ""
 
 
-def _log(entry: _Entry) -> list[str]:
+def _log(entry: Entry) -> list[str]:
     row = entry.row
     # A failing test's own output says what the message says, in readable lines.
     blocks = [("Message", "" if entry.output else row.message), ("Why", entry.output), ("Reply", row.reply)]
@@ -302,6 +257,10 @@ def _head_lines(metrics: ModelMetrics, cases: int) -> Iterator[str]:
     if metrics.pass_rate is not None:
         interval = figures.interval_percent(metrics.interval)
         yield f"pass rate {figures.percent(metrics.pass_rate)}, 95 % interval {interval}%"
+    mixed = mixed_sentence(metrics)
+    if mixed is not None:
+        sentences = [*mixed, " ", *apart_sentence(metrics)]
+        yield f"mixed: {as_text(sentences, lambda name: one_line(name, LONGEST_CELL))}"
     for label, counts in (("failures", metrics.failures), ("errors", metrics.errors)):
         if counts:
             yield f"{label}: {categories(counts)}"
@@ -309,18 +268,6 @@ def _head_lines(metrics: ModelMetrics, cases: int) -> Iterator[str]:
         yield f"{cases} cases: only those that did not pass have a row (from {MOST_ROWS + 1} cases on)."
     elif cases > MOST_REPLIES:
         yield f"{cases} cases: only those that did not pass show their reply (from {MOST_REPLIES + 1} cases on)."
-
-
-def _output(report: pytest.TestReport, row: CaseRow) -> str:
-    if row.outcome == "passed":
-        return ""
-    captured = (f"{name}\n{text}" for name, text in report.sections if name.startswith("Captured "))
-    return "\n".join(part for part in (report.longreprtext, *captured) if part)
-
-
-def _head(text: str, limit: int) -> str:
-    rest = len(text) - limit
-    return text if rest <= 0 else f"{text[:limit]}\n… {rest} more characters are in the run's journal"
 
 
 def _text(text: str) -> str:

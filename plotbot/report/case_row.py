@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from plotbot.measure.metrics import speed_of
+from plotbot.measure.hosts import last_host
+from plotbot.measure.speed import speed_of
 from plotbot.records import Case, Exchange, ItemResult
 
 
@@ -13,7 +14,7 @@ class CaseRow:
     """What a page shows of one case.
 
     `outcome` is `passed`, `failed`, `error` or `skipped`. `slug` is the item's short name, `seconds` the last
-    attempt's, `reply` what the model said, raw; None where nothing arrived.
+    attempt's, `reply` what the model said, raw; None where nothing arrived. `host` answered, or was asked last.
     """
 
     slug: str
@@ -25,6 +26,7 @@ class CaseRow:
     attempts: int = 0
     reply: str | None = None
     message: str = ""
+    host: str = ""
 
 
 def case_row(case: Case, result: ItemResult, exchange: Exchange | None) -> CaseRow:
@@ -40,6 +42,7 @@ def case_row(case: Case, result: ItemResult, exchange: Exchange | None) -> CaseR
         attempts=0 if exchange is None else len(exchange.attempts),
         reply=None if exchange is None else _said(exchange),
         message=result.message,
+        host="" if exchange is None else last_host(exchange),
     )
 
 

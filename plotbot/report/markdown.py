@@ -10,10 +10,13 @@ from collections.abc import Mapping, Sequence
 
 from plotbot.measure.accounting import total_tally
 from plotbot.measure.gate import GateResult
+from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.records import ItemResult, RunRecords
 from plotbot.report import figures
 from plotbot.report.cures import CURES, next_step
+from plotbot.report.hosts import answered, aside_sentence, failed_attempts, mixed_sentence
+from plotbot.report.sentences import as_text
 from plotbot.safe import one_line
 
 _EXAMPLES = 10
@@ -31,6 +34,18 @@ _HEADERS = (
     "median s",
     "tok/s",
 )
+_HOST_HEADERS = (
+    "model",
+    "host",
+    "answered",
+    "passed",
+    "failed",
+    "pass rate [95 %]",
+    "median s",
+    "p95 s",
+    "tok/s",
+    "failed attempts",
+)
 
 
 def summary_markdown(
@@ -45,6 +60,7 @@ def summary_markdown(
         _table(metrics),
         [f"- gate for {code(gate.model)}: **{figures.gate_words(gate)}**" for gate in gates],
         _more(metrics),
+        _hosts(metrics),
         _categories(metrics),
         _verbatim(compared),
         _step(metrics, gates),
@@ -83,10 +99,11 @@ def _table(metrics: Sequence[ModelMetrics]) -> list[str]:
 def _cells(metrics: ModelMetrics) -> Sequence[str]:
     tally = metrics.tally
     counts = (tally.planned, tally.passed, tally.failed, tally.error, tally.skipped, tally.not_run)
+    rate = figures.rate_with_interval(metrics.pass_rate, metrics.interval)
     return (
         _cell(metrics.model),
         *map(str, counts),
-        figures.rate_with_interval(metrics.pass_rate, metrics.interval),
+        f"mixed {rate}" if metrics.mixed else rate,
         figures.seconds(metrics.seconds_median),
         figures.per_second(metrics.speed.tokens_per_second if metrics.speed else None),
     )
@@ -121,6 +138,34 @@ def _more(metrics: Sequence[ModelMetrics]) -> list[str]:
         (one.model, words) for one in metrics for words in (*figures.repeats_words(one), *figures.format_words(one))
     ]
     return [f"- {code(model)}: {words}" for model, words in told]
+
+
+def _hosts(metrics: Sequence[ModelMetrics]) -> list[str]:
+    """A row for each host of a model that was asked at several, and in what they differ."""
+    rows = [_host_row(one.model, host) for one in metrics if one.hosts for host in one.hosts.by_host]
+    words = [
+        f"- {code(one.model)}: {label}{as_text(sentence, code)}"
+        for one in metrics
+        for label, sentence in (("**mixed:** ", mixed_sentence(one)), ("", aside_sentence(one)))
+        if sentence is not None
+    ]
+    ruler = ["---", "---", *("---:" for _ in _HOST_HEADERS[3:]), "---"]
+    return [_row(_HOST_HEADERS), _row(ruler), *rows, *([""] if words else []), *words] if rows else []
+
+
+def _host_row(model: str, host: HostMetrics) -> str:
+    return _row((
+        _cell(model),
+        _cell(host.host),
+        answered(host),
+        str(host.tally.passed),
+        str(host.tally.failed),
+        figures.rate_with_interval(host.pass_rate, host.interval),
+        figures.seconds(host.seconds_median),
+        figures.seconds(host.seconds_p95),
+        figures.per_second(host.speed.tokens_per_second if host.speed else None),
+        _cell(failed_attempts(host.failed_attempts)) if host.failed_attempts else figures.NONE,
+    ))  # fmt: skip
 
 
 def _verbatim(lines: Sequence[str]) -> list[str]:

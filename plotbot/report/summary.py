@@ -12,9 +12,11 @@ from typing import Any
 
 from plotbot.measure.accounting import Tally, total_tally
 from plotbot.measure.gate import GateResult
+from plotbot.measure.hosts import FieldByHost, HostMetrics, Hosts
 from plotbot.measure.intervals import CONFIDENCE, Interval
-from plotbot.measure.metrics import FormatMetrics, ModelMetrics, ServerTime, Speed
+from plotbot.measure.metrics import FormatMetrics, ModelMetrics, ServerTime
 from plotbot.measure.repeats import Repeats
+from plotbot.measure.speed import Speed
 from plotbot.records import RunRecords
 
 SCHEMA_VERSION = 1
@@ -65,6 +67,7 @@ def _model(metrics: ModelMetrics, gate: GateResult | None) -> dict[str, Any]:
         "repeats": _repeats(metrics.repeats),
         "formats": [_format(one) for one in metrics.formats],
         "gate": None if gate is None else {**_without_model(gate), "interval": _interval(gate.interval)},
+        **({} if metrics.hosts is None else {"hosts": _hosts(metrics.hosts)}),
     }
 
 
@@ -109,6 +112,33 @@ def _format(one: FormatMetrics) -> dict[str, Any]:
         "pass_rate": one.pass_rate,
         "interval": _interval(one.interval),
         "seconds_median": one.seconds_median,
+    }
+
+
+def _hosts(hosts: Hosts) -> dict[str, Any]:
+    return {
+        "mixed": hosts.mixed,
+        "differences": [_differing(one) for one in hosts.differences],
+        "asides": [_differing(one) for one in hosts.asides],
+        "by_host": [_host(one) for one in hosts.by_host],
+    }
+
+
+def _differing(one: FieldByHost) -> dict[str, Any]:
+    return {"field": one.field, "values": {host: list(values) for host, values in one.values.items()}}
+
+
+def _host(one: HostMetrics) -> dict[str, Any]:
+    return {
+        "host": one.host,
+        "answered": one.answered,
+        "share": one.share,
+        "tally": _tally(one.tally),
+        "pass_rate": one.pass_rate,
+        "interval": _interval(one.interval),
+        "seconds": {"median": one.seconds_median, "p95": one.seconds_p95},
+        "tokens_per_second": _speed(one.speed),
+        "failed_attempts": dict(one.failed_attempts),
     }
 
 

@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from plotbot.measure.accounting import total_tally
 from plotbot.measure.gate import GateResult
+from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.report import figures
 from plotbot.report.cures import next_step
+from plotbot.report.hosts import ascii_name, aside_sentence, failed_attempts, mixed_sentence, short
+from plotbot.report.sentences import as_text
 from plotbot.safe import one_line, visible
 
 WIDTH = 80
 _NAME_LIMIT = 200
+_HOST_LIMIT = 40
 _NARROWEST_NAME = 8
+_MIXED = "*"
+"""Before a rate that is a mix of several models', and before the line that says so."""
 _WORTH_A_LINE = 0.05
 """Seconds of queueing: what the way to a server on this machine takes is less."""
 _HEADERS = (
@@ -44,8 +50,8 @@ def summary_lines(
 
 
 def table_lines(metrics: Sequence[ModelMetrics]) -> list[str]:
-    """The table: two lines of headers, one row a model."""
-    rows = [*_HEADERS, *(_cells(one) for one in metrics)]
+    """The table: two lines of headers, one row a model, and under it one a host where it was asked at several."""
+    rows = [*_HEADERS, *(cells for one in metrics for cells in _model_rows(one))]
     widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[1:]]
     room = max(WIDTH - sum(widths) - len(widths), _NARROWEST_NAME)
     names = [_shortened(row[0], room) for row in rows]
@@ -62,13 +68,21 @@ def detail_lines(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -
     return lines
 
 
-def _cells(metrics: ModelMetrics) -> tuple[str, ...]:
+def _model_rows(metrics: ModelMetrics) -> Iterator[tuple[str, ...]]:
+    rate = figures.rate_with_interval(metrics.pass_rate, metrics.interval)
+    yield _cells(one_line(metrics.model, _NAME_LIMIT), metrics, f"{_MIXED}{rate}" if metrics.mixed else rate)
+    for host in metrics.hosts.by_host if metrics.hosts else ():
+        rate = figures.rate_with_interval(host.pass_rate, host.interval)
+        yield _cells(f"  {ascii_name(host.host, _NAME_LIMIT)}", host, rate)
+
+
+def _cells(name: str, metrics: ModelMetrics | HostMetrics, rate: str) -> tuple[str, ...]:
     tally = metrics.tally
     counts = (tally.planned, tally.passed, tally.failed, tally.error, tally.skipped, tally.not_run)
     return (
-        one_line(metrics.model, _NAME_LIMIT),
+        name,
         *map(str, counts),
-        figures.rate_with_interval(metrics.pass_rate, metrics.interval),
+        rate,
         figures.seconds(metrics.seconds_median),
         figures.per_second(metrics.speed.tokens_per_second if metrics.speed else None),
     )
@@ -97,9 +111,21 @@ def _model_lines(metrics: ModelMetrics, gate: GateResult | None) -> list[str]:
         lines.append(f"  tolerated: {metrics.tolerated} of the passed")
     if metrics.extra_attempts:
         lines.append(f"  attempts beyond the first: {metrics.extra_attempts}")
+    lines += _host_lines(metrics)
     if gate is not None:
         lines += _wrapped("  gate: ", figures.gate_words(gate))
     return [*lines, ""]
+
+
+def _host_lines(metrics: ModelMetrics) -> Iterator[str]:
+    """What the rows of the table have no room for."""
+    for host in metrics.hosts.by_host if metrics.hosts else ():
+        if host.failed_attempts:
+            where = ascii_name(short(host.host), _HOST_LIMIT)
+            yield from _wrapped(f"  attempts failed at {where}: ", failed_attempts(host.failed_attempts))
+    for label, sentence in ((f"{_MIXED} mixed: ", mixed_sentence(metrics)), ("", aside_sentence(metrics))):
+        if sentence is not None:
+            yield from _wrapped(f"  {label}", as_text(sentence, lambda name: ascii_name(short(name), _HOST_LIMIT)))
 
 
 def categories(counts: Mapping[str, int]) -> str:
@@ -109,7 +135,7 @@ def categories(counts: Mapping[str, int]) -> str:
 
 def _wrapped(label: str, text: str) -> list[str]:
     indent = " " * min(len(label), 4)
-    return textwrap.wrap(visible(text), WIDTH, initial_indent=label, subsequent_indent=indent)
+    return textwrap.wrap(visible(text), WIDTH, initial_indent=label, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def _shortened(name: str, room: int) -> str:

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,11 @@ from typing import Any
 import pytest
 
 from plotbot.measure.accounting import Tally
+from plotbot.measure.hosts import FieldByHost, HostMetrics, Hosts
 from plotbot.measure.intervals import wilson_interval
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.plugin.html_pages import MOST_REPLIES, MOST_ROWS, CaseRow, HtmlPages
+from plotbot.plugin.html_pages import CaseRow, HtmlPages
+from plotbot.plugin.html_rows import MOST_REPLIES, MOST_ROWS
 from plotbot.report.names import page_name
 
 pytest_plugins = ["pytester"]
@@ -112,12 +115,41 @@ def _written(config: pytest.Config, *cases: tuple[pytest.TestReport, CaseRow], *
 
 
 def test_a_row_shows_title_category_seconds_speed_attempts_and_case(config: pytest.Config) -> None:
-    row = _row("test[a]", "failed", category="fenced", seconds=12.5, tokens_per_second=81.25, attempts=3)
+    row = _row("test[a]", "failed", category="fenced", seconds=12.5, tokens_per_second=81.25, attempts=3, host="a:1")
     page = _written(config, (_report("t[a]", "failed"), row), failed=1)
     names = [attrs["data-column-type"] for tag, attrs in page.tags if tag == "th"]
     assert names == ["result", "title", "category", "seconds", "speed", "attempts", "testId"]
     shown = [page.column(str(name))[0] for name in names]
     assert shown == ["Failed", "A headline", "fenced", "12.50", "81.2", "3", "test[a]"]
+
+
+def test_a_row_names_its_host_where_the_run_has_several(config: pytest.Config) -> None:
+    hosts = ["one:1234", HOSTILE, ""]
+    page = _written(config, *((_report(f"t[{host}]"), _row(host=host)) for host in hosts), passed=3)
+    names = [attrs["data-column-type"] for tag, attrs in page.tags if tag == "th"]
+    assert names == ["result", "title", "category", "host", "seconds", "speed", "attempts", "testId"]
+    cells = page.column("host")
+    assert (cells[0], cells[2]) == ("one:1234", "-")
+    assert "&lt;img src=x onerror=alert(1)&gt;" in cells[1]
+
+
+def test_two_models_at_one_host_each_are_a_run_with_several_hosts(config: pytest.Config) -> None:
+    pages = HtmlPages(config, config.rootpath / "reports")
+    for model in "ab":
+        pages.add(_report(f"t[{model}]"), model, _row(host=f"{model}:1"))
+    shown = [_Page(path).column("host") for path in pages.finish([_metrics("a"), _metrics("b")], {})]
+    assert shown == [["a:1"], ["b:1"]]
+
+
+def test_the_head_of_a_mixed_rate_says_so_and_takes_it_apart(config: pytest.Config) -> None:
+    field = FieldByHost("quantization", {"one:1": ("Q4",), "two:1": (HOSTILE,)})
+    half = Tally("m", 1, 1), 0.5, wilson_interval(1, 2)
+    by_host = tuple(HostMetrics(name, 2, 0.5, *half, 1.0, 1.0, None, {}) for name in ("one:1", "two:1"))
+    metrics = replace(_metrics("m", passed=2, failed=2), hosts=Hosts(by_host, (field,)))
+    (path,) = HtmlPages(config, config.rootpath / "reports").finish([metrics], {})
+    source = _Page(path).source
+    assert "<p>mixed: its hosts did not serve the same model: quantization Q4 at one:1, &lt;img src=x" in source
+    assert "Apart: one:1 50.0% [9-91] and two:1 50.0% [9-91].</p>" in source
 
 
 def test_an_expanded_row_shows_why_with_the_output_and_the_reply(config: pytest.Config) -> None:
@@ -247,7 +279,7 @@ def test_a_long_reply_is_cut_and_says_how_much_is_missing(config: pytest.Config)
 def test_the_texts_of_a_page_have_a_budget_that_dropped_replies_do_not_use_up(
     config: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plotbot.plugin.html_pages._PAGE", 400 * MOST_REPLIES)
+    monkeypatch.setattr("plotbot.plugin.html_rows._PAGE", 400 * MOST_REPLIES)
     passed = [(_report(f"t[{n}]"), _row(reply="x" * 300)) for n in range(900)]
     failed = [(_report(f"f[{n}]"), _row(outcome="failed", reply="z" * 60_000)) for n in range(6)]
     page = _written(config, *passed, *failed)

@@ -177,7 +177,7 @@ async function answerCard(entry) {
   const exchange = payload.exchange;
   return [
     el("h3", {}, name(answerLabel(entry))),
-    verdictLine(entry, item),
+    verdictLine(entry, item, exchange),
     messagePart(item),
     ...said(exchange, item),
     faultList("Violations of the schema", item.violations, item.violation_count, 0),
@@ -196,7 +196,7 @@ function messagePart(item) {
   return item.violation_count || item.finding_count ? details("What the test said", message) : message;
 }
 
-function verdictLine(entry, item) {
+function verdictLine(entry, item, exchange) {
   const outcome = outcomeOf(entry);
   const notes = [
     item.tolerated && "tolerated by name",
@@ -209,7 +209,15 @@ function verdictLine(entry, item) {
     el("strong", { class: outcome }, `${OUTCOMES[outcome].sign} ${OUTCOMES[outcome].words}`),
     categoryOf(entry) === OUTCOMES[outcome].words ? null : el("span", {}, " · ", name(categoryOf(entry))),
     notes.length ? el("span", { class: "quiet" }, ` · ${notes.join(" · ")}`) : null,
+    hostNote(exchange),
   );
+}
+
+// Which host it was, where there were several to choose from.
+function hostNote(exchange) {
+  if (!severalHosts || !exchange || !exchange.host) return null;
+  const verb = exchange.fault ? "last asked at" : "answered by";
+  return el("span", { class: "quiet" }, ` · ${verb} `, name(exchange.host, "plain"));
 }
 
 // The parts of a cut text, with a note for what was left out between and after them.

@@ -46,6 +46,8 @@ const formatsDiffer = differs(1);
 const promptsDiffer = differs(2);
 const repeatsDiffer = entries.repeat.some((repeat) => repeat > 1);
 
+const severalHosts = index.contenders.some((one) => one.hosts.length);
+
 // What tells a column from its neighbours of the same model; empty where nothing does.
 function columnDetails(column) {
   const [contender, format, prompt] = index.columns[column];

@@ -14,16 +14,20 @@ from typing import Any
 
 from plotbot.measure.accounting import total_tally
 from plotbot.measure.gate import GateResult
-from plotbot.measure.metrics import ModelMetrics, speed_of
+from plotbot.measure.hosts import HostMetrics
+from plotbot.measure.metrics import ModelMetrics
+from plotbot.measure.speed import speed_of
 from plotbot.records import Exchange
 from plotbot.report import figures
+from plotbot.report.hosts import aside_sentence
 from plotbot.report.page import words
 from plotbot.report.page.entries import Entry, Matrix, build_matrix
 from plotbot.report.page.packing import Chunks, Texts, ascii_json
 from plotbot.report.page.payloads import payload
 from plotbot.report.page.runs import PageRun
+from plotbot.report.sentences import LONGEST_NAME
 
-SCRIPTS = ("dom", "data", "overview", "violations", "filters", "matrix", "marks", "case", "course", "start")
+SCRIPTS = ("dom", "data", "overview", "hosts", "violations", "filters", "matrix", "marks", "case", "course", "start")
 _LONGEST_TITLE, _LONGEST_FACT = 300, 20_000
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
@@ -139,6 +143,7 @@ def _words(matrix: Matrix, contenders: Sequence[words.Contender], packing: _Pack
         "best": words.which_is_best(contenders, _same_titles(matrix)),
         "fails": words.what_fails_most(contenders, broken),
         "missing": words.what_is_missing(contenders, unjudged),
+        "mixed": words.what_is_mixed(contenders),
         "gates": words.gate_sentences(contenders),
         "accounting": figures.accounting_line(total_tally(one.metrics.tally for one in contenders)),
     }
@@ -171,12 +176,10 @@ def _fact(value: object) -> str:
 def _contender(one: words.Contender) -> dict[str, Any]:
     metrics, tally = one.metrics, one.metrics.tally
     return {
-        "model": metrics.model[: words.LONGEST_NAME],
-        "run": one.run[: words.LONGEST_NAME],
-        "rate": metrics.pass_rate,
-        "rate_words": figures.percent(metrics.pass_rate),
-        "interval": None if metrics.interval is None else [metrics.interval.low, metrics.interval.high],
-        "interval_words": "" if metrics.interval is None else "–".join(words.bounds(metrics.interval)),
+        "model": metrics.model[:LONGEST_NAME],
+        "run": one.run[:LONGEST_NAME],
+        **_rate(metrics),
+        "mixed": metrics.mixed,
         "counts": [tally.planned, tally.passed, tally.failed, tally.error, tally.skipped, tally.not_run],
         "failures": dict(metrics.failures),
         "errors": dict(metrics.errors),
@@ -186,6 +189,30 @@ def _contender(one: words.Contender) -> dict[str, Any]:
         "extra_attempts": metrics.extra_attempts,
         "tokens": [metrics.prompt_tokens, metrics.completion_tokens],
         "gate": None if one.gate is None else [one.gate.verdict, one.gate.threshold],
+        "hosts": [_host(host) for host in metrics.hosts.by_host] if metrics.hosts else [],
+        "asides": aside_sentence(metrics) or [],
+    }
+
+
+def _host(host: HostMetrics) -> dict[str, Any]:
+    return {
+        "host": host.host[:LONGEST_NAME],
+        **_rate(host),
+        "answered": host.answered,
+        "share_words": figures.percent(host.share),
+        "counts": [host.tally.passed, host.tally.failed],
+        "seconds": [figures.seconds(host.seconds_median), figures.seconds(host.seconds_p95)],
+        "speed": figures.per_second(host.speed.tokens_per_second if host.speed else None),
+        "failed_attempts": dict(host.failed_attempts),
+    }
+
+
+def _rate(one: ModelMetrics | HostMetrics) -> dict[str, Any]:
+    return {
+        "rate": one.pass_rate,
+        "rate_words": figures.percent(one.pass_rate),
+        "interval": None if one.interval is None else [one.interval.low, one.interval.high],
+        "interval_words": "" if one.interval is None else "–".join(words.bounds(one.interval)),
     }
 
 

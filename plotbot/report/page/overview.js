@@ -16,12 +16,13 @@ function card(question, sentences, className) {
 }
 
 function drawWords() {
-  const { best, fails, missing, gates } = index.words;
+  const { best, fails, missing, mixed, gates } = index.words;
   const one = index.contenders.length === 1;
   byId("short").append(
     card(one ? "How good is the model?" : "Which model is best?", best),
     card("What fails most?", fails),
   );
+  if (mixed.length) byId("short").append(card("Is it one model?", mixed, "alert mixed"));
   if (missing.length) byId("short").append(card("What is missing?", missing, "alert"));
   if (gates.length)
     byId("short").append(card(gates.length === 1 ? "Does the gate hold?" : "Do the gates hold?", gates));
@@ -47,6 +48,16 @@ function ratePlot(one) {
   return plot;
 }
 
+function plotCell(one) {
+  const range = one.rate === null ? "nothing rated" : `${one.interval_words} %`;
+  return el("td", { class: "plot" }, ratePlot(one), el("span", { class: "quiet small range" }, range));
+}
+
+// A rate over hosts that served different models is nobody's.
+function mixedTag(one) {
+  return one.mixed ? el("span", { class: "tag", title: "Its hosts served different models" }, "mixed") : null;
+}
+
 function drawModels() {
   const gates = index.contenders.some((one) => one.gate);
   const heads = ["model", "pass rate", "95 % interval, from 0 to 100 %", ...COUNTS, ...(gates ? ["gate"] : [])];
@@ -67,13 +78,8 @@ function drawModels() {
         name(one.model),
         one.run ? el("span", { class: "quiet small" }, " run ", name(one.run)) : null,
       ),
-      el("td", { class: "figure strong", "data-label": "pass rate" }, one.rate_words),
-      el(
-        "td",
-        { class: "plot" },
-        ratePlot(one),
-        el("span", { class: "quiet small range" }, one.rate === null ? "nothing rated" : `${one.interval_words} %`),
-      ),
+      el("td", { class: "figure strong", "data-label": "pass rate" }, one.rate_words, mixedTag(one)),
+      plotCell(one),
       one.counts.map((count, column) =>
         el("td", { class: `figure ${count ? "" : "zero"}`, "data-label": COUNTS[column] }, number(count)),
       ),

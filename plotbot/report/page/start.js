@@ -3,6 +3,7 @@
 drawHeadline();
 drawWords();
 drawModels();
+drawHosts();
 drawFailures();
 drawSpeed();
 drawViolations();

@@ -1,8 +1,4 @@
-"""The page's answers in words: which model is best, what fails most, what is missing.
-
-A sentence is a list of parts: plain text of our own, and `{"name": …}` for what comes from outside, so that the page
-can set each name apart, whatever its letters do.
-"""
+"""The page's answers in words: which model is best, what fails most, what is missing."""
 
 from __future__ import annotations
 
@@ -17,11 +13,9 @@ from plotbot.measure.intervals import Interval
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.report import figures
 from plotbot.report.cures import CURES
+from plotbot.report.hosts import apart_sentence, mixed_sentence
 from plotbot.report.page.violations import Place
-
-LONGEST_NAME = 200
-Part = str | dict[str, str]
-Sentence = list[Part]
+from plotbot.report.sentences import Sentence, listed, name
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +28,8 @@ class Contender:
 
     @property
     def named(self) -> Sentence:
-        name: Sentence = [_name(self.metrics.model)]
-        return [*name, " in run ", _name(self.run)] if self.run else name
+        model = name(self.metrics.model)
+        return [model, " in run ", name(self.run)] if self.run else [model]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +53,12 @@ def which_is_best(contenders: Sequence[Contender], same_titles: bool = True) -> 
     sentences = [_alone(rated[0])] if len(contenders) == 1 else _compared(rated)
     unrated = [one.named for one in contenders if one.metrics.pass_rate is None]
     if unrated:
-        sentences.append(["Nothing could be rated of ", *_listed(unrated), "."])
+        sentences.append(["Nothing could be rated of ", *listed(unrated), "."])
     if len(rated) > 1 and not same_titles:
         sentences.append(["They were not rated on the same titles: a part of the difference may be the titles'."])
+    mixed = [one.named for one in contenders if one.metrics.mixed]
+    if mixed:
+        sentences.append(["Mixed rates, of hosts that did not serve the same model: ", *listed(mixed), "."])
     return [*sentences, *_fastest(contenders)]
 
 
@@ -73,7 +70,7 @@ def what_fails_most(contenders: Sequence[Contender], places: Counter[Place]) -> 
     if places:
         (field, keyword), count = min(places.items(), key=lambda pair: (-pair[1], pair[0]))
         answers = "1 answer" if count == 1 else f"{count:,} answers"
-        sentences.append(["Of the schema, ", _name(field), " breaks ", _name(keyword), f" most often: in {answers}."])
+        sentences.append(["Of the schema, ", name(field), " breaks ", name(keyword), f" most often: in {answers}."])
     if errors:
         sentences.append([*_most(errors, "error"), " Errors are the server's and do not count against a model."])
     return sentences
@@ -89,13 +86,21 @@ def what_is_missing(contenders: Sequence[Contender], unjudged: int = 0) -> list[
             for one in contenders
             if one.metrics.tally.not_run
         ]
-        sentences.append(
-            [f"{total.not_run:,} of {total.planned:,} planned cases were not run: ", *_listed(behind), "."]
-        )
+        sentences.append([f"{total.not_run:,} of {total.planned:,} planned cases were not run: ", *listed(behind), "."])
         sentences.append(["Resume the run: finished work is not asked again."])
     if unjudged:
         sentences.append([f"{unjudged:,} of them have an answer that no test has judged."])
     return sentences
+
+
+def what_is_mixed(contenders: Iterable[Contender]) -> list[Sentence]:
+    """Whose hosts served different models, in what they differ, and how good each was; nothing where none did."""
+    found = ((one, mixed_sentence(one.metrics)) for one in contenders)
+    return [
+        [*one.named, ": ", *sentence, " ", *apart_sentence(one.metrics)]
+        for one, sentence in found
+        if sentence is not None
+    ]
 
 
 def gate_sentences(contenders: Iterable[Contender]) -> list[Sentence]:
@@ -131,7 +136,7 @@ def _compared(rated: Sequence[_Rated]) -> list[Sentence]:
     rivals = [one for one in others if one.interval.high >= best.interval.low]
     beaten = [one for one in others if one.interval.high < best.interval.low]
     shared = [one for one in others if one.rate == best.rate]
-    leaders = _listed([one.named for one in (best, *shared)])
+    leaders = listed([one.named for one in (best, *shared)])
     verb = "share the highest pass rate" if shared else "has the highest pass rate"
     sentences: list[Sentence] = [[*leaders, f" {verb}, {figures.percent(best.rate)} ({_bounds(best.interval)})."]]
     if rivals:
@@ -142,13 +147,13 @@ def _compared(rated: Sequence[_Rated]) -> list[Sentence]:
 
 
 def _unsettled(best: _Rated, rivals: Sequence[_Rated]) -> Sentence:
-    names = _listed([one.named for one in rivals])
+    names = listed([one.named for one in rivals])
     runs = "these runs" if best.contender.run else "this run"
     return ["Whether ", *best.named, " is better than ", *names, f" is not settled by {runs}: the intervals overlap."]
 
 
 def _settled(beaten: Sequence[_Rated]) -> Sentence:
-    names = _listed([one.named for one in beaten])
+    names = listed([one.named for one in beaten])
     return ["It is better than ", *names, ", and the difference is real: the intervals do not overlap."]
 
 
@@ -174,7 +179,7 @@ def _most(counts: Counter[str], of: str) -> Sentence:
     category, count = min(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     cure = CURES.get(category, "")
     total = counts.total()
-    return [_name(category), f": {count:,} of {total:,} {of}{'' if total == 1 else 's'}. {cure}".rstrip()]
+    return [name(category), f": {count:,} of {total:,} {of}{'' if total == 1 else 's'}. {cure}".rstrip()]
 
 
 def _sum(many: Iterable[Mapping[str, int]]) -> Counter[str]:
@@ -182,15 +187,3 @@ def _sum(many: Iterable[Mapping[str, int]]) -> Counter[str]:
     for counts in many:
         total.update(counts)
     return total
-
-
-def _name(text: str) -> Part:
-    return {"name": text[:LONGEST_NAME]}
-
-
-def _listed(names: Sequence[Sentence]) -> Sentence:
-    """`a`, `a and b`, `a, b and c`."""
-    joined: Sentence = list(names[0])
-    for position, name in enumerate(names[1:], start=2):
-        joined += [" and " if position == len(names) else ", ", *name]
-    return joined

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ class MadeRun:
     models: Sequence[tuple[str, float]]
     repeats: int = 1
     stop_after: int | None = None
+    hosts: Sequence[Mapping[str, Any]] = ({"host": "127.0.0.1:1234"},)
     name: str = "20261122-160414-4113"
     chance: random.Random = field(default_factory=lambda: random.Random(7))
     cases: dict[str, Case] = field(default_factory=dict)
@@ -70,20 +71,25 @@ class MadeRun:
     def _exchange(self, case: Case, good: float, speed: int) -> Exchange:
         seconds = round(self.chance.lognormvariate(0.2 * speed, 0.35), 3)
         at = "2026-11-22T16:04:17.640+00:00"
+        served = {"server": "lmstudio", "model": case.model, "quantization": "Q4_K_M", "slots": 4}
+        host, served = self._host(served)
         facts: dict[str, Any] = {
             "params": {"temperature": 0.8, "top_p": 0.95, "max_tokens": 1024, "seed": case.seed},
-            "fingerprint": {"server": "lmstudio", "model": case.model, "quantization": "Q4_K_M", "slots": 4},
+            "fingerprint": served,
         }
         if self.chance.random() < 0.01:
             fault = Fault("timeout", "no whole answer within 90 s: raise REQUEST_TIMEOUT")
-            attempts = tuple(Attempt(at, 90.0, None, fault, "127.0.0.1:1234") for _ in range(3))
+            attempts = tuple(Attempt(at, 90.0, None, fault, host) for _ in range(3))
             return Exchange(case.id, case.model, at, 90.0, attempts, fault=fault, **facts)
         content = said(case.title.text, self.chance, None if self.chance.random() < good else self._fault())
         tokens = len(content) // 4
         reply = Reply(content, "", "stop", case.model, 296, tokens, round(tokens / seconds * 1.1, 2))
-        return Exchange(
-            case.id, case.model, at, seconds, (Attempt(at, seconds, 200, None, "127.0.0.1:1234"),), reply, **facts
-        )
+        return Exchange(case.id, case.model, at, seconds, (Attempt(at, seconds, 200, None, host),), reply, **facts)
+
+    def _host(self, served: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+        """The host whose turn it is, and what it serves."""
+        told = {**served, **self.hosts[len(self.items) % len(self.hosts)]}
+        return told.pop("host"), told
 
     def _fault(self) -> str:
         return self.chance.choices(FAULTS, weights=(9, 7, 6, 4, 14, 5, 2, 2, 1, 3))[0]

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from plotbot.records import Attempt, Case, Exchange, ItemResult, PlannedItem, Reply, RunRecords, Title
+from plotbot.records import Attempt, Case, Exchange, Fault, ItemResult, PlannedItem, Reply, RunRecords, Title
+
+AT = "2026-01-01T00:00:00Z"
 
 
 @pytest.fixture
@@ -45,7 +47,23 @@ def _result(item: PlannedItem, row: Mapping[str, Any]) -> ItemResult:
     )
 
 
-def _exchange(case: str, seconds: float = 1.0, attempts: int = 1, **reply: Any) -> Exchange:
-    tries = tuple(Attempt("2026-01-01T00:00:00Z", seconds) for _ in range(attempts))
-    answer = None if reply.pop("faulty", False) else Reply(**{"content": "[]", **reply})
-    return Exchange(case, "m", "2026-01-01T00:00:00Z", seconds, tries, reply=answer)
+def _exchange(
+    case: str,
+    seconds: float = 1.0,
+    attempts: int = 1,
+    hosts: Sequence[str] = (),
+    fingerprint: Mapping[str, Any] | None = None,
+    category: str = "unreachable",
+    **reply: Any,
+) -> Exchange:
+    """*hosts* were asked in this order, and all but the last did not answer; *faulty*: nor did the last."""
+    faulty = reply.pop("faulty", False)
+    fault = Fault(category, "no answer")
+    names = hosts or [""] * attempts
+    failed = len(names) - (not faulty)
+    tries = tuple(
+        Attempt(AT, seconds, fault=fault if hosts and number < failed else None, host=host)
+        for number, host in enumerate(names)
+    )
+    answer = None if faulty else Reply(**{"content": "[]", **reply})
+    return Exchange(case, "m", AT, seconds, tries, reply=answer, fingerprint=fingerprint or {})

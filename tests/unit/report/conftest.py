@@ -7,7 +7,8 @@ import pytest
 
 from plotbot.measure.accounting import Tally
 from plotbot.measure.intervals import wilson_interval
-from plotbot.measure.metrics import ModelMetrics, Speed
+from plotbot.measure.metrics import ModelMetrics
+from plotbot.measure.speed import Speed
 from plotbot.records import Case, ItemResult, PlannedItem, RunRecords, Title
 
 

@@ -32,6 +32,14 @@ def test_without_an_exchange_the_items_own_seconds_are_shown() -> None:
     assert (row.seconds, row.attempts, row.reply, row.message) == (0.25, 0, None, "crashed")
 
 
+@pytest.mark.parametrize(
+    ("hosts", "host"), [(("one:1", "two:1"), "two:1"), (("two:1", "one:1"), "one:1"), (("",), ""), ((), "")]
+)
+def test_the_host_is_the_one_that_was_asked_last(hosts: tuple[str, ...], host: str) -> None:
+    attempts = tuple(dataclasses.replace(ATTEMPT, host=name) for name in hosts)
+    assert case_row(CASE, RESULT, dataclasses.replace(EXCHANGE, attempts=attempts)).host == host
+
+
 def test_a_tolerated_category_says_so() -> None:
     assert case_row(CASE, dataclasses.replace(RESULT, category="fenced", tolerated=True), None).category == (
         "fenced (tolerated)"

@@ -8,6 +8,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -20,12 +21,12 @@ from plotbot.report.page.packing import FULL, SHORT, Chunks, Texts, pieces
 from plotbot.report.page.violations import field_of
 from plotbot.report.page.words import (
     Contender,
-    Sentence,
     gate_sentences,
     what_fails_most,
     what_is_missing,
     which_is_best,
 )
+from plotbot.report.sentences import Sentence
 
 MADE_AT = "2026-11-22 16:30 UTC"
 HEADLINE = "A goose is elected"
@@ -139,6 +140,27 @@ def test_of_two_exchanges_for_one_case_the_last_counts() -> None:
     asked_twice = [make_exchange("case1", "first"), make_exchange("case1", "second")]
     run = make_run([make_case(1)], {"case1": ("passed", "ok")}, asked_twice)
     assert payload_of(page_data([run], MADE_AT), "case1")["exchange"]["content"]["parts"] == [[0, "second"]]
+
+
+def test_the_index_and_the_payload_say_which_host_answered() -> None:
+    cases = [make_case(number) for number in (1, 2)]
+    hosts = {"case1": ("dead:1", "a:1"), "case2": ("b:1",)}
+    fault = Fault("unreachable", "gone")
+    exchanges = {
+        case: replace(
+            make_exchange(case),
+            attempts=tuple(Attempt("at", 1.0, fault=fault if name == "dead:1" else None, host=name) for name in names),
+        )
+        for case, names in hosts.items()
+    }
+    bare = make_run(cases, {"case1": ("passed", "ok"), "case2": ("failed", "schema")}).records
+    records = replace(bare, exchanges=exchanges)
+    data = page_data([PageRun(records, measure_run(records), exchanges.values(), conversation)], MADE_AT)
+    told_hosts = data.index["contenders"][0]["hosts"]
+    assert [(one["host"], one["rate_words"], one["answered"], one["failed_attempts"]) for one in told_hosts] == [
+        ("a:1", "100.0%", 1, {}), ("b:1", "0.0%", 1, {}), ("dead:1", "-", 0, {"unreachable": 1}),
+    ]  # fmt: skip
+    assert [payload_of(data, case)["exchange"]["host"] for case in hosts] == ["a:1", "b:1"]
 
 
 def test_a_case_that_was_never_asked_still_has_its_prompt_and_a_place() -> None:

@@ -1,0 +1,148 @@
+"""What each host did, where a model was asked at several, and whether they served the same model."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from plotbot.measure.accounting import Tally, tally_of
+from plotbot.measure.intervals import Interval, clustered_interval
+from plotbot.measure.repeats import counts_by_title
+from plotbot.measure.speed import Speed, nearest_rank, typical_speed
+from plotbot.records import Exchange, PlannedItem, RunRecords
+
+UNKNOWN_HOST = "(unknown host)"
+"""Stands for the hosts of attempts that name none, as journals of earlier versions have them."""
+NOT_THE_MODEL = frozenset({"slots", "server", "server_version", "engine"})
+"""Fields of a fingerprint that say how and by what a model is served, not which one it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class HostMetrics:
+    """One host's part in a model's answers.
+
+    `answered` is the number of cases whose reply it gave, `share` their part of all of the model's. `tally`,
+    `pass_rate` and `interval` are of the items whose case it answered. Seconds and speed are as in `ModelMetrics`.
+    `failed_attempts` counts the requests that failed here by the category of their fault, the most frequent first,
+    whatever host answered in the end.
+    """
+
+    host: str
+    answered: int
+    share: float | None
+    tally: Tally
+    pass_rate: float | None
+    interval: Interval | None
+    seconds_median: float | None
+    seconds_p95: float | None
+    speed: Speed | None
+    failed_attempts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class FieldByHost:
+    """A field of the fingerprint that differs: its values by host, as texts; none where a host did not tell it."""
+
+    field: str
+    values: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Hosts:
+    """The hosts that a model was asked at, two or more, sorted by name.
+
+    `differences` are fields that say which model was served, `asides` those that say how and by what.
+    """
+
+    by_host: tuple[HostMetrics, ...]
+    differences: tuple[FieldByHost, ...] = ()
+    asides: tuple[FieldByHost, ...] = ()
+
+    @property
+    def mixed(self) -> bool:
+        """Whether the model's pass rate is one of several models in truth."""
+        return bool(self.differences)
+
+
+@dataclass(slots=True)
+class _Seen:
+    """What a host has been seen to do."""
+
+    replies: list[Exchange] = field(default_factory=list)
+    failed: Counter[str] = field(default_factory=Counter)
+    items: list[PlannedItem] = field(default_factory=list)
+    told: dict[str, dict[str, None]] = field(default_factory=dict)
+
+    def take_reply(self, exchange: Exchange) -> None:
+        self.replies.append(exchange)
+        for name, value in exchange.fingerprint.items():
+            if isinstance(value, str | int | float):
+                self.told.setdefault(name, {})[str(value)] = None
+
+
+def last_host(exchange: Exchange) -> str:
+    """The host that answered; of a fault the one that was asked last. Empty where the record does not say."""
+    return exchange.attempts[-1].host if exchange.attempts else ""
+
+
+def measure_hosts(
+    model: str, items: Sequence[PlannedItem], exchanges: Sequence[Exchange], records: RunRecords
+) -> Hosts | None:
+    """The hosts that *exchanges*, those of a model's *items*, name; None where they name fewer than two."""
+    names = {attempt.host for exchange in exchanges for attempt in exchange.attempts}
+    if len(names - {""}) < 2:
+        return None
+    seen = _seen(items, exchanges)
+    answered = sum(len(one.replies) for one in seen.values())
+    ordered = {host: seen[host] for host in sorted(seen, key=lambda host: (host == UNKNOWN_HOST, host))}
+    fields = list(_differing({host: one.told for host, one in ordered.items() if one.replies}))
+    return Hosts(
+        by_host=tuple(_host(host, model, one, answered, records) for host, one in ordered.items()),
+        differences=tuple(one for one in fields if one.field not in NOT_THE_MODEL),
+        asides=tuple(one for one in fields if one.field in NOT_THE_MODEL),
+    )
+
+
+def _seen(items: Iterable[PlannedItem], exchanges: Iterable[Exchange]) -> Mapping[str, _Seen]:
+    seen: defaultdict[str, _Seen] = defaultdict(_Seen)
+    answered_by: dict[str, _Seen] = {}
+    for exchange in exchanges:
+        for attempt in exchange.attempts:
+            host = seen[attempt.host or UNKNOWN_HOST]
+            if attempt.fault is not None:
+                host.failed[attempt.fault.category] += 1
+        if exchange.reply is not None:
+            answered_by[exchange.case] = seen[last_host(exchange) or UNKNOWN_HOST]
+            answered_by[exchange.case].take_reply(exchange)
+    for planned in items:
+        if planned.case in answered_by:
+            answered_by[planned.case].items.append(planned)
+    return seen
+
+
+def _host(host: str, model: str, seen: _Seen, answered: int, records: RunRecords) -> HostMetrics:
+    tally = tally_of(model, seen.items, records)
+    seconds = [exchange.seconds for exchange in seen.replies]
+    return HostMetrics(
+        host=host,
+        answered=len(seen.replies),
+        share=len(seen.replies) / answered if answered else None,
+        tally=tally,
+        pass_rate=tally.passed / tally.rated if tally.rated else None,
+        interval=clustered_interval(counts_by_title(seen.items, records)),
+        seconds_median=median(seconds) if seconds else None,
+        seconds_p95=nearest_rank(seconds, 0.95),
+        speed=typical_speed(seen.replies),
+        failed_attempts=dict(sorted(seen.failed.items(), key=lambda pair: (-pair[1], pair[0]))),
+    )
+
+
+def _differing(told: Mapping[str, Mapping[str, Iterable[str]]]) -> Iterator[FieldByHost]:
+    """The fields that are not the same, once and everywhere; *told* is by host and field."""
+    for name in dict.fromkeys(name for fields in told.values() for name in fields):
+        values = {host: tuple(fields.get(name, ())) for host, fields in told.items()}
+        # A host whose own value changed in the course of the run is as much of a mix as two hosts.
+        if len(set(values.values())) > 1 or any(len(some) > 1 for some in values.values()):
+            yield FieldByHost(name, values)

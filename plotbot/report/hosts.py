@@ -1,0 +1,89 @@
+"""What several hosts of one model come to, in words that are the same in the terminal, in Markdown and in pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from plotbot.measure.hosts import FieldByHost, HostMetrics
+from plotbot.measure.metrics import ModelMetrics
+from plotbot.report import figures
+from plotbot.report.sentences import Sentence, listed, name
+from plotbot.safe import one_line
+
+_MOST_NAMED = 6
+_LONGEST = 40
+
+
+def mixed_sentence(metrics: ModelMetrics) -> Sentence | None:
+    """In what the hosts did not serve the same model; None where they did, or where there was one only."""
+    if metrics.hosts is None or not metrics.hosts.mixed:
+        return None
+    rate = figures.percent(metrics.pass_rate)
+    fields = _fields(metrics.hosts.differences)
+    return ["its hosts did not serve the same model: ", *fields, f". The pass rate {rate} is a mix of theirs."]
+
+
+def apart_sentence(metrics: ModelMetrics) -> Sentence:
+    """How good each host was, for where no table tells it; empty where nothing was rated of any."""
+    rated = [one for one in metrics.hosts.by_host if one.pass_rate is not None] if metrics.hosts else []
+    rates = [[name(short(one.host)), f" {figures.rate_with_interval(one.pass_rate, one.interval)}"] for one in rated]
+    return ["Apart: ", *_some(rates), "."] if rates else []
+
+
+def aside_sentence(metrics: ModelMetrics) -> Sentence | None:
+    """In what else the hosts differ, which makes no other model; None where they do not."""
+    if metrics.hosts is None or not metrics.hosts.asides:
+        return None
+    return [
+        "its hosts also differ in: " if metrics.mixed else "its hosts differ in: ",
+        *_fields(metrics.hosts.asides),
+        ".",
+    ]
+
+
+def short(text: str) -> str:
+    """A name in at most 40 characters, both ends of it: what tells two hosts apart is often the port."""
+    return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 18]}...{text[-15:]}"
+
+
+def failed_attempts(counts: Mapping[str, int]) -> str:
+    """`unreachable 3, timeout 1`, or a hyphen."""
+    return ", ".join(f"{one_line(category, 40)} {count}" for category, count in counts.items()) or figures.NONE
+
+
+def answered(host: HostMetrics) -> str:
+    """`120 (60.0%)`: the cases whose reply it gave, and their share."""
+    return f"{host.answered} ({figures.percent(host.share)})"
+
+
+def ascii_name(text: str, limit: int) -> str:
+    """A name on one line in ASCII, other letters as escapes: it is as wide as it is long, and looks like no other."""
+    return one_line(text[: limit * 4].encode("ascii", "backslashreplace").decode("ascii"), limit)
+
+
+def _fields(fields: Sequence[FieldByHost]) -> Sentence:
+    """`quantization Q4_K_M at a and b, Q8_0 at c; slots 4 at a, not told at b`."""
+    parts: Sentence = []
+    for one in fields:
+        parts += ["; " if parts else "", name(one.field), " ", *_values(one)]
+    return parts
+
+
+def _values(one: FieldByHost) -> Sentence:
+    hosts: dict[tuple[str, ...], list[Sentence]] = {}
+    for host, values in one.values.items():
+        hosts.setdefault(values, []).append([name(short(host))])
+    parts: Sentence = []
+    for values, where in hosts.items():
+        parts += [", " if parts else "", *_value(values), " at ", *_some(where)]
+    return parts
+
+
+def _value(values: Sequence[str]) -> Sentence:
+    return _some([[name(value)] for value in values]) if values else ["not told"]
+
+
+def _some(names: Sequence[Sentence]) -> Sentence:
+    """The first few of them, and how many more there are."""
+    more = len(names) - _MOST_NAMED
+    return listed([*names[:_MOST_NAMED], [f"{more} more"]] if more > 0 else names)
