@@ -14,7 +14,7 @@ from typing import Any
 from plotbot.commands.project import add_settings_arguments, project_settings
 from plotbot.commands.report import Measured, measured_run, short_path, write_reports
 from plotbot.commands.run_choice import complain
-from plotbot.commands.shards import Shard, as_shard, missing_parts, refuse_strangers
+from plotbot.commands.shards import Shard, as_shard, refuse_strangers
 from plotbot.errors import InputError
 from plotbot.judge import kept_values
 from plotbot.keep.disk import Disk
@@ -22,6 +22,7 @@ from plotbot.keep.merging import write_merged
 from plotbot.keep.refolding import fold_as_set, fold_run
 from plotbot.keep.run_folder import RunFolder, check_writable, find_run, new_run_id
 from plotbot.keep.run_reading import RunOnDisk, is_running, read_run
+from plotbot.measure.accounting import missing_parts
 from plotbot.measure.exit_status import RunEnd, exit_status
 from plotbot.plan.joining import Joined, Part, join
 from plotbot.records import ItemResult
@@ -159,7 +160,6 @@ def _fold(folder: RunFolder, settings: Settings, disk: Disk) -> Mapping[str, str
 
 
 def _write_summary(measured: Measured, shards: Sequence[Shard], unfolded: Mapping[str, str], disk: Disk) -> int:
-    missing = missing_parts(shards)
     wrong_models = [word for shard in shards for word in _wrong_models(shard.run)]
     tallies = [one.tally for one in measured.metrics]
     status = exit_status(
@@ -167,14 +167,13 @@ def _write_summary(measured: Measured, shards: Sequence[Shard], unfolded: Mappin
             planned=len(measured.run.items),
             errors=sum(tally.error for tally in tallies) + len(unfolded) + len(wrong_models),
             # How many cases a missing part has is not known, only that there are some.
-            not_run=sum(tally.not_run for tally in tallies) + len(missing),
+            not_run=sum(tally.not_run for tally in tallies) + len(missing_parts(measured.records.header)),
             failures={tally.model: tally.failed for tally in tallies},
             gates=measured.gates,
         )
     )
     summary = summarise(measured.records, measured.metrics, measured.gates, status)
     summary |= {"unfolded": dict(unfolded), "wrong_models": wrong_models}
-    summary["complete"] = summary["complete"] and not missing
     folder = measured.run.folder
     folder.write_json(folder.summary, summary, disk)
     return status
@@ -197,7 +196,7 @@ def _tell(measured: Measured, shards: Sequence[Shard], pages: Sequence[Path], se
         "reports": ", ".join(short_path(page, settings) for page in pages),
     }
     print("\n".join(summary_lines(measured.metrics, measured.gates, paths)))
-    if missing := missing_parts(shards):
-        named = ", ".join(f"{number}/{shards[0].of}" for number in missing[:_MOST_NAMED])
+    if missing := missing_parts(measured.records.header):
+        named = ", ".join(missing[:_MOST_NAMED])
         more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""
         complain(f"incomplete: missing {named}{more}; merge the runs again when there is a run of it")

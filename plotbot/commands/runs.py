@@ -13,7 +13,7 @@ from plotbot.errors import InputError
 from plotbot.keep.disk import Disk
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import is_running, read_run
-from plotbot.measure.accounting import items_by_model, tally_of, total_tally
+from plotbot.measure.accounting import items_by_model, missing_parts, tally_of, total_tally
 from plotbot.safe import one_line
 
 _WIDTH = 100
@@ -56,7 +56,8 @@ def line_of(folder: RunFolder, disk: Disk) -> RunLine:
     try:
         summary = None if running else _own_summary(folder, disk)
         header, counts = _counted(folder, disk) if summary is None else (summary["header"], summary["total"])
-        state = _state(counts, running=running, ended=_has_ended(folder, counts, disk))
+        ended = _has_ended(folder, counts, disk)
+        state = _state(counts, running=running, ended=ended, whole=not missing_parts(header))
         models = ", ".join(map(str, header.get("models", ())))
         return RunLine(folder.run_id, state, counts, _local(header.get("started")), models)
     except (InputError, KeyError, TypeError, AttributeError):
@@ -101,10 +102,10 @@ def _counted(folder: RunFolder, disk: Disk) -> tuple[Mapping[str, Any], Mapping[
     return records.header, {box: getattr(total, box) for box in _BOXES}
 
 
-def _state(counts: Mapping[str, int], *, running: bool, ended: bool) -> str:
+def _state(counts: Mapping[str, int], *, running: bool, ended: bool, whole: bool) -> str:
     if running:
         return "running"
-    if counts["planned"] and not counts["error"] and not counts["not_run"]:
+    if whole and counts["planned"] and not counts["error"] and not counts["not_run"]:
         return "complete"
     return "incomplete" if ended else "dead"
 

@@ -83,11 +83,6 @@ def refuse_strangers(shards: Sequence[Shard], warn: Callable[[str], None]) -> No
             warn(f"runs {first.name} and {one.name}: {difference}; they are merged all the same")
 
 
-def missing_parts(shards: Sequence[Shard]) -> list[int]:
-    """The parts that nobody has given."""
-    return sorted(set(range(1, shards[0].of + 1)) - {shard.number for shard in shards})
-
-
 def _plan(run: RunOnDisk, parts: int) -> dict[str, Any]:
     header = run.header
     evals = [(one["files"], list(one["hashes"])) for one in header["evals"]]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from plotbot.records import Case, PlannedItem, RunRecords
 
@@ -43,6 +44,14 @@ def items_by_model(records: RunRecords) -> dict[str, list[PlannedItem]]:
         case = records.cases.get(planned.case)
         grouped.setdefault(UNKNOWN_MODEL if case is None else case.model, []).append(planned)
     return grouped
+
+
+def missing_parts(header: Mapping[str, Any]) -> tuple[str, ...]:
+    """The parts (`2/3`) that a merged run has not got; how many cases they have is not known. Empty for any other."""
+    merged = header.get("merged")
+    if not isinstance(merged, Mapping):
+        return ()
+    return tuple(f"{part}/{merged['of']}" for part in range(1, merged["of"] + 1) if part not in merged["parts"])
 
 
 def eval_of(item: str, case: Case) -> str:

@@ -90,9 +90,12 @@ def last_host(exchange: Exchange) -> str:
 def measure_hosts(
     model: str, items: Sequence[PlannedItem], exchanges: Sequence[Exchange], records: RunRecords
 ) -> Hosts | None:
-    """The hosts that *exchanges*, those of a model's *items*, name; None where they name fewer than two."""
+    """The hosts that *exchanges*, those of a model's *items*, name; None where they name fewer than two.
+
+    The embedded engine is one host, whatever port it had each time that a run was taken up.
+    """
     names = {attempt.host for exchange in exchanges for attempt in exchange.attempts}
-    if len(names - {""}) < 2:
+    if len(names - {""}) < 2 or records.header.get("embedded"):
         return None
     seen = _seen(items, exchanges)
     answered = sum(len(one.replies) for one in seen.values())

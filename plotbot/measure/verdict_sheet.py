@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -112,11 +112,23 @@ def _title(words: Iterable[tuple[int, tuple[str, str]]]) -> TitleVerdicts:
 
 
 def _fingerprint(records: RunRecords, model: str) -> dict[str, Any]:
-    """As the exchanges have it, which saw the model loaded; else as the run's header has it."""
+    """As the exchanges have it, which saw the model loaded; else as the run's header has it.
+
+    Where hosts differ, a field has all their values: only a run on the same mix of hosts is the same then.
+    """
+    seen: list[Mapping[str, Any]] = []
     for exchange in records.exchanges.values():
-        if exchange.model == model and exchange.reply is not None and exchange.fingerprint:
-            return dict(exchange.fingerprint)
-    return dict(records.header.get("fingerprints", {}).get(model, {}))
+        told = exchange.fingerprint
+        if exchange.model == model and exchange.reply is not None and told and told not in seen:
+            seen.append(told)
+    if not seen:
+        return dict(records.header.get("fingerprints", {}).get(model, {}))
+    return {field: _mixed(seen, field) for field in dict.fromkeys(field for told in seen for field in told)}
+
+
+def _mixed(seen: Sequence[Mapping[str, Any]], field: str) -> Any:
+    values = [told[field] for told in seen if field in told]
+    return values[0] if len(set(values)) == 1 else " or ".join(sorted(map(str, set(values))))
 
 
 def _params(header: Mapping[str, Any]) -> dict[str, Any]:

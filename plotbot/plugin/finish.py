@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from plotbot.errors import KeepError, PlotbotError
+from plotbot.measure.accounting import missing_parts
 from plotbot.measure.exit_status import RunEnd, exit_status
 from plotbot.measure.gate import GateResult, judge_gates
 from plotbot.measure.metrics import ModelMetrics, measure_run
@@ -115,7 +116,8 @@ def _run_end(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult], books
         planned=len(books.items),
         # An answer that is not in its title file leaves the run incomplete, however good it was.
         errors=sum(tally.error for tally in tallies) + len(books.unfolded) + len(ending.wrong_models),
-        not_run=sum(tally.not_run for tally in tallies),
+        # How many cases a missing part has is not known, only that there are some.
+        not_run=sum(tally.not_run for tally in tallies) + len(missing_parts(books.header)),
         stopped_by_maxfail=ending.stopped_by_maxfail,
         failures={tally.model: tally.failed for tally in tallies},
         gates=gates,

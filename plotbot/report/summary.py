@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from plotbot.measure.accounting import Tally, total_tally
+from plotbot.measure.accounting import Tally, missing_parts, total_tally
 from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import FieldByHost, HostMetrics, Hosts
 from plotbot.measure.intervals import CONFIDENCE, Interval
@@ -39,7 +39,7 @@ def summarise(
         "run": records.run,
         "header": dict(records.header),
         "exit_status": exit_status,
-        "complete": total.not_run == 0 and total.error == 0,
+        "complete": total.not_run == 0 and total.error == 0 and not missing_parts(records.header),
         "total": _tally(total),
         "models": [_model(one, by_model.get(one.model)) for one in metrics],
     }

@@ -124,8 +124,11 @@ def test_a_missing_part_leaves_it_incomplete_and_is_named(
         title for number, title in enumerate(DRAWN) if number % 3 != 1
     ]
     assert merged().header["merged"]["parts"] == [1, 3]
-    summary = summary_of(merged())
-    assert (summary["exit_status"], summary["complete"], summary["total"]["planned"]) == (10, False, 5)
+    for _ in ("as merged", "as reported again"):
+        summary = summary_of(merged())
+        assert (summary["exit_status"], summary["complete"], summary["total"]["planned"]) == (10, False, 5)
+        assert plotbot("report").status == 0
+    assert f"{merged().folder.run_id} incomplete" in plotbot("runs").out
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from plotbot.measure.accounting import UNKNOWN_MODEL, Tally, items_by_model, tally_of, total_tally
+from plotbot.measure.accounting import UNKNOWN_MODEL, Tally, items_by_model, missing_parts, tally_of, total_tally
 from plotbot.records import PlannedItem, RunRecords
 
 MakeRun = Callable[..., RunRecords]
@@ -48,3 +48,15 @@ def test_an_item_that_is_planned_twice_counts_once(make_run: MakeRun) -> None:
 def test_the_total_adds_all_models(count: int) -> None:
     total = total_tally([Tally("m", 1, 2, 3, 4, 5)] * count)
     assert total == Tally("", count, 2 * count, 3 * count, 4 * count, 5 * count)
+
+
+@pytest.mark.parametrize(
+    ("header", "missing"),
+    [
+        ({}, ()),
+        ({"merged": {"of": 2, "parts": [1, 2]}}, ()),
+        ({"merged": {"of": 4, "parts": [1, 3]}}, ("2/4", "4/4")),
+    ],
+)
+def test_a_merged_run_knows_which_parts_it_has_not_got(header: dict[str, object], missing: tuple[str, ...]) -> None:
+    assert missing_parts(header) == missing

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -35,6 +36,12 @@ def test_fewer_than_two_named_hosts_are_not_told_apart(make_run: MakeRun, hosts:
     (metrics,) = measure_run(make_run(*(_row(*names) for names in hosts)))
     assert metrics.hosts is None
     assert metrics.mixed is False
+
+
+def test_the_embedded_engine_is_one_host_whatever_its_ports_were(make_run: MakeRun) -> None:
+    records = dataclasses.replace(make_run(_row("a:1"), _row("a:2")), header={"embedded": True})
+    (metrics,) = measure_run(records)
+    assert metrics.hosts is None
 
 
 def test_a_host_is_measured_by_the_cases_that_it_answered(make_run: MakeRun) -> None:

@@ -197,6 +197,20 @@ def test_other_parameters_are_a_difference_and_another_server_is_a_note(make_run
     assert (found.differences, found.notes, found.refused) == ((), ("server x -> y",), False)
 
 
+def test_of_hosts_that_differ_a_sheet_has_every_value(make_run: MakeRun) -> None:
+    def fingerprint(*told: str) -> object:
+        rows = [{**row, "exchange": {}} for row in _rows(("a", [GOOD] * len(told)))]
+        records = make_run(*rows)
+        exchanges = {
+            key: dataclasses.replace(exchange, model="org/m", fingerprint={"sha256": one, "slots": 4})
+            for (key, exchange), one in zip(records.exchanges.items(), told, strict=True)
+        }
+        return _only_part(verdict_sheet(dataclasses.replace(records, exchanges=exchanges), QUESTIONS)).fingerprint
+
+    assert fingerprint("def", "abc", "def") == {"sha256": "abc or def", "slots": 4}
+    assert fingerprint("abc", "abc") == {"sha256": "abc", "slots": 4}
+
+
 def test_two_models_are_compared_when_both_are_named(make_run: MakeRun) -> None:
     before = _sheet(make_run, ("a", [GOOD]), ("b", [GOOD]))
     other = _changed(_sheet(make_run, ("a", [GOOD]), ("b", [BAD])), model="n", fingerprint={"sha256": "def"})
