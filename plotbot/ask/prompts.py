@@ -9,13 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 Message = dict[str, str]
 
 HANDSHAKE = "Reply CONFIRM when you are ready."
 _ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "title", "description", "default", "examples"})
-_TEMPLATE = "Write {what}.\n{fields}Headline: {title}"
+_TEMPLATE = "Write {what}.\n{fields}Headline: "
 
 
 def make_structured_prompt(title: str, schema: Mapping[str, Any]) -> str:
@@ -23,10 +24,7 @@ def make_structured_prompt(title: str, schema: Mapping[str, Any]) -> str:
 
     The headline is quoted as JSON so that it can be copied letter for letter, and cannot pose as an instruction.
     """
-    entry = _entry_schema(schema)
-    fields = "" if entry is None else _fields(entry)
-    headline = json.dumps(title, ensure_ascii=False)
-    return _TEMPLATE.format(what=_what(schema), fields=fields, title=headline)
+    return _asked(_json(schema)) + _json(title)
 
 
 def messages(prompt: str, title: str, schema: Mapping[str, Any]) -> list[Message]:
@@ -51,6 +49,14 @@ def prompt_hash(prompt: str, schema: Mapping[str, Any], response_format: str) ->
     asked = [prompt, make_structured_prompt("", schema), schema, response_format]
     canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:12]
+
+
+@lru_cache(maxsize=8)
+def _asked(schema_json: str) -> str:
+    """All but the headline, once for each schema: a run says it thousands of times, to the model and in its reports."""
+    schema = json.loads(schema_json)
+    entry = _entry_schema(schema)
+    return _TEMPLATE.format(what=_what(schema), fields="" if entry is None else _fields(entry))
 
 
 def _entry_schema(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -78,16 +78,21 @@ def stream_journal(path: Path, damaged: list[Damaged], disk: Disk | None = None)
 
 def read_line_at(path: Path, offset: int, disk: Disk | None = None) -> JournalLine:
     """The record whose line starts at byte *offset*. Raises `KeepError` where there is none."""
+    return next(read_lines_at(path, (offset,), disk))
+
+
+def read_lines_at(path: Path, offsets: Iterable[int], disk: Disk | None = None) -> Iterator[JournalLine]:
+    """The records whose lines start at these bytes, one at a time. Raises `KeepError` where there is none."""
     try:
         with (disk or Disk()).open_read(path) as file:
-            file.seek(offset)
-            raw = file.readline()
+            for offset in offsets:
+                file.seek(offset)
+                line = _parse(file.readline().rstrip(b"\n"), offset)
+                if isinstance(line, str):
+                    raise KeepError(f"{path}: no record at byte {offset}: {line}")
+                yield line
     except OSError as error:
         raise KeepError(describe(error, path)) from error
-    line = _parse(raw.rstrip(b"\n"), offset)
-    if isinstance(line, str):
-        raise KeepError(f"{path}: no record at byte {offset}: {line}")
-    return line
 
 
 def _raw_lines(path: Path, disk: Disk) -> Iterator[tuple[int, int, bytes]]:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import gc
 from collections.abc import Generator, Mapping
 from typing import Any
 
 import pytest
 
 from plotbot.errors import UsageProblem
+from plotbot.plugin import garbage, options, reports
 from plotbot.plugin import items as evals
-from plotbot.plugin import options, reports
 from plotbot.plugin.fixtures import judge, reply, results, schema, title
 from plotbot.plugin.process import Process, begin_process, end_process, process_of
 from plotbot.settings import Settings
@@ -24,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Each kind of process imports what it needs: four workers that load what only the main one uses start late."""
+    garbage.give_back_at_the_end(config)
     given: Mapping[str, Any] | None = getattr(config, "workerinput", {}).get("plotbot")
     if given is None:
         from plotbot.plugin.main_hooks import begin_main  # noqa: PLC0415  see above
@@ -38,7 +38,6 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    gc.unfreeze()
     end_process(config)
 
 
@@ -70,8 +69,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
             process.run.select(chosen)
         except UsageProblem as problem:
             process.run.refuse(problem)
-        # The items stay to the end: the garbage collector need not look through all of them again and again.
-        gc.freeze()
+        garbage.spare_what_is_there()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, wait
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 from plotbot.keep.disk import Disk
 from plotbot.keep.journal import Journal
-from plotbot.keep.journal_reading import read_line_at
+from plotbot.keep.journal_reading import read_line_at, read_lines_at
 from plotbot.keep.run_folder import RunFolder
-from plotbot.keep.run_reading import RunOnDisk, read_run, without_text
+from plotbot.keep.run_reading import RunOnDisk, without_text
 from plotbot.plan.plan import Plan
 from plotbot.plugin.recorded_plan import RecordedPlan
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
@@ -38,6 +40,7 @@ class Books:
         self._opening = threading.Lock()
         self._results: dict[str, ItemResult] = {}
         self._exchanges: dict[str, Exchange] = {}
+        self._places: dict[str, int] = {}
 
     @property
     def cases(self) -> Mapping[str, Case]:
@@ -67,11 +70,14 @@ class Books:
         self.header = dict(run.header)
         self.items = tuple(items)
         self._exchanges.update(run.records().exchanges)
+        self._places.update(run.offsets)
 
     def keep(self, exchange: Exchange) -> Future[int]:
         """Make an exchange durable; the future gives its place in the journal. Raises `KeepError`."""
         self._exchanges[exchange.case] = without_text(exchange)
-        return self._open().append("exchange", exchange.to_json())
+        place = self._open().append("exchange", exchange.to_json())
+        place.add_done_callback(partial(self._remember, exchange.case))
+        return place
 
     def recall(self, offset: int) -> Exchange:
         """Read a kept exchange back."""
@@ -83,7 +89,8 @@ class Books:
         if self._journal is not None:
             written = self._journal.append("verdict", result.to_json(), durable=False)
             # It is shown next, and what is shown must outlive this process.
-            wait([written], CLOSE_SECONDS)
+            with suppress(TimeoutError):
+                written.exception(CLOSE_SECONDS)
 
     def case_of(self, item: str) -> str | None:
         """The case of a planned item; None for a test that is no eval."""
@@ -105,8 +112,12 @@ class Books:
         return sorted(kept - self._folded - self.unfolded.keys())
 
     def exchanges(self) -> Iterator[Exchange]:
-        """Each case's exchange with its texts, read back one at a time. Raises `KeepError` or `InputError`."""
-        return read_run(self.folder, self._disk).exchanges()
+        """Each case's durable exchange with its texts, read back in the journal's order, one at a time.
+
+        Raises `KeepError` where the journal cannot be read.
+        """
+        lines = read_lines_at(self.folder.journal, sorted(self._places.values()), self._disk)
+        return (Exchange.from_json(line.data) for line in lines)
 
     def records(self) -> RunRecords:
         return RunRecords(
@@ -122,6 +133,11 @@ class Books:
         """Write out what is queued. Raises `KeepError` where the disk takes too long over it."""
         if self._journal is not None:
             self._journal.close(CLOSE_SECONDS)
+
+    def _remember(self, case: str, place: Future[int]) -> None:
+        """Of a line that the disk refused there is nothing to read back."""
+        if place.exception() is None:
+            self._places[case] = place.result()
 
     def _open(self) -> Journal:
         with self._opening:

@@ -12,6 +12,7 @@ from plotbot.plugin.against_baseline import baseline_given
 from plotbot.plugin.begin import begin_run
 from plotbot.plugin.crashes import Crashes
 from plotbot.plugin.finish import Ending, end_run
+from plotbot.plugin.garbage import collector_resting
 from plotbot.plugin.gone import StopsWhenGone
 from plotbot.plugin.html_pages import HtmlPages, case_row
 from plotbot.plugin.line import LineServer
@@ -86,7 +87,8 @@ class MainHooks:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if _MAXFAIL in f"{session.shouldfail} {session.shouldstop}":
             self._ending.stopped_by_maxfail = True
-        status = end_run(self._run, self._pages, self._ending)
+        with collector_resting():
+            status = end_run(self._run, self._pages, self._ending)
         if self._run.books is not None and self._run.books.items:
             session.exitstatus = status
 

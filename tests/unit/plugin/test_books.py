@@ -1,35 +1,45 @@
+import errno
 import threading
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
+from plotbot.errors import KeepError
 from plotbot.keep.disk import Disk
 from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import read_run
 from plotbot.plugin.books import Books
-from plotbot.records import Attempt, Case, Exchange, ItemResult, PlannedItem, Reply, Title
+from plotbot.records import Attempt, Case, Exchange, Fault, ItemResult, PlannedItem, Reply, Title
 
 CASE = Case("c", "c", "m", Title("t", "A headline"), "h", "none", 1, 7)
+CASES = {"c": CASE, "d": replace(CASE, id="d")}
+OTHER = Exchange("d", "m", "", 0.1, (Attempt("", 0.1),), Reply("[1]"))
 PASSED = ItemResult("c", "item", "passed", "ok", kept=True)
 
 
 class Gated(Disk):
-    """The journal's writes wait at a gate."""
+    """The journal's writes wait at a gate, and the disk may be full."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.full = False
         self.gate = threading.Event()
         self.gate.set()
 
     def write(self, fd: int, data: bytes) -> None:
         assert self.gate.wait(10)
+        if self.full:
+            raise OSError(errno.ENOSPC, "No space left on device")
         super().write(fd, data)
 
 
 def _books(folder: Path, disk: Disk) -> Books:
-    plan: Any = SimpleNamespace(questions={}, cases={"c": CASE}, models=("m",))
+    plan: Any = SimpleNamespace(questions={}, cases=CASES, models=("m",))
     books = Books(RunFolder(folder / "run"), plan, disk)
-    books.items = (PlannedItem("item", "c"),)
+    books.items = (PlannedItem("item", "c"), PlannedItem("other item", "d"))
     books.keep(Exchange("c", "m", "", 0.1, (Attempt("", 0.1),), Reply("[]"))).result(10)
     return books
 
@@ -59,3 +69,35 @@ def test_an_answer_that_was_kept_is_held_until_somebody_speaks_of_it(tmp_path: P
     books.folded(["c"])
     assert books.held == []
     books.close()
+
+
+def test_of_a_cases_exchanges_the_newest_durable_one_is_read_back(tmp_path: Path) -> None:
+    books = _books(tmp_path, Disk())
+    other = replace(OTHER, reply=None, fault=Fault("timeout", "nothing came"))
+    for exchange in (other, OTHER):
+        books.keep(exchange).result(10)
+    books.close()
+    assert list(books.exchanges()) == list(read_run(books.folder, Disk()).exchanges())
+    assert [exchange.case for exchange in books.exchanges()] == ["c", "d"]
+    assert [exchange.reply for exchange in books.exchanges()] == [Reply("[]"), Reply("[1]")]
+
+
+def test_an_exchange_that_the_disk_refused_is_not_read_back(tmp_path: Path) -> None:
+    disk = Gated()
+    books = _books(tmp_path, disk)
+    disk.full = True
+    with pytest.raises(KeepError):
+        books.keep(OTHER).result(10)
+    books.close()
+    assert [exchange.case for exchange in books.exchanges()] == ["c"]
+
+
+def test_a_run_taken_up_reads_back_what_it_had(tmp_path: Path) -> None:
+    first = _books(tmp_path, Disk())
+    first.close()
+    again: Any = SimpleNamespace(questions={}, cases=CASES, models=("m",))
+    books = Books(first.folder, again, Disk())
+    books.take_up(read_run(first.folder, Disk()), first.items)
+    books.keep(OTHER).result(10)
+    books.close()
+    assert [exchange.case for exchange in books.exchanges()] == ["c", "d"]
