@@ -43,7 +43,8 @@ class Disk:
         return path.open("rb")
 
     def read(self, path: Path) -> bytes:
-        return path.read_bytes()
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  Path.open would build a reader around it
+            return file.readall()
 
     def read_at(self, fd: int, offset: int, size: int) -> bytes:
         """At most *size* bytes from *offset*; fewer, or none, at the end of the file."""

@@ -1,7 +1,8 @@
 """Writing a run's journal: each record one line, whole or absent, on the disk before anybody is told of it.
 
-One thread writes. Whatever has queued up while it was busy goes out together under a single flush, so many records that
-arrive at once cost one wait for the disk. `plotbot.keep.journal_reading` reads the file back.
+One thread flushes. Whatever has queued up while it was busy goes out together under a single flush, so many records
+that arrive at once cost one wait for the disk. A record that needs no flush is written by whoever brings it, unless
+others wait before it: handing it over costs more than writing it. `plotbot.keep.journal_reading` reads the file back.
 """
 
 from __future__ import annotations
@@ -50,6 +51,8 @@ class Journal:
         self._end = disk.size(fd)
         self._torn = False
         self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
+        # While something waits in the queue, or is being written from there, the file is the thread's alone.
+        self._waiting = 0
         self._gate = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="plotbot-journal", daemon=True)
@@ -84,7 +87,7 @@ class Journal:
         return self._path
 
     def append(self, kind: str, data: Mapping[str, Any], *, durable: bool = True) -> Future[int]:
-        """Queue one record; the future gives the byte offset of its line.
+        """Write one record; the future gives the byte offset of its line.
 
         A durable line's future resolves after the flush, another one's after the write. Where the disk refuses it fails
         with `KeepError`, and nothing of the line is left in the file. Raises `KeepError` at once for data that is no
@@ -95,7 +98,10 @@ class Journal:
         with self._gate:
             if self._closed:
                 raise KeepError(f"{self._path}: the journal is closed")
-            self._queue.put(entry)
+            if durable or self._waiting:
+                self._enqueue(entry)
+            else:
+                self._commit_here(entry)
         return entry.done
 
     def close(self, timeout: float | None = None) -> None:
@@ -115,6 +121,19 @@ class Journal:
         except (TypeError, ValueError, RecursionError) as error:
             raise KeepError(f"{self._path}: a record of kind {kind!r} is no JSON: {error}") from error
 
+    def _enqueue(self, entry: _Entry) -> None:
+        self._waiting += 1
+        self._queue.put(entry)
+
+    def _commit_here(self, entry: _Entry) -> None:
+        try:
+            self._commit([entry])
+        except BaseException:
+            # A Ctrl-C, between any two steps. The thread, which it does not reach, cuts back what is there and starts
+            # over; a line that was whole already may then stand there twice, which is no harm.
+            self._enqueue(entry)
+            raise
+
     def _start_fresh_line(self) -> None:
         """Close off a torn last line, and make the file's own name durable."""
         if self._end and self._disk.read_at(self._fd, self._end - 1, 1) != b"\n":
@@ -127,6 +146,8 @@ class Journal:
         try:
             while group := self._next_group():
                 self._commit(group)
+                with self._gate:
+                    self._waiting -= len(group)
         finally:
             self._let_go()
 
@@ -145,23 +166,28 @@ class Journal:
 
     def _commit(self, group: Sequence[_Entry]) -> None:
         try:
-            self._write(group)
+            offset = self._write(group)
         except OSError as error:
             self._fail(group, KeepError(describe(error, self._path)))
         except MemoryError:
             self._fail(group, KeepError(f"{self._path}: out of memory"))
         else:
             for entry in group:
-                entry.done.set_result(self._end)
-                self._end += len(entry.line)
+                if not entry.done.done():
+                    entry.done.set_result(offset)
+                offset += len(entry.line)
 
-    def _write(self, group: Sequence[_Entry]) -> None:
+    def _write(self, group: Sequence[_Entry]) -> int:
+        """Write the lines, and flush them where one wants it; gives the offset of the first."""
         self._cut_back()
         self._torn = True
-        self._disk.write(self._fd, b"".join(entry.line for entry in group))
+        offset, lines = self._end, b"".join(entry.line for entry in group)
+        self._disk.write(self._fd, lines)
         if any(entry.durable for entry in group):
             self._disk.sync(self._fd)
+        self._end = offset + len(lines)
         self._torn = False
+        return offset
 
     def _fail(self, group: Sequence[_Entry], error: KeepError) -> None:
         # Cut back before the news is out: whoever hears of the failure finds no trace of the line. Where even that
@@ -169,7 +195,8 @@ class Journal:
         with suppress(OSError):
             self._cut_back()
         for entry in group:
-            entry.done.set_exception(error)
+            if not entry.done.done():
+                entry.done.set_exception(error)
 
     def _cut_back(self) -> None:
         """Remove what a failed group may have left behind the last good line."""

@@ -13,7 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -82,6 +82,7 @@ class TitleLocks:
     poll_interval: float = 0.01
     stale_seconds: float = 300.0
     clock: Callable[[], float] = time.time
+    _idle: dict[Path, FileLock] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def shard(self, stem: str) -> Path:
         """The lock file that guards the title file named *stem*."""
@@ -94,15 +95,22 @@ class TitleLocks:
         Raises `LockBusyError` after *timeout* seconds, or as soon as *give_up* says so while waiting, and `KeepError`
         where the lock file itself cannot be used.
         """
-        lock = open_lock(path, self.disk)
+        # Making a lock takes a third as long as taking it. Out of the store, it is nobody else's: not even of a second
+        # holder on this thread, to whom it would give way.
+        lock = self._idle.pop(path, None) or open_lock(path, self.disk, thread_local=False)
+        try:
+            self._acquire(lock, path, give_up)
+            yield
+        finally:
+            # Also where an interrupt came between the two; what is not held is let go of without a word.
+            lock.release(force=True)
+        self._idle[path] = lock
+
+    def _acquire(self, lock: FileLock, path: Path, give_up: Callable[[], bool]) -> None:
         try:
             self._wait(lock, path, give_up)
         except OSError as error:
             raise KeepError(describe(error, path)) from error
-        try:
-            yield
-        finally:
-            lock.release()
 
     def _wait(self, lock: FileLock, path: Path, give_up: Callable[[], bool]) -> None:
         deadline = time.monotonic() + self.timeout

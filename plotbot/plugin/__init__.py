@@ -85,7 +85,7 @@ def pytest_runtest_makereport(
     result = evals.result_of(item, call, report)
     if result is not None:
         reports.attach(report, result)
-        if item.config.option.xmlpath:
+        if item.config.getoption("xmlpath", default=None):
             evals.add_junit_properties(item, result)
         words = None if item.config.option.tbstyle != "auto" else evals.words_of(item)
         reports.tidy(report, call, result, words)

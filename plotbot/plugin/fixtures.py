@@ -1,4 +1,8 @@
-"""What an eval asks for by name: `reply`, `title`, `schema`, `judge`, `results`."""
+"""What an eval asks for by name: `reply`, `title`, `schema`, `judge`, `results`.
+
+All ask for `pytestconfig`, which pytest makes once a session, and not for `request`, which it makes anew for every item
+and every fixture that wants it.
+"""
 
 from __future__ import annotations
 
@@ -9,18 +13,17 @@ import pytest
 from plotbot.errors import AskError
 from plotbot.judge import Check, Schema
 from plotbot.judge import judge as judge_reply
-from plotbot.plugin.items import STATE
 from plotbot.plugin.process import ItemState, process_of
 from plotbot.plugin.results import Results
 from plotbot.records import Reply, Title, Verdict
 
 
 @pytest.fixture
-def reply(request: pytest.FixtureRequest) -> Reply:
+def reply(pytestconfig: pytest.Config) -> Reply:
     """What the model said to this case. Where no usable answer arrived, the item is an error, not a failure."""
     __tracebackhide__ = True
-    state = _state(request)
-    state.exchange = exchange = process_of(request.config).run.exchange(state.case.id)
+    state = _state(pytestconfig)
+    state.exchange = exchange = process_of(pytestconfig).run.exchange(state.case.id)
     if exchange.reply is None:
         assert exchange.fault is not None
         raise AskError(exchange.fault.category, exchange.fault.message)
@@ -28,24 +31,24 @@ def reply(request: pytest.FixtureRequest) -> Reply:
 
 
 @pytest.fixture
-def title(request: pytest.FixtureRequest) -> Title:
+def title(pytestconfig: pytest.Config) -> Title:
     """The headline that this case is about."""
-    return _state(request).case.title
+    return _state(pytestconfig).case.title
 
 
 @pytest.fixture
-def schema(request: pytest.FixtureRequest) -> Schema:
+def schema(pytestconfig: pytest.Config) -> Schema:
     """The compiled schema that this case's answer must satisfy."""
-    state = _state(request)
-    state.schema = process_of(request.config).schema(state.files.schema)
+    state = _state(pytestconfig)
+    state.schema = process_of(pytestconfig).schema(state.files.schema)
     return state.schema
 
 
 @pytest.fixture
-def judge(request: pytest.FixtureRequest) -> Callable[..., Verdict]:
+def judge(pytestconfig: pytest.Config) -> Callable[..., Verdict]:
     """`plotbot.judge.judge` for this case: it knows the title and what is tolerated, and reports show its verdict."""
-    state = _state(request)
-    tolerate = process_of(request.config).settings.tolerate
+    state = _state(pytestconfig)
+    tolerate = process_of(pytestconfig).settings.tolerate
 
     def verdict_on(reply: Reply, schema: Schema, *, check: Check | None = None) -> Verdict:
         state.schema = schema
@@ -56,17 +59,15 @@ def judge(request: pytest.FixtureRequest) -> Callable[..., Verdict]:
 
 
 @pytest.fixture(scope="session")
-def results(request: pytest.FixtureRequest) -> Iterator[Results]:
+def results(pytestconfig: pytest.Config) -> Iterator[Results]:
     """Owns the writer: `results.keep(reply)` keeps a good answer in its title file. One in every worker."""
-    process = process_of(request.config)
-    results = Results(process)
+    results = Results(process_of(pytestconfig))
     yield results
     results.close()
 
 
-def _state(request: pytest.FixtureRequest) -> ItemState:
-    state = request.node.stash.get(STATE, None)
+def _state(config: pytest.Config) -> ItemState:
+    state = process_of(config).current
     if state is None:
-        raise pytest.UsageError(f"{request.node.nodeid}: this fixture is for evals, which ask for `reply`")
-    assert isinstance(state, ItemState)
+        raise pytest.UsageError("this fixture is for evals, which ask for `reply`")
     return state

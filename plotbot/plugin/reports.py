@@ -16,12 +16,15 @@ SHOWN_CHARACTERS = 20_000
 
 def attach(report: pytest.TestReport, result: ItemResult) -> None:
     """Put the result on the report, so that it reaches the main process with it."""
-    report.__dict__[_RESULT] = result.to_json()
+    report.__dict__[_RESULT] = result
 
 
 def result_on(report: pytest.TestReport) -> ItemResult | None:
-    data = report.__dict__.get(_RESULT)
-    return None if data is None else ItemResult.from_json(data)
+    """The result of an eval's report; it came from a worker as JSON, and is read once however many hooks ask."""
+    result: ItemResult | dict[str, Any] | None = report.__dict__.get(_RESULT)
+    if isinstance(result, dict):
+        result = report.__dict__[_RESULT] = ItemResult.from_json(result)
+    return result
 
 
 def tidy(report: pytest.TestReport, call: pytest.CallInfo[None], result: ItemResult, words: str | None) -> None:
@@ -73,6 +76,8 @@ def harmless(data: Any) -> Any:
         return data
     if isinstance(data, dict):
         return {harmless(key): harmless(value) for key, value in data.items()}
+    if isinstance(data, ItemResult):
+        return harmless(data.to_json())
     if isinstance(data, list | tuple):
         kind = tuple if isinstance(data, tuple) else list
         return kind(harmless(value) for value in data)
