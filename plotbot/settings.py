@@ -165,7 +165,7 @@ def load_settings(
             origins[given.key.name] = given.origin
     if values["sample_seed"] is None:
         values["sample_seed"], origins["SAMPLE_SEED"] = draw(), "drawn"
-    return Settings(root=root, origins=origins, lm_api_token=_token(environ.get(TOKEN, "")), **values)
+    return Settings(root=root, origins=origins, lm_api_token=token_in(environ), **values)
 
 
 def _from_environ(environ: Mapping[str, str]) -> Iterator[_Given]:
@@ -257,8 +257,9 @@ def _masked(name: str, value: object) -> str:
     return "value not shown" if nearest(name.upper().removeprefix(_PREFIX), [TOKEN]) else shown(value)
 
 
-def _token(text: str) -> Secret | None:
-    text = text.strip()
+def token_in(environ: Mapping[str, str]) -> Secret | None:
+    """The server's token, from the one place that it may stand in. Raises SettingsError where it can be no token."""
+    text = environ.get(TOKEN, "").strip()
     if not text.isascii() or not text.isprintable() or " " in text:
         raise SettingsError(
             f"environment: {TOKEN} has characters that no token has. Set it again; it is not shown here."

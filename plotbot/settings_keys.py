@@ -9,7 +9,9 @@ from typing import Any, Literal
 
 from plotbot.records import RECOVERABLE_CATEGORIES
 
-Kind = Literal["path", "whole", "number", "choice", "choices", "choice_set", "names", "urls", "rates", "shard"]
+Kind = Literal[
+    "path", "whole", "number", "choice", "choices", "choice_set", "names", "urls", "rates", "executor", "shard"
+]  # fmt: skip
 TOKEN = "LM_API_TOKEN"  # noqa: S105  the name of the variable, not a token
 TOKEN_HELP = "bearer token for the server; never stored, printed or reported"  # noqa: S105  a help text
 # Known to the parsers only to be refused: as an unknown option the token would be printed in their error.
@@ -102,7 +104,7 @@ _METAVARS: dict[str, str] = {
     "names": "NAME",
     "urls": "URL",
     "rates": "RATE|MODEL=RATE",
-    "executor": "NAME",
+    "executor": "threads|dask|dask://HOST:PORT",
     "shard": "N/M",
 }
 _ALLOWED: dict[str, str] = {
@@ -110,6 +112,7 @@ _ALLOWED: dict[str, str] = {
     "names": "a name, or a list of names, each once",
     "urls": "an http:// or https:// URL with a host and without credentials or query, or a list of them, each once",
     "rates": "a number from 0 to 1, or one for each model (MODEL=0.9 as text, an object in the file)",
+    "executor": "threads, dask, or dask://HOST:PORT",
     "shard": "N/M, the Nth of M parts, such as 2/5",
 }
 
@@ -167,7 +170,8 @@ KEYS: tuple[Key, ...] = (
         choices=("point", "interval")),
     Key("CONTEXT_LENGTH", "whole", None, "the context, in tokens, that a model is loaded with", low=1, high=100_000_000,
         unset="the server's"),
-    Key("EXECUTOR", "choice", "threads", "who asks: threads of the main process", choices=("threads",)),
+    Key("EXECUTOR", "executor", "threads",
+        "who asks: threads of the main process, Dask workers started for the run, or those of a Dask scheduler"),
     Key("SHARD", "shard", None, "the part of the plan that this run asks, such as 2/5", unset="all of it"),
     Key("PIN_PATH", "path", "config/pin.json", "the pinned model"),
     Key("REPORT_DIR", "path", "reports", "where reports are written"),

@@ -20,6 +20,9 @@ from plotbot.settings_keys import EVERY_MODEL, Key
 
 _WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
 _NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?")
+_EXECUTORS = ("threads", "dask")
+_SCHEDULER = "dask://"
+_SCHEDULER_PORT = 8786
 _SHARD = re.compile(r"([0-9]{1,5})/([0-9]{1,5})")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _LONGEST_NAME = 300
@@ -184,6 +187,29 @@ def _rate(_: Key, value: Any) -> float:
     return float(value)
 
 
+def _executor(_: Key, value: Any) -> str:
+    """The executor; a scheduler's address with its port, which is Dask's own where none was given."""
+    if value in _EXECUTORS:
+        return str(value)
+    if not isinstance(value, str):
+        raise UnfitError(shown(value))
+    parts = _url_parts(value)
+    if parts is None or parts.scheme.lower() != "dask" or not parts.hostname:
+        raise UnfitError(shown(value), _executor_hint(value))
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if "@" in value or value.partition("://")[2].rstrip("/").lower() not in {host, f"{host}:{parts.port}"}:
+        raise UnfitError(_without_secrets(value), "an address has a host and a port, nothing else")
+    return f"{_SCHEDULER}{host}:{parts.port or _SCHEDULER_PORT}"
+
+
+def _executor_hint(text: str) -> str:
+    """What was probably meant: Dask itself writes a scheduler's address as tcp://HOST:PORT."""
+    scheme, is_url, address = text.partition("://")
+    if is_url and address.strip() and scheme.lower() in {"tcp", "http", "https"}:
+        return f"did you mean {_SCHEDULER}{one_line(address.strip(), 80)}?"
+    return "an address looks like dask://192.168.1.5:8786" if is_url else nearest(text.lower(), _EXECUTORS)
+
+
 def _shard(_: Key, value: Any) -> tuple[int, int]:
     match = _SHARD.fullmatch(value) if isinstance(value, str) else None
     if match is None:
@@ -223,6 +249,7 @@ _TYPED: dict[str, Callable[[Key, Any], Any]] = {
     "names": _names,
     "urls": _urls,
     "rates": _rates,
+    "executor": _executor,
     "shard": _shard,
 }
 _UNSET: dict[str, Any] = {"names": (), "choice_set": frozenset(), "rates": {}}

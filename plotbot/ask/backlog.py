@@ -76,7 +76,7 @@ class Backlog:
                 self._awaited.remove(entry)
                 return entry
         queue = self._queues.get(model) if model is not None else None
-        while queue and queue[0].asked:
+        while queue and not _is_new(queue[0]):
             queue.popleft()
         return queue.popleft() if queue and look_ahead else None
 
@@ -85,7 +85,12 @@ class Backlog:
         waiting = [entry.case.model for entry in self._awaited if not entry.asked and _fits(entry, lane, lanes)]
         if waiting or not look_ahead:
             return waiting[0] if waiting else None
-        return next((model for model, queue in self._queues.items() if any(not entry.asked for entry in queue)), None)
+        return next((model for model, queue in self._queues.items() if any(map(_is_new, queue))), None)
+
+
+def _is_new(entry: Entry) -> bool:
+    """Whether it has never been asked; what was put back stands among the awaited."""
+    return not entry.asked and not entry.failed_on
 
 
 def _fits(entry: Entry, lane: Lane, lanes: Sequence[Lane]) -> bool:

@@ -128,7 +128,7 @@ class Caller:
 
     def look(self) -> Host:
         """The host as it is now: what its server says, by GET. Raises ServerProblem where it does not say."""
-        self.host.facts = find_server(self.host.url, self._errand.settings, self._token)
+        self.host.learn(find_server(self.host.url, self._errand.settings, self._token, advise=False))
         return self.host
 
     def close(self) -> None:

@@ -181,14 +181,20 @@ class Dispatcher:
         with self._lock:
             if self._stopped or (self._most is not None and self._in_hand >= self._most):
                 return None
-            for lane in sorted(filter(self._has_room, self._lanes), key=lambda lane: lane.load):
+            for lane in sorted(self._with_room(), key=lambda lane: lane.load):
                 if (job := self._job_for(lane)) is not None:
                     return lane, job
             return None
 
-    def _has_room(self, lane: Lane) -> bool:
-        plenty = lane.spare > 0 and self._backlog.left(lane.model) > sum(one.host.window for one in self._lanes)
-        return lane.room(plenty=plenty)
+    def _with_room(self) -> list[Lane]:
+        width = sum(lane.host.window for lane in self._lanes)
+        a_second = sum(lane.host.window / lane.usual_seconds for lane in self._lanes if lane.usual_seconds)
+        # Enough are left where all lanes have something to do until this one has given an answer.
+        return [
+            lane
+            for lane in self._lanes
+            if lane.room(plenty=self._backlog.left(lane.model) > max(width, a_second * lane.usual_seconds))
+        ]
 
     def _job_for(self, lane: Lane) -> Entry | str | None:
         look_ahead = self._may_look_ahead()

@@ -19,7 +19,7 @@ from functools import partial
 
 from plotbot.ask.backlog import Entry
 from plotbot.ask.lanes import Lane, LaneLostError
-from plotbot.errors import PlotbotError
+from plotbot.errors import AskError, PlotbotError
 from plotbot.records import Attempt, Exchange, Fault
 from plotbot.safe import one_line
 
@@ -70,7 +70,7 @@ class Failover:
     def takes(self, lane: Lane, entry: Entry, exchange: Exchange) -> bool:
         """Whether an exchange is not the end of its case: then all that follows is done here."""
         if exchange.fault is None:
-            lane.tries = 0
+            lane.answered(exchange.seconds)
             return False
         category = exchange.fault.category
         if category in DOUBTFUL and (category == "unreachable" or len(self._lanes) > 1):
@@ -85,10 +85,8 @@ class Failover:
 
     def takes_refusal(self, lane: Lane, error: BaseException) -> bool:
         """Whether a model that could not be entered on a lane may be on another one."""
-        if isinstance(error, LaneLostError):
-            self._set_aside(lane, str(error), [])
-            return True
-        if not isinstance(error, PlotbotError) or not self._others(lane):
+        nobody = isinstance(error, LaneLostError) or (isinstance(error, AskError) and error.category == "unreachable")
+        if not nobody and not (isinstance(error, PlotbotError) and self._others(lane)):
             return False
         self._set_aside(lane, str(error), [])
         return True

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from urllib.parse import urlsplit
 
 from plotbot.ask.caller import Caller, Errand
 from plotbot.ask.executor import SlotExecutor
@@ -12,16 +13,25 @@ from plotbot.ask.host import Host, find_server
 from plotbot.ask.lanes import Lane
 from plotbot.ask.names import base_url
 from plotbot.ask.server import ServerFacts
+from plotbot.errors import ServerProblem
+from plotbot.safe import one_line
 from plotbot.settings import Settings
+
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
+_USUAL_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A server that was found: where it is asked, under which name it is reported, and what it said of itself."""
+    """A server that was found: where it is asked, under which name it is reported, and what it said of itself.
+
+    `limit` is how many requests at once whoever asks it can do; None where that is no matter.
+    """
 
     name: str
     url: str
     facts: ServerFacts
+    limit: int | None = None
 
 
 class Fleet(Protocol):
@@ -35,6 +45,9 @@ class Fleet(Protocol):
 
     def lanes(self, hosts: Sequence[Host], errand: Errand, *, spare: int) -> list[Lane]:
         """A lane for each of the hosts that were made of `servers`, in their order."""
+
+    def watch(self, arrived: Callable[[Found], None]) -> None:
+        """Tell from now on of every server that comes later than the others, from a thread."""
 
     def close(self) -> None:
         """End every request, and whatever was started for it."""
@@ -55,6 +68,7 @@ class LocalFleet:
         return self._discover(self._urls[0])
 
     def servers(self) -> list[Found]:
+        _check_each_is_listed_once(self._urls)
         with SlotExecutor("plotbot-discovery") as executor:
             looking = [executor.submit(self._discover, url) for url in self._urls]
             found = [job.result() for job in looking]
@@ -71,6 +85,9 @@ class LocalFleet:
             for caller in self._callers
         ]
 
+    def watch(self, arrived: Callable[[Found], None]) -> None:
+        """Its servers are those that were named: none comes later."""
+
     def close(self) -> None:
         for caller in self._callers:
             caller.close()
@@ -81,3 +98,22 @@ class LocalFleet:
         if url not in self._facts:
             self._facts[url] = find_server(url, self._settings, self._token)
         return self._facts[url]
+
+
+def _check_each_is_listed_once(urls: Sequence[str]) -> None:
+    """A server that is asked twice over gets more requests than it has slots. Raises `ServerProblem`."""
+    listed: dict[tuple[str, int, str], str] = {}
+    for url in urls:
+        earlier = listed.setdefault(_address(url), url)
+        if earlier is not url:
+            raise ServerProblem(
+                f"LM_STUDIO_URL lists one server twice: {one_line(earlier, 120)} and {one_line(url, 120)}. Drop one."
+            )
+
+
+def _address(url: str) -> tuple[str, int, str]:
+    """A server's host, port and path, however they are spelt."""
+    parts = urlsplit(base_url(url))
+    host = (parts.hostname or "").rstrip(".")
+    port = parts.port or _USUAL_PORTS[parts.scheme]
+    return "localhost" if host in _THIS_MACHINE else host, port, parts.path

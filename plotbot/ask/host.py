@@ -19,16 +19,17 @@ from plotbot.settings import Settings
 DISCOVERY_SECONDS = 10.0
 
 
-def find_server(url: str, settings: Settings, token: str | None) -> ServerFacts:
-    """What a server says of itself. Raises ServerProblem where it cannot be reached or used."""
-    return discover(url, token=token, timeout=min(settings.request_timeout, DISCOVERY_SECONDS))
+def find_server(url: str, settings: Settings, token: str | None, *, advise: bool = True) -> ServerFacts:
+    """What a server says of itself. Raises ServerProblem where it cannot be reached or used; see `discover`."""
+    return discover(url, token=token, timeout=min(settings.request_timeout, DISCOVERY_SECONDS), advise=advise)
 
 
 class Host:
     """A server with all of a run's models on it.
 
-    *name* is how reports call it. *most* is MAX_IN_FLIGHT; *embedded* is what is known of the embedded engine, where
-    this is its server. Raises ServerProblem where a model is missing.
+    *name* is how reports call it. *most* is MAX_IN_FLIGHT, *limit* how many requests at once whoever asks can do;
+    *embedded* is what is known of the embedded engine, where this is its server. Raises ServerProblem where a model is
+    missing.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Host:
         models: Sequence[str],
         *,
         most: int | None = None,
+        limit: int | None = None,
         embedded: Mapping[str, Any] | None = None,
     ) -> None:
         self.name = name
@@ -46,11 +48,21 @@ class Host:
         self.models = tuple(models)
         self.fingerprints: dict[str, dict[str, Any]] = {}
         self._most = most
+        self._limit = limit
         self._embedded = dict(embedded or {})
-        self.facts = facts
+        self.learn(facts)
         self.check_models()
         for model in models:
             self.identify(model)
+
+    def learn(self, facts: ServerFacts) -> None:
+        """Take what the server says of itself now.
+
+        `slots` are those that a model of this run has here; None where none of them is loaded, or nobody says.
+        """
+        self.facts = facts
+        known = [slots for model in self.models if (slots := self.told(model).slots) is not None]
+        self.slots = min(known) if known else None
 
     def check_models(self) -> None:
         """Raise ServerProblem where the server does not have one of the models."""
@@ -65,15 +77,14 @@ class Host:
         return self.facts.model(model) or ModelFacts(model)
 
     @property
-    def slots(self) -> int | None:
-        """The slots that a model of this run has here; None where none of them is loaded, or nobody says."""
-        known = [slots for model in self.models if (slots := self.told(model).slots) is not None]
-        return min(known) if known else None
+    def wanted(self) -> int:
+        """How many requests this host could answer at once: MAX_IN_FLIGHT, else its slots."""
+        return self._most or self.slots or DEFAULT_SLOTS
 
     @property
     def window(self) -> int:
-        """How many requests may be in flight here: MAX_IN_FLIGHT, else the slots."""
-        return self._most or self.slots or DEFAULT_SLOTS
+        """How many requests may be in flight here: what is wanted, as far as whoever asks can do that."""
+        return self.wanted if self._limit is None else min(self.wanted, self._limit)
 
     @property
     def may_queue(self) -> bool:

@@ -45,6 +45,7 @@ class Lane:
     doubted: bool = field(default=False, init=False)
     set_aside: str | None = field(default=None, init=False)
     tries: int = field(default=0, init=False)
+    usual_seconds: float = field(default=0.0, init=False)
 
     @property
     def name(self) -> str:
@@ -69,6 +70,11 @@ class Lane:
     def pause_seconds(self) -> float:
         """How long to wait before the next try; it doubles with each."""
         return min(FIRST_PAUSE_SECONDS * 2.0 ** max(self.tries - 1, 0), LONGEST_PAUSE_SECONDS)
+
+    def answered(self, seconds: float) -> None:
+        """Learn from an answer: the host is well, and so long it takes; 0 seconds are usual until one has come."""
+        self.tries = 0
+        self.usual_seconds += (seconds - self.usual_seconds) / 4 if self.usual_seconds else seconds
 
     def room(self, *, plenty: bool) -> bool:
         """Whether it can take another case; *plenty* says that enough are left for all, so that one may wait here."""

@@ -22,8 +22,8 @@ _LISTED_NAMES = 20
 _KINDS = {"llamacpp": "llama-server", "vllm": "vllm", "library": "ollama"}
 _VERSION_PATHS = {"vllm": "/version"}
 _START = (
-    "Start LM Studio's server (lms server start, or Developer, Start server), set LM_STUDIO_URL, or try plotbot "
-    "without any server: --embedded."
+    "Is the server running? Start LM Studio's server (lms server start, or Developer, Start server), set "
+    "LM_STUDIO_URL, or try plotbot without any server: --embedded."
 )
 
 
@@ -50,10 +50,12 @@ def discover(
     timeout: float = 10.0,
     wait_seconds: float = 0.0,
     sleep: Callable[[float], None] = time.sleep,
+    advise: bool = True,
 ) -> ServerFacts:
     """Ask a server what it is and which models it has. *timeout* is seconds for each of a few GET requests.
 
-    A llama-server that says it is loading its model is waited for, *wait_seconds* at most.
+    A llama-server that says it is loading its model is waited for, *wait_seconds* at most. *advise* has an error say
+    how to start a server: of no use to somebody whose run is under way.
 
     Raises ServerProblem where the server cannot be reached or used, SettingsError where *url* is no address.
     """
@@ -64,7 +66,7 @@ def discover(
         _wait_until_loaded(probe, wait_seconds, sleep)
         return _other(probe)
     except AskError as error:
-        advice = f" {_START}" if error.category in {"unreachable", "timeout"} else ""
+        advice = f" {_START}" if advise and error.category in {"unreachable", "timeout"} else ""
         raise ServerProblem(f"{probe.bearer.out_of(error.message)}{advice}") from None
     finally:
         probe.close()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from plotbot import __version__
+from plotbot.ask.fleets import THREADS, fleet_of
 from plotbot.ask.listing import ModelFacts
 from plotbot.ask.server import ServerFacts, discover, resolve_models
 from plotbot.commands.project import add_settings_arguments, project_settings
@@ -76,6 +78,10 @@ def checks(settings: Settings, discover: Discover) -> Iterator[Check]:
     yield _file("titles", settings.titles_path, settings, lambda path: f"{len(read_titles(path))} titles")
     yield _file("prompt", settings.prompt_path, settings, lambda path: f"{len(read_prompt(path))} characters")
     yield _file("schema", settings.schema_path, settings, _read_schema)
+    yield from _servers(settings, discover) if settings.executor == THREADS else _workers(settings)
+
+
+def _servers(settings: Settings, discover: Discover) -> Iterator[Check]:
     token = settings.lm_api_token and settings.lm_api_token.reveal()
     for url in settings.lm_studio_url:
         try:
@@ -83,8 +89,27 @@ def checks(settings: Settings, discover: Discover) -> Iterator[Check]:
         except UsageProblem as problem:
             yield Check(f"server {url}", ready=False, said=str(problem))
         else:
-            yield Check(f"server {url}", ready=True, said=_server(facts), details=_models(facts))
-            yield _chosen(facts, settings.model)
+            yield from _usable(url, facts, settings)
+
+
+def _workers(settings: Settings) -> Iterator[Check]:
+    """The Dask workers, and what each says of the server next to it."""
+    notes: list[str] = []
+    try:
+        with closing(fleet_of(settings, version=__version__, warn=notes.append)) as fleet:
+            found = fleet.servers()
+    except UsageProblem as problem:
+        yield Check(f"executor {settings.executor}", ready=False, said=str(problem), details=tuple(notes))
+        return
+    workers = "1 worker, which has a server" if len(found) == 1 else f"{len(found)} workers, each with a server"
+    yield Check(f"executor {settings.executor}", ready=True, said=workers, details=tuple(notes))
+    for one in found:
+        yield from _usable(one.name, one.facts, settings)
+
+
+def _usable(name: str, facts: ServerFacts, settings: Settings) -> Iterator[Check]:
+    yield Check(f"server {name}", ready=True, said=_server(facts), details=_models(facts))
+    yield _chosen(facts, settings.model)
 
 
 def _value(settings: Settings, key: Key) -> str:

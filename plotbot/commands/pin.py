@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import closing
 from typing import Any
 
+from plotbot import __version__
 from plotbot.ask.fingerprint import fingerprint
+from plotbot.ask.fleets import fleet_of
 from plotbot.ask.host import find_server
 from plotbot.ask.loading import start_embedded
 from plotbot.ask.pin import FIELDS, Pin, pinned_json
@@ -49,13 +53,17 @@ def _embedded(settings: Settings) -> Fingerprints:
 
 def _on_all_hosts(settings: Settings) -> Fingerprints:
     """What the first host serves; the others must serve the same."""
-    token = None if settings.lm_api_token is None else settings.lm_api_token.reveal()
-    hosts = [find_server(url, settings, token) for url in settings.lm_studio_url]
+    with closing(fleet_of(settings, version=__version__, warn=_say)) as fleet:
+        hosts = [found.facts for found in fleet.servers()]
     models = resolve_models(hosts[0], settings.model)
     served = {model: _served(hosts[0], model) for model in models}
     for host in hosts[1:]:
         _check_alike(host, models, Pin(settings.pin_path, {str(one["key"]): one for one in served.values()}))
     return served
+
+
+def _say(word: str) -> None:
+    print(f"plotbot: {visible(word)}", file=sys.stderr)
 
 
 def _served(facts: ServerFacts, model: str) -> dict[str, Any]:

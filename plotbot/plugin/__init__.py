@@ -10,11 +10,9 @@ import pytest
 from plotbot.errors import UsageProblem
 from plotbot.plugin import garbage, options, reports
 from plotbot.plugin import items as evals
-from plotbot.plugin.fixtures import judge, reply, results, schema, title
+from plotbot.plugin.fixtures import Fixtures
 from plotbot.plugin.process import Process, begin_process, end_process, process_of
 from plotbot.settings import Settings
-
-__all__ = ["judge", "reply", "results", "schema", "title"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,6 +33,7 @@ def pytest_configure(config: pytest.Config) -> None:
         settings = Settings.from_json(given["settings"])
         run, folded = RemoteRun(given["line"]), frozenset(given["folded"])
         begin_process(config, Process(settings, given["run"], run, given["keeps"], folded))
+    config.pluginmanager.register(Fixtures(process_of(config)), "plotbot-fixtures")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
+from plotbot import __version__
 from plotbot.ask.caller import Errand, Welcome, tight_words
 from plotbot.ask.dispatcher import Dispatcher, Keeping
 from plotbot.ask.embedded import MODEL_ID, EmbeddedEngine
 from plotbot.ask.fleet import Fleet, Found, LocalFleet
+from plotbot.ask.fleets import THREADS, fleet_of
 from plotbot.ask.host import Host
 from plotbot.ask.lanes import Lane
 from plotbot.ask.loading import check_loadable, is_loaded, start_embedded
 from plotbot.ask.pin import Pin, read_pin
 from plotbot.ask.preflight import demand_of, hopeless, too_many, unconstrained
 from plotbot.ask.server import resolve_models
-from plotbot.errors import AskError, ServerProblem
+from plotbot.errors import AskError, ServerProblem, UsageProblem
 from plotbot.records import Case, Question
 from plotbot.settings import Settings
 
@@ -52,6 +54,8 @@ class Asking:
         self._fleet: Fleet | None = None
         self._hosts: list[Host] = []
         self._lanes: list[Lane] = []
+        self._errand: Errand | None = None
+        self._spare = 0
         self._entered: set[str] = set()
 
     def models(self) -> tuple[str, ...]:
@@ -77,7 +81,7 @@ class Asking:
         models = tuple(dict.fromkeys(case.model for case in cases))
         fleet = self._the_fleet()
         self._hosts = [self._host(found, models) for found in fleet.servers()]
-        errand = Errand(
+        errand = self._errand = Errand(
             self._settings,
             questions,
             demand_of(cases, questions, self._settings.max_tokens),
@@ -90,6 +94,7 @@ class Asking:
         self._look_over_load()
         constrained = {case.prompt_hash for case in cases if case.response_format == "json_schema"}
         self._look_over_schemas(constrained, questions)
+        self._spare = spare
         self._lanes = fleet.lanes(self._hosts, errand, spare=spare)
 
     @property
@@ -134,7 +139,7 @@ class Asking:
     def dispatcher(self, books: Keeping, *, ahead: int | None) -> Dispatcher:
         """Who asks from now on, on all lanes."""
         several = len(self._lanes) > 1
-        return Dispatcher(
+        dispatcher = Dispatcher(
             self._lanes,
             books,
             welcome=self.welcome,
@@ -144,6 +149,8 @@ class Asking:
             most=self._settings.max_in_flight if several else None,
             retry_limit=self._settings.request_retry_limit,
         )
+        self._the_fleet().watch(partial(self._arrived, dispatcher))
+        return dispatcher
 
     def served_otherwise(self) -> list[str]:
         """In what the models that were asked are not the pinned ones any more, a sentence for each; by GET.
@@ -171,17 +178,37 @@ class Asking:
         return self._fleet
 
     def _new_fleet(self) -> Fleet:
-        token = self._settings.lm_api_token
         if self._embedded:
+            if self._settings.executor != THREADS:
+                raise UsageProblem(
+                    f"--embedded and EXECUTOR={self._settings.executor} do not go together: the embedded engine is "
+                    "asked by the main process alone. Leave one of them out."
+                )
             self._engine = start_embedded(self._settings)
             return LocalFleet((self._engine.url,), self._settings, None)
-        return LocalFleet(self._settings.lm_studio_url, self._settings, None if token is None else token.reveal())
+        return fleet_of(self._settings, version=__version__, warn=self._warn)
 
     def _host(self, found: Found, models: Sequence[str]) -> Host:
         engine = self._engine
         embedded = {} if engine is None else {"sha256": engine.sha256, "engine": engine.version}
         most = self._settings.max_in_flight
-        return Host(found.name, found.url, found.facts, models, most=most, embedded=embedded)
+        return Host(found.name, found.url, found.facts, models, most=most, limit=found.limit, embedded=embedded)
+
+    def _arrived(self, dispatcher: Dispatcher, found: Found) -> None:
+        """A server that comes while the run is on is asked, too, where it is as good as the others."""
+        assert self._errand is not None, "a dispatcher comes after the servers have been looked over"
+        try:
+            host = self._host(found, self._hosts[0].models)
+            for model in host.models:
+                self._look_over(host, model, self._errand)
+            [lane] = self._the_fleet().lanes([host], self._errand, spare=self._spare)
+        except UsageProblem as problem:
+            self._warn(f"{found.name} came and is not asked: {problem}")
+            return
+        self._hosts.append(host)
+        self._lanes.append(lane)
+        self._warn(f"{found.name} came and is asked, too.")
+        dispatcher.add(lane)
 
     def _pairs(self) -> Iterator[tuple[Host, str]]:
         return ((host, model) for host in self._hosts for model in host.models)

@@ -62,6 +62,16 @@ BAD_VALUES: list[tuple[str, Any, str]] = [
     ("SHARD", "6/5", '"6/5"'),
     ("SHARD", 2, "2"),
     ("EXECUTOR", "ray", '"ray"'),
+    ("EXECUTOR", "", '""'),
+    ("EXECUTOR", ["dask"], "['dask']"),
+    ("EXECUTOR", "dask:", '"dask:"'),
+    ("EXECUTOR", "dask://", '"dask://"'),
+    ("EXECUTOR", "dask://box:0", '"dask://box:0"'),
+    ("EXECUTOR", "dask://box:port", '"dask://box:port"'),
+    ("EXECUTOR", "dask://my box:8786", '"dask://my box:8786"'),
+    ("EXECUTOR", "dask://box:8786/status", '"dask://box:8786/status"'),
+    ("EXECUTOR", "dask://user:secret@box:8786", '"…@box:8786"'),
+    ("EXECUTOR", "tcp://box:8786", '"tcp://box:8786"'),
     ("LM_STUDIO_URL", [], "[]"),
     ("LM_STUDIO_URL", "localhost:1234", '"localhost:1234"'),
     ("LM_STUDIO_URL", "ftp://a", '"ftp://a"'),
@@ -118,6 +128,7 @@ def test_a_number_without_a_value_is_refused(tmp_path: Path, literal: str) -> No
 
 
 def test_the_nearest_choice_is_suggested(tmp_path: Path) -> None:
+    assert "did you mean dask://box:8786?" in _refusal(tmp_path, {"EXECUTOR": "tcp://box:8786"})
     assert "did you mean batch?" in _refusal(tmp_path, {"WRITE_STRATEGY": "Bach"})
 
 

@@ -294,6 +294,17 @@ def test_a_model_that_cannot_be_entered_anywhere_fails_its_own_cases() -> None:
         desk.dispatcher.exchange(case("a1"))
 
 
+def test_a_model_whose_turn_finds_nobody_anywhere_leaves_its_cases_for_another_time() -> None:
+    desk = Desk("x", "y")
+    for place in desk.places.values():
+        place.closed, place.down = AskError("unreachable", "connection refused"), True
+    desk.start("a1", "a2")
+    while desk.waiting:
+        desk.let_time_pass()
+    assert desk.dispatcher.gone is not None
+    assert desk.kept == []
+
+
 def test_after_a_stop_no_host_is_tried_again() -> None:
     desk = Desk("x", "y")
     desk.start("a1", "a2", "a3")
