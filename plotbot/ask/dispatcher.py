@@ -189,12 +189,12 @@ class Dispatcher:
     def _with_room(self) -> list[Lane]:
         width = sum(lane.host.window for lane in self._lanes)
         a_second = sum(lane.host.window / lane.usual_seconds for lane in self._lanes if lane.usual_seconds)
-        # Enough are left where all lanes have something to do until this one has given an answer.
-        return [
-            lane
-            for lane in self._lanes
-            if lane.room(plenty=self._backlog.left(lane.model) > max(width, a_second * lane.usual_seconds))
-        ]
+        return [lane for lane in self._lanes if lane.room(plenty=self._has_plenty(lane, width, a_second))]
+
+    def _has_plenty(self, lane: Lane, width: int, a_second: float) -> bool:
+        """Whether all lanes have something to do until this one has given an answer, for which it may take so long."""
+        left = self._backlog.left(lane.model)
+        return lane.usual_seconds > 0 and left > width and left > a_second * lane.usual_seconds
 
     def _job_for(self, lane: Lane) -> Entry | str | None:
         look_ahead = self._may_look_ahead()

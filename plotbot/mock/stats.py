@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-_CLOCK_READINGS = frozenset({"first_in", "last_out", "last_taken", "busy_as_of"})
+_CLOCK_READINGS = frozenset({"last_taken", "busy_as_of"})
 
 
 @dataclass(slots=True)
 class ModelStats:
-    """One model's figures, over all its instances. Times are `time.monotonic()` seconds.
+    """One model's figures, over all its instances. Times are `time.monotonic()` seconds, which compare on one
+    machine.
 
     Handshakes are counted apart and touch nothing else but loads: they would hide how busy the slots were afterwards.
     `busy_seconds` is summed over slots, as of the last time a slot was taken or freed; `last_taken` and

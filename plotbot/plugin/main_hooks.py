@@ -20,7 +20,7 @@ from plotbot.plugin.live import register_live_view
 from plotbot.plugin.process import Process, begin_process
 from plotbot.plugin.reports import reply_text, result_on, show_reply
 from plotbot.plugin.run import MainRun
-from plotbot.plugin.signals import Signals
+from plotbot.plugin.signals import Signals, leave_out_what_has_no_line
 from plotbot.records import Exchange, ItemResult
 
 _MAXFAIL = "stopping after"
@@ -71,6 +71,7 @@ class MainHooks:
             return "error", "E", "ERROR"
         return None
 
+    @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         # xdist stops for --maxfail by way of an interrupt; a person's is told apart by its words alone.
         if _MAXFAIL in str(excinfo.value):
@@ -79,6 +80,7 @@ class MainHooks:
             self._ending.interrupted = True
         if self._run.books is not None:
             self._signals.end_in_peace()
+        leave_out_what_has_no_line(excinfo)
 
     def pytest_internalerror(self) -> None:
         self._ending.harness_fault = True

@@ -8,6 +8,9 @@ import sys
 import threading
 from collections.abc import Callable
 from types import FrameType
+from typing import Any
+
+import pytest
 
 from plotbot.measure.exit_status import ExitStatus
 
@@ -45,6 +48,21 @@ class Signals:
         if threading.current_thread() is threading.main_thread():
             before = signal.signal(number, handler)
             self._before.setdefault(number, before)
+
+
+def leave_out_what_has_no_line(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """Make sure that pytest can show where an interrupt came.
+
+    It may come between two lines. CPython 3.11 then knows no line number, and pytest's report of it fails.
+    """
+    excinfo.traceback = excinfo.traceback.filter(_has_a_line)
+
+
+def _has_a_line(entry: Any) -> bool:
+    try:
+        return isinstance(entry.lineno, int)
+    except TypeError:
+        return False
 
 
 def _interrupt(_number: int, _frame: FrameType | None) -> None:

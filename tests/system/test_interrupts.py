@@ -114,7 +114,8 @@ def test_an_interrupt_ends_the_run_with_2_and_keeps_what_was_answered(
     assert total["not_run"] >= 8
     reported = {item["case"] for item in _verdicts(tmp_path)}
     kept = {path.stem for path in (tmp_path / "data" / "generated_data").glob("*.json")}
-    assert len(kept) == len(reported)
+    # The interrupt may come after an answer was kept, and before its test has reported.
+    assert len(reported) <= len(kept) <= 4
     assert b"Traceback" not in (tmp_path / "output.txt").read_bytes()
 
 
