@@ -31,10 +31,11 @@ _RSS_UNIT = 1 if sys.platform == "darwin" else 1024
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One measured process. Seconds of wall and processor time, peak bytes of its largest process, the mock's figures.
+    """One measured process. Seconds of wall and processor time, peak bytes of its largest process, the mocks' figures.
 
     `used` is the share of the slots' time that they were busy, from the first request in to the last reply out;
-    `used_until_last` ends when the last request got its slot, from where on slots run out of work.
+    `used_until_last` ends when the last request got its slot, from where on slots run out of work (of one mock alone,
+    else 0). `mocks_cpu` is the processor time of the mocks, where somebody has asked for it.
     """
 
     status: int
@@ -46,6 +47,8 @@ class Run:
     used: float
     used_until_last: float
     output: str
+    hosts: Sequence[Mapping[str, Any]] = ()
+    mocks_cpu: float = 0.0
 
 
 def options(text: str | None, *, repeat: int = 5) -> argparse.ArgumentParser:
@@ -85,6 +88,27 @@ def mock(*, slots: int = 4, latency: float = 0.0, sigma: float = 0.0, scenario: 
             process.terminate()
 
 
+class Servers:
+    """`benchmarks.servers`: mocks that share one process, and what they cost it."""
+
+    def __init__(self, count: int, slots: int, latency: float, port: int = 0) -> None:
+        command = [sys.executable, "-m", "benchmarks.servers", str(count), str(slots), str(latency), str(port)]
+        self._process = subprocess.Popen(
+            command, cwd=REPOSITORY, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
+        assert self._process.stdout is not None
+        self.urls: list[str] = json.loads(self._process.stdout.readline())
+
+    def end(self) -> float:
+        """End them; gives the processor seconds that they took, from when they listened."""
+        seconds, _ = self._process.communicate()
+        return float(seconds)
+
+    def kill(self) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+
 def evals(*arguments: str) -> list[str]:
     """The command of a run of all titles."""
     return [sys.executable, "-m", "pytest", "evals", "-q", "--test-sample-size=0", "--sample-seed=1", *arguments]
@@ -95,17 +119,24 @@ def pool(width: int) -> list[str]:
     return [sys.executable, "-m", "benchmarks.pool", str(width)]
 
 
-def measure(command: Sequence[str], root: Path, url: str, *, meanwhile: Callable[[int], float] | None = None) -> Run:
-    """Run a command in a project against a mock.
+def measure(
+    command: Sequence[str],
+    root: Path,
+    *urls: str,
+    meanwhile: Callable[[int], float] | None = None,
+    afresh: bool = True,
+) -> Run:
+    """Run a command in a project against some mocks, or none. *afresh* removes what an earlier run has left there.
 
     *meanwhile* gets its process id once it has started, and gives the time from which on the clock counts.
     """
-    shutil.rmtree(root / "data" / "generated_data", ignore_errors=True)
-    shutil.rmtree(root / "data" / "runs", ignore_errors=True)
+    if afresh:
+        shutil.rmtree(root / "data" / "generated_data", ignore_errors=True)
+        shutil.rmtree(root / "data" / "runs", ignore_errors=True)
     started = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            command, cwd=root, env=_environment(url), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            command, cwd=root, env=_environment(urls), stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
         if meanwhile is not None:
             started = meanwhile(process.pid)
@@ -114,18 +145,26 @@ def measure(command: Sequence[str], root: Path, url: str, *, meanwhile: Callable
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         text = output.read().decode("utf-8", "replace")
-    stats = model_stats(url)
+    hosts = [model_stats(url) for url in urls]
+    span = _span(hosts)
     return Run(
         status=process.returncode,
         wall=wall,
         cpu=usage.ru_utime + usage.ru_stime,
         peak=usage.ru_maxrss * _RSS_UNIT,
-        requests=stats["requests"],
-        span=stats["span_seconds"],
-        used=stats["utilisation"],
-        used_until_last=stats["utilisation_until_last"],
+        requests=sum(host["requests"] for host in hosts),
+        span=span,
+        used=sum(host["busy_seconds"] for host in hosts) / (sum(host["slots"] for host in hosts) * span) if span else 0,
+        used_until_last=hosts[0]["utilisation_until_last"] if len(hosts) == 1 else 0.0,
         output=text,
+        hosts=hosts,
     )
+
+
+def _span(hosts: Sequence[Mapping[str, Any]]) -> float:
+    """Seconds from the first request in to the last reply out, over all mocks: one machine has one monotonic clock."""
+    asked = [host for host in hosts if host["last_out"] is not None]
+    return max(host["last_out"] for host in asked) - min(host["first_in"] for host in asked) if asked else 0.0
 
 
 def checked(run: Run, status: int = 0) -> Run:
@@ -167,7 +206,8 @@ def interrupt_when(url: str, in_flight: int) -> Callable[[int], float]:
     return interrupt
 
 
-def _environment(url: str) -> dict[str, str]:
+def _environment(urls: Sequence[str]) -> dict[str, str]:
     """What is set outside must not change what is measured."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PLOTBOT_", "PYTEST_", "PYTHON"))}
-    return {**kept, "PYTHONPATH": str(REPOSITORY), "PLOTBOT_LM_STUDIO_URL": url, "PLOTBOT_MODEL": MODEL}
+    asked = {"PLOTBOT_LM_STUDIO_URL": ",".join(urls)} if urls else {}
+    return {**kept, **asked, "PYTHONPATH": str(REPOSITORY), "PLOTBOT_MODEL": MODEL}

@@ -1,16 +1,18 @@
-"""The baseline: a bare thread pool, one `requests.Session` a thread, that asks about every title and keeps nothing.
+"""The baseline: a bare thread pool, one `requests.Session` a slot, that asks about every title and keeps nothing.
 
-`python -m benchmarks.pool WIDTH`, in a project's folder, with PLOTBOT_LM_STUDIO_URL and PLOTBOT_MODEL set.
+`python -m benchmarks.pool WIDTH`, in a project's folder, with PLOTBOT_LM_STUDIO_URL and PLOTBOT_MODEL set. Several URLs
+have as many slots each; whichever has been free for longest is asked next.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from queue import SimpleQueue
 
 import requests
 
@@ -18,8 +20,10 @@ from plotbot.ask.prompts import messages
 
 
 def main() -> None:
-    local = threading.local()
-    url, model = f"{os.environ['PLOTBOT_LM_STUDIO_URL']}/v1/chat/completions", os.environ["PLOTBOT_MODEL"]
+    width, model = int(sys.argv[1]), os.environ["PLOTBOT_MODEL"]
+    free: SimpleQueue[tuple[requests.Session, str]] = SimpleQueue()
+    for url, _ in zip(itertools.cycle(os.environ["PLOTBOT_LM_STUDIO_URL"].split(",")), range(width), strict=False):
+        free.put((requests.Session(), f"{url}/v1/chat/completions"))
     prompt, schema = (
         Path("data/prompt.txt").read_text("utf-8"),
         json.loads(Path("data/story_seed.schema.json").read_bytes()),
@@ -27,13 +31,13 @@ def main() -> None:
     titles: dict[str, str] = json.loads(Path("data/titles_index.json").read_bytes())
 
     def ask(title: str) -> bool:
-        if not hasattr(local, "session"):
-            local.session = requests.Session()
         body = {"model": model, "messages": messages(prompt, title, schema), "stream": False, "temperature": 0.7}
-        answer = local.session.post(url, json=body, timeout=90).json()
+        session, url = slot = free.get()
+        answer = session.post(url, json=body, timeout=90).json()
+        free.put(slot)
         return isinstance(json.loads(answer["choices"][0]["message"]["content"]), list)
 
-    with ThreadPoolExecutor(int(sys.argv[1])) as threads:
+    with ThreadPoolExecutor(width) as threads:
         good = sum(threads.map(ask, titles.values()))
     print(f"{good} of {len(titles)} good")
 

@@ -19,6 +19,8 @@ needs_wait4 = pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system t
         ("overhead", ["50 cases, no latency, 4 slots", "thread pool", "pytest evals"]),
         ("scale", ["peak MB", " 20 ", " 60 "]),
         ("stopping", ["-x", "Ctrl-C -n 4"]),
+        ("hosts", ["slots used", "thread pool", "as a share of another", "cases kept once", "HTTP (the thread pool)"]),
+        ("size", ["plan MB", " 40 ", " 80 ", " 1000000 "]),
     ],
 )
 @needs_wait4
