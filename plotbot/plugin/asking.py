@@ -56,6 +56,7 @@ class Asking:
         self._lanes: list[Lane] = []
         self._errand: Errand | None = None
         self._spare = 0
+        self._alone = True
         self._entered: set[str] = set()
 
     def models(self) -> tuple[str, ...]:
@@ -80,14 +81,16 @@ class Asking:
         """
         models = tuple(dict.fromkeys(case.model for case in cases))
         fleet = self._the_fleet()
-        self._hosts = [self._host(found, models) for found in fleet.servers()]
+        servers = fleet.servers()
+        self._alone = len(servers) == 1
+        self._hosts = [self._host(found, models) for found in servers]
         errand = self._errand = Errand(
             self._settings,
             questions,
             demand_of(cases, questions, self._settings.max_tokens),
             self._pin,
             load=self._load,
-            alone=len(self._hosts) == 1,
+            alone=self._alone,
         )
         for host, model in self._pairs():
             self._look_over(host, model, errand)
@@ -138,7 +141,6 @@ class Asking:
 
     def dispatcher(self, books: Keeping, *, ahead: int | None) -> Dispatcher:
         """Who asks from now on, on all lanes."""
-        several = len(self._lanes) > 1
         dispatcher = Dispatcher(
             self._lanes,
             books,
@@ -146,7 +148,7 @@ class Asking:
             tell=self._warn,
             ahead=ahead,
             # One host's own window is that already, and leaves room for a request that is made ready.
-            most=self._settings.max_in_flight if several else None,
+            most=None if self._alone else self._settings.max_in_flight,
             retry_limit=self._settings.request_retry_limit,
         )
         self._the_fleet().watch(partial(self._arrived, dispatcher))
@@ -191,7 +193,8 @@ class Asking:
     def _host(self, found: Found, models: Sequence[str]) -> Host:
         engine = self._engine
         embedded = {} if engine is None else {"sha256": engine.sha256, "engine": engine.version}
-        most = self._settings.max_in_flight
+        # Of several hosts none gets more than it has slots: there MAX_IN_FLIGHT is for all of them together.
+        most = self._settings.max_in_flight if self._alone else None
         return Host(found.name, found.url, found.facts, models, most=most, limit=found.limit, embedded=embedded)
 
     def _arrived(self, dispatcher: Dispatcher, found: Found) -> None:

@@ -123,7 +123,8 @@ def _raw(raw: bytes, limit: int) -> dict[str, Any]:
 
 
 def _readable(facts: Mapping[str, Any]) -> str:
-    return json.dumps(facts, ensure_ascii=False, indent=1, default=str)
+    # A line for each fact, without `indent`, which is ten times as slow.
+    return json.dumps(facts, ensure_ascii=False, separators=(",\n ", ": "), default=str)
 
 
 def _some(listed: Sequence[Any], limit: int) -> Iterable[Any]:
