@@ -10,9 +10,11 @@ import pytest
 from plotbot.errors import UsageProblem
 from plotbot.plugin import garbage, options, reports
 from plotbot.plugin import items as evals
-from plotbot.plugin.fixtures import Fixtures
+from plotbot.plugin.fixtures import Fixtures, results
 from plotbot.plugin.process import Process, begin_process, end_process, process_of
 from plotbot.settings import Settings
+
+__all__ = ["results"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

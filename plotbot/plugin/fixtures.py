@@ -9,16 +9,24 @@ import pytest
 from plotbot.errors import AskError
 from plotbot.judge import Check, Schema
 from plotbot.judge import judge as judge_reply
-from plotbot.plugin.process import ItemState, Process
+from plotbot.plugin.process import ItemState, Process, process_of
 from plotbot.plugin.results import Results
 from plotbot.records import Reply, Title, Verdict
 
 
-class Fixtures:
-    """The fixtures of one session, registered as a plugin of its own.
+@pytest.fixture(scope="session")
+def results(pytestconfig: pytest.Config) -> Iterator[Results]:
+    """Owns the writer: `results.keep(reply)` keeps a good answer in its title file. One in every worker."""
+    results = Results(process_of(pytestconfig))
+    yield results
+    results.close()
 
-    Being methods, they need none of pytest's own fixtures: whatever asks for `request`, as `pytestconfig` does, is set
-    up anew for every item.
+
+class Fixtures:
+    """What a case asks for, registered as a plugin of its own.
+
+    Being methods, these need none of pytest's own fixtures: whatever asks for `request`, as `pytestconfig` does, is set
+    up anew for every item. For a session's fixture pytest wants a function.
     """
 
     def __init__(self, process: Process) -> None:
@@ -59,13 +67,6 @@ class Fixtures:
             return state.verdict
 
         return verdict_on
-
-    @pytest.fixture(scope="session")
-    def results(self) -> Iterator[Results]:
-        """Owns the writer: `results.keep(reply)` keeps a good answer in its title file. One in every worker."""
-        results = Results(self._process)
-        yield results
-        results.close()
 
     def _state(self) -> ItemState:
         state = self._process.current
