@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,8 @@ _RAN = re.compile(r"(\d+) (?:passed|failed|errors?)\b")
 
 def main() -> None:
     chosen = options(__doc__).parse_args()
+    # A shell has its background jobs ignore Ctrl-C, and so would the runs that they start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with project(CASES, chosen.folder) as root:
         rows: dict[str, Callable[[], Run]] = {
             "-x": partial(_first_failure, root),
