@@ -50,6 +50,11 @@ class AnswerQueue:
         yield from self._refused
         yield from self._fresh
 
+    @property
+    def fresh(self) -> int:
+        """How many have not had their first turn."""
+        return len(self._fresh)
+
     def add(self, answer: Answer, now: float) -> Queued:
         wait = 0.0 if self.policy.strategy == "immediate" else self.policy.batch_seconds
         queued = Queued(answer, now + wait)

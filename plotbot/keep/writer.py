@@ -20,6 +20,8 @@ from plotbot.records import Answer
 Fold = Callable[[Sequence[Answer], Callable[[], bool]], FoldOutcome]
 """`plotbot.keep.title_files.fold` with its folder, locks and disk filled in; the second argument is its *give_up*."""
 
+# How many batches may wait before whoever brings the next answer waits, too: tests can be quicker than the disk.
+_MOST_BATCHES = 4
 # What a closing writer may take over its timeout: the file that is being written just then.
 _GRACE_SECONDS = 1.0
 
@@ -42,6 +44,7 @@ class Writer:
     ) -> None:
         self._fold = fold
         self._immediate = policy.strategy == "immediate"
+        self._most_fresh = policy.batch_size * _MOST_BATCHES
         self._on_folded = on_folded
         self._clock = clock
         self._changed = threading.Condition()
@@ -68,7 +71,8 @@ class Writer:
             return tuple(self._damaged)
 
     def keep(self, answer: Answer) -> None:
-        """Take an answer. `immediate` returns when it is folded or was refused once; `batch` returns at once.
+        """Take an answer. `immediate` returns when it is folded or was refused once; `batch` at once, or when fewer
+        than four batches wait.
 
         A refusal is no exception: the answer is tried again in the background and, at last, listed in `unfolded`.
         Raises `KeepError` only after `close`.
@@ -80,6 +84,8 @@ class Writer:
             self._changed.notify_all()
             if self._immediate:
                 self._changed.wait_for(lambda: self._was_tried(queued))
+            else:
+                self._changed.wait_for(lambda: self._queue.fresh < self._most_fresh or self._stopped)
 
     def close(self, timeout: float | None = None) -> tuple[Unfolded, ...]:
         """Fold everything that waits and give what could not be folded, each with its reason.

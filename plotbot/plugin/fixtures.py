@@ -32,6 +32,10 @@ class Fixtures:
     def __init__(self, process: Process) -> None:
         self._process = process
 
+    def pytest_keyboard_interrupt(self) -> None:
+        """Whoever interrupts does not wait for what `results` has still to do."""
+        self._process.hurried = True
+
     @pytest.fixture
     def reply(self) -> Reply:
         """What the model said to this case. Where no usable answer arrived, the item is an error, not a failure."""

@@ -29,7 +29,7 @@ class ItemState:
 
 @dataclass(slots=True)
 class Process:
-    """`run` is the run itself in the main process, and the line to it in a worker."""
+    """`run` is the run itself in the main process, and the line to it in a worker; `hurried` says to end it soon."""
 
     settings: Settings
     run_id: str
@@ -37,6 +37,7 @@ class Process:
     keeps_answers: bool = True
     folded: frozenset[str] = frozenset()
     current: ItemState | None = None
+    hurried: bool = False
     problem: UsageProblem | None = None
     _schemas: dict[Path, Schema] = field(default_factory=dict)
 

@@ -15,7 +15,7 @@ from plotbot.plugin.process import Process
 from plotbot.records import Answer, Reply
 from plotbot.settings import Settings
 
-CLOSE_SECONDS = 2.0
+HURRIED_SECONDS = 2.0
 
 
 class Results:
@@ -42,8 +42,11 @@ class Results:
             self._writer.keep(answer_of(self._process.run_id, state.case, state.exchange, value))
 
     def close(self) -> None:
-        """Fold what is waiting; whatever cannot be folded is named to the main process."""
-        unfolded = self._writer.close(CLOSE_SECONDS)
+        """Fold what is waiting; whatever cannot be folded is named to the main process.
+
+        Somebody who interrupts a run does not wait long: what is left then, is in the journal.
+        """
+        unfolded = self._writer.close(HURRIED_SECONDS if self._process.hurried else None)
         if unfolded:
             reasons = {str(left.answer.meta["case"]): str(left.error) for left in unfolded}
             self._process.run.note_unfolded(reasons)
