@@ -21,7 +21,7 @@ CURES = {
     "schema": "Fields break the schema: see which in the report, and describe them in the schema or the prompt.",
     "content": "Answers have the shape but not the sense: read the findings, then give the prompt an example.",
     "assertion": "An eval's own assertion failed: read its message under the failing test.",
-    "unreachable": "Nothing answers at LM_STUDIO_URL: start the server (lms server start), or try --embedded.",
+    "unreachable": "No server answers: start it (lms server start), correct LM_STUDIO_URL, or try --embedded.",
     "timeout": "Answers take too long: raise REQUEST_TIMEOUT, or lower MAX_TOKENS or MAX_IN_FLIGHT.",
     "server_busy": "The server refuses work: lower MAX_IN_FLIGHT.",
     "http_error": "The server answered with an error: read its log; REQUEST_RETRY_LIMIT helps if it passes.",
