@@ -214,7 +214,7 @@ class Dispatcher:
         return self._ahead is None or self._unclaimed < self._ahead or self._backlog.awaited
 
     def _entered(self, lane: Lane, model: str, done: Future[Welcome]) -> None:
-        error = error_of(done) or self._unwelcome(lane, model, done.result())
+        error = _error_of(done) or self._unwelcome(lane, model, done.result())
         with self._lock:
             lane.entering = False
             lane.model = model if error is None else None
@@ -242,7 +242,7 @@ class Dispatcher:
         with self._lock:
             lane.in_hand -= 1
             self._in_hand -= 1
-        error = error_of(done)
+        error = _error_of(done)
         if isinstance(error, LaneLostError):
             self._failover.take_loss(lane, entry, str(error))
         elif error is not None:
@@ -274,7 +274,7 @@ class Dispatcher:
             kept.add_done_callback(partial(self._kept, entry, whole))
 
     def _kept(self, entry: Entry, exchange: Exchange, kept: Future[int]) -> None:
-        error = error_of(kept)
+        error = _error_of(kept)
         if error is not None:
             _fail(entry, error)
             return
@@ -299,7 +299,7 @@ class Dispatcher:
         self.stop()
 
 
-def error_of(done: Future[Any]) -> BaseException | None:
+def _error_of(done: Future[Any]) -> BaseException | None:
     """What went wrong; a future that was cancelled before its turn raises instead of telling."""
     return CancelledError() if done.cancelled() else done.exception()
 

@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from plotbot.ask.backlog import Entry
+from plotbot.ask.caller import ELSEWHERE_FIRST
 from plotbot.ask.lanes import Lane, LaneLostError
 from plotbot.errors import AskError, PlotbotError
 from plotbot.records import Attempt, Exchange, Fault
@@ -25,7 +26,6 @@ from plotbot.safe import one_line
 
 Later = Callable[[float, Callable[[], None]], None]
 
-DOUBTFUL = frozenset({"unreachable", "timeout"})
 OF_THE_HOST = frozenset({"server_busy", "auth", "model_unavailable", "model_crashed", "model_unloaded", "wrong_model"})
 
 
@@ -73,7 +73,7 @@ class Failover:
             lane.answered(exchange.seconds)
             return False
         category = exchange.fault.category
-        if category in DOUBTFUL and (category == "unreachable" or len(self._lanes) > 1):
+        if category in ELSEWHERE_FIRST and (category == "unreachable" or len(self._lanes) > 1):
             entry.has_failed(lane, exchange)
             self._doubt(lane, entry)
             return True
@@ -129,7 +129,6 @@ class Failover:
         with self._lock:
             back = lane.set_aside is not None
             lane.set_aside, lane.doubted = None, False
-            lane.model = None if back else lane.model
             doubted = self._doubts.pop(lane, [])
         if back:
             self._tell(f"{lane.name} answers again.")

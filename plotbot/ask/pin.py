@@ -15,6 +15,8 @@ FIELDS = (
     "key", "quantization", "format", "architecture", "size_bytes", "variant", "context_length", "slots", "sha256",
 )  # fmt: skip
 """What must be as pinned. A field that was not told when the pin was written is not compared."""
+MODEL_FIELDS = tuple(field for field in FIELDS if field != "slots")
+"""Those that say which model it is. The number of slots is how a model is asked."""
 ONLY_LOADED = frozenset({"context_length", "slots"})
 """What a server tells of a loaded model alone."""
 _SERVER = ("server", "server_version", "engine")

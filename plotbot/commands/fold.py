@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from plotbot.commands.project import project_settings
-from plotbot.commands.run_choice import add_run_arguments, chosen_runs, complain, readable
+from plotbot.commands.run_choice import add_run_arguments, chosen_runs, complain_of_folding, readable
 from plotbot.judge import kept_values
 from plotbot.keep.disk import Disk
 from plotbot.keep.refolding import Refolded, fold_as_set, fold_run, title_locks
@@ -40,7 +40,4 @@ def _tell(run_id: str, outcome: Refolded) -> None:
         print(f"{run_id}: left alone. {visible(outcome.running)}")
     if outcome.folded:
         print(f"{run_id}: {outcome.folded} answer{'s' if outcome.folded > 1 else ''} folded")
-    for moved in outcome.damaged:
-        complain(f"{moved.path} was damaged ({moved.reason}) and is now {moved.moved_to.name}")
-    for case, reason in outcome.unfolded.items():
-        complain(f"{run_id}: case {case} stays in the journal: {reason}")
+    complain_of_folding(run_id, outcome)

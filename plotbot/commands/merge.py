@@ -13,7 +13,7 @@ from typing import Any
 
 from plotbot.commands.project import add_settings_arguments, project_settings
 from plotbot.commands.report import Measured, measured_run, short_path, write_reports
-from plotbot.commands.run_choice import complain
+from plotbot.commands.run_choice import complain, complain_of_damage, complain_of_folding
 from plotbot.commands.shards import Shard, as_shard, refuse_strangers
 from plotbot.errors import InputError
 from plotbot.judge import kept_values
@@ -23,7 +23,7 @@ from plotbot.keep.refolding import fold_as_set, fold_run
 from plotbot.keep.run_folder import RunFolder, check_writable, find_run, new_run_id
 from plotbot.keep.run_reading import RunOnDisk, is_running, read_run
 from plotbot.measure.accounting import missing_parts
-from plotbot.measure.exit_status import RunEnd, exit_status
+from plotbot.measure.exit_status import counted_end, exit_status
 from plotbot.plan.joining import Joined, Part, join
 from plotbot.records import ItemResult
 from plotbot.report.summary import summarise
@@ -88,8 +88,7 @@ def _shards(folders: Sequence[RunFolder], settings: Settings, disk: Disk) -> lis
     shards = [as_shard(read_run(folder, disk), settings) for folder in folders]
     refuse_strangers(shards, complain)
     for shard in shards:
-        for damaged in shard.run.damaged:
-            complain(f"{shard.run.folder.journal}: line {damaged.line_number}: {damaged.reason}")
+        complain_of_damage(shard.run)
     return sorted(shards, key=lambda shard: shard.number)
 
 
@@ -152,26 +151,15 @@ def _paths_here(header: Mapping[str, Any], settings: Settings) -> dict[str, str]
 def _fold(folder: RunFolder, settings: Settings, disk: Disk) -> Mapping[str, str]:
     """Put the answers into this project's title files; gives by case why one is not there."""
     outcome = fold_run(read_run(folder, disk), kept_values(), fold_as_set(settings, disk))
-    for moved in outcome.damaged:
-        complain(f"{moved.path} was damaged ({moved.reason}) and is now {moved.moved_to.name}")
-    for case, reason in outcome.unfolded.items():
-        complain(f"{folder.run_id}: case {case} stays in the journal: {reason}")
+    complain_of_folding(folder.run_id, outcome)
     return outcome.unfolded
 
 
 def _write_summary(measured: Measured, shards: Sequence[Shard], unfolded: Mapping[str, str], disk: Disk) -> int:
     wrong_models = [word for shard in shards for word in _wrong_models(shard.run)]
     tallies = [one.tally for one in measured.metrics]
-    status = exit_status(
-        RunEnd(
-            planned=len(measured.run.items),
-            errors=sum(tally.error for tally in tallies) + len(unfolded) + len(wrong_models),
-            # How many cases a missing part has is not known, only that there are some.
-            not_run=sum(tally.not_run for tally in tallies) + len(missing_parts(measured.records.header)),
-            failures={tally.model: tally.failed for tally in tallies},
-            gates=measured.gates,
-        )
-    )
+    unsettled = len(unfolded) + len(wrong_models)
+    status = exit_status(counted_end(tallies, measured.records.header, measured.gates, unsettled=unsettled))
     summary = summarise(measured.records, measured.metrics, measured.gates, status)
     summary |= {"unfolded": dict(unfolded), "wrong_models": wrong_models}
     folder = measured.run.folder

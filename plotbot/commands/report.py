@@ -11,7 +11,7 @@ from typing import Any
 
 from plotbot.ask.prompts import messages
 from plotbot.commands.project import project_settings
-from plotbot.commands.run_choice import add_run_arguments, chosen_runs, complain
+from plotbot.commands.run_choice import add_run_arguments, chosen_runs, complain_of_damage
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.atomic import write_atomically
 from plotbot.keep.disk import Disk, describe
@@ -66,8 +66,7 @@ def run(args: argparse.Namespace) -> int:
 def measured_run(folder: RunFolder, disk: Disk) -> Measured:
     """A run's numbers, gated as it was itself. Damaged lines are named on stderr and count as not run."""
     recorded = read_run(folder, disk)
-    for damaged in recorded.damaged:
-        complain(f"{folder.journal}: line {damaged.line_number}: {damaged.reason}")
+    complain_of_damage(recorded)
     records = recorded.records()
     metrics = measure_run(records)
     try:

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from plotbot.commands.project import add_settings_arguments
 from plotbot.errors import InputError
 from plotbot.keep.disk import Disk
+from plotbot.keep.refolding import Refolded
 from plotbot.keep.run_folder import RunFolder, find_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.safe import visible
@@ -39,6 +40,20 @@ def readable(folders: Sequence[RunFolder], disk: Disk, unreadable: list[str]) ->
 def complain(text: str) -> None:
     """One line on stderr; whatever in it came from a file is made visible."""
     print(f"plotbot: {visible(text)}", file=sys.stderr)
+
+
+def complain_of_damage(run: RunOnDisk) -> None:
+    """Name the lines of a run's journal that could not be used."""
+    for damaged in run.damaged:
+        complain(f"{run.folder.journal}: line {damaged.line_number}: {damaged.reason}")
+
+
+def complain_of_folding(run_id: str, outcome: Refolded) -> None:
+    """Name the title files that were damaged, and the answers that are in none."""
+    for moved in outcome.damaged:
+        complain(f"{moved.path} was damaged ({moved.reason}) and is now {moved.moved_to.name}")
+    for case, reason in outcome.unfolded.items():
+        complain(f"{run_id}: case {case} stays in the journal: {reason}")
 
 
 def _named(settings: Settings, name: str) -> RunFolder:

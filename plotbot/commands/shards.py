@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from plotbot.ask.pin import FIELDS
+from plotbot.ask.pin import MODEL_FIELDS
 from plotbot.errors import InputError, PlotbotError
 from plotbot.keep.run_reading import RunOnDisk
 from plotbot.safe import digest, one_line
@@ -19,8 +19,6 @@ _SETTINGS = (
     "SAMPLE_SEED", "TEST_SAMPLE_SIZE", "REPEATS", "RESPONSE_FORMAT", "MODEL_SEED", "TEMPERATURE", "TOP_P", "TOP_K",
     "MIN_P", "REPEAT_PENALTY", "MAX_TOKENS", "REASONING_EFFORT", "TOLERATE", "MIN_PASS_RATE", "GATE",
 )  # fmt: skip
-# The number of slots is how a model is asked, not which one it is.
-_MODEL_FIELDS = tuple(field for field in FIELDS if field != "slots")
 _SERVER_FIELDS = ("server", "server_version")
 
 Fingerprints = Mapping[str, Mapping[str, Any]]
@@ -74,7 +72,7 @@ def refuse_strangers(shards: Sequence[Shard], warn: Callable[[str], None]) -> No
     """
     first = shards[0]
     for number, one in enumerate(shards[1:], start=1):
-        if differences := [*_other_plan(first, one), *_other_model(first, one, _MODEL_FIELDS)]:
+        if differences := [*_other_plan(first, one), *_other_model(first, one, MODEL_FIELDS)]:
             raise InputError(f"runs {first.name} and {one.name} are no parts of one plan: {'; '.join(differences)}")
         twin = next((other for other in shards[:number] if other.number == one.number), None)
         if twin is not None:

@@ -7,14 +7,10 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from typing import Any
 
+from plotbot.measure.fingerprints import NOT_THE_MODEL, SERVER
 from plotbot.measure.intervals import Interval
 from plotbot.measure.paired import Pair, difference_interval, mcnemar_exact, rates
 from plotbot.measure.verdict_sheet import SheetPart, TitleVerdicts, VerdictSheet, is_rated, passes
-
-_HOW_FAST = frozenset({"slots"})
-"""Fields of a fingerprint that say how a model is asked, not which one it is."""
-_SERVER = frozenset({"server", "server_version", "engine"})
-"""Fields of a fingerprint that are worth a word, but no reason to refuse."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,7 @@ def compare_parts(
 ) -> Comparison:
     """Compare two parts title by title; refused where they were not asked alike, unless *anyway*."""
     differences = tuple(_differences(before, after, params, any_model=any_model))
-    notes = tuple(_fields("", before.fingerprint, after.fingerprint, _SERVER))
+    notes = tuple(_fields("", before.fingerprint, after.fingerprint, SERVER))
     name = before.model if before.model == after.model else f"{before.model} -> {after.model}"
     head = Comparison(before.eval, name, after.response_format, differences, notes)
     if differences and not anyway:
@@ -137,7 +133,7 @@ def _differences(
         yield f"the wording that plotbot puts round a headline {before.asked} -> {after.asked}"
     yield from _fields("parameter ", *params)
     if before.model == after.model:
-        compared = {*before.fingerprint, *after.fingerprint} - _HOW_FAST - _SERVER
+        compared = {*before.fingerprint, *after.fingerprint} - NOT_THE_MODEL
         yield from _fields("fingerprint ", before.fingerprint, after.fingerprint, compared)
     elif not any_model:
         yield f"model {before.model} -> {after.model}"

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
+from plotbot.measure.accounting import Tally, missing_parts
 from plotbot.measure.gate import GateResult
 
 
@@ -38,6 +40,24 @@ class RunEnd:
     stopped_by_maxfail: bool = False
     failures: Mapping[str, int] = field(default_factory=dict)
     gates: Sequence[GateResult] = ()
+
+
+def counted_end(
+    tallies: Sequence[Tally], header: Mapping[str, Any], gates: Sequence[GateResult], *, unsettled: int
+) -> RunEnd:
+    """The end of a run that came to its end by itself.
+
+    *unsettled* is what leaves it incomplete however good it was: answers not in their title files, models that were
+    not the pinned ones to the end.
+    """
+    return RunEnd(
+        planned=sum(tally.planned for tally in tallies),
+        errors=sum(tally.error for tally in tallies) + unsettled,
+        # How many cases a missing part has is not known, only that there are some.
+        not_run=sum(tally.not_run for tally in tallies) + len(missing_parts(header)),
+        failures={tally.model: tally.failed for tally in tallies},
+        gates=gates,
+    )
 
 
 def exit_status(end: RunEnd) -> ExitStatus:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from plotbot.measure.accounting import Tally, tally_of
+from plotbot.measure.fingerprints import NOT_THE_MODEL
 from plotbot.measure.intervals import Interval, clustered_interval
 from plotbot.measure.repeats import counts_by_title
 from plotbot.measure.speed import Speed, nearest_rank, typical_speed
@@ -15,8 +16,6 @@ from plotbot.records import Exchange, PlannedItem, RunRecords
 
 UNKNOWN_HOST = "(unknown host)"
 """Stands for the hosts of attempts that name none, as journals of earlier versions have them."""
-NOT_THE_MODEL = frozenset({"slots", "server", "server_version", "engine"})
-"""Fields of a fingerprint that say how and by what a model is served, not which one it is."""
 
 
 @dataclass(frozen=True, slots=True)

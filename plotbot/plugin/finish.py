@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from plotbot.errors import KeepError, PlotbotError
-from plotbot.measure.accounting import missing_parts
-from plotbot.measure.exit_status import RunEnd, exit_status
+from plotbot.measure.exit_status import RunEnd, counted_end, exit_status
 from plotbot.measure.gate import GateResult, judge_gates
 from plotbot.measure.metrics import ModelMetrics, measure_run
 from plotbot.plugin.against_baseline import Baseline
@@ -108,17 +107,11 @@ def _warn_of_unfolded(books: Books, ending: Ending) -> None:
 
 
 def _run_end(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult], books: Books, ending: Ending) -> RunEnd:
-    tallies = [one.tally for one in metrics]
-    return RunEnd(
+    unsettled = len(books.unfolded) + len(ending.wrong_models)
+    return replace(
+        counted_end([one.tally for one in metrics], books.header, gates, unsettled=unsettled),
         usage=ending.usage,
         harness_fault=ending.harness_fault or bool(ending.faults),
         interrupted=ending.interrupted,
-        planned=len(books.items),
-        # An answer that is not in its title file leaves the run incomplete, however good it was.
-        errors=sum(tally.error for tally in tallies) + len(books.unfolded) + len(ending.wrong_models),
-        # How many cases a missing part has is not known, only that there are some.
-        not_run=sum(tally.not_run for tally in tallies) + len(missing_parts(books.header)),
         stopped_by_maxfail=ending.stopped_by_maxfail,
-        failures={tally.model: tally.failed for tally in tallies},
-        gates=gates,
     )

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plotbot.ask.pin import FIELDS
+from plotbot.ask.pin import MODEL_FIELDS
 from plotbot.errors import InputError
 from plotbot.keep.disk import Disk
 from plotbot.keep.run_folder import RunFolder, find_run, last_run
@@ -24,8 +24,6 @@ PLAN_KEYS = ("TEST_SAMPLE_SIZE", "SAMPLE_SEED", "REPEATS", "RESPONSE_FORMAT", "S
 PARAMETER_KEYS = (
     "TEMPERATURE", "TOP_P", "TOP_K", "MIN_P", "REPEAT_PENALTY", "MAX_TOKENS", "REASONING_EFFORT",
 )  # fmt: skip
-# The number of slots is how a model is asked, not which one it is.
-MODEL_FIELDS = tuple(field for field in FIELDS if field != "slots")
 _LEFT_OPEN = frozenset({"default", "drawn"})
 
 

@@ -88,7 +88,7 @@ class DaskFleet:
             self._connected.close(self._move_out)
         if self._local is not None:
             self._local.close()
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.shutdown(wait=False)
 
     @property
     def _cluster(self) -> Cluster:

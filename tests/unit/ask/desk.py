@@ -46,6 +46,16 @@ def welcomed(*_: object) -> None:
     """Nobody has anything against it."""
 
 
+def settle(future: Future[Any], job: Callable[[], Any]) -> None:
+    """Run a job as an executor does."""
+    try:
+        result = job()
+    except Exception as error:  # noqa: BLE001  as an executor does
+        future.set_exception(error)
+    else:
+        future.set_result(result)
+
+
 class ByHand(Executor):
     """Runs nothing by itself: the test says which job is done."""
 
@@ -66,13 +76,7 @@ class ByHand(Executor):
 
     def run(self, *names: str) -> None:
         for name in names:
-            future, job = self.jobs.pop(name)
-            try:
-                result = job()
-            except Exception as error:  # noqa: BLE001  as an executor does
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+            settle(*self.jobs.pop(name))
 
     def cancel(self, name: str) -> None:
         future, _ = self.jobs.pop(name)

@@ -16,13 +16,10 @@ from plotbot.ask.lanes import Lane, LaneLostError
 from plotbot.ask.listing import ModelFacts
 from plotbot.ask.server import ServerFacts
 from plotbot.errors import AskError, ServerProblem
-from plotbot.records import Attempt, Case, Exchange, Fault, Reply, Title
+from plotbot.records import Attempt, Case, Exchange, Fault, Reply
+from tests.unit.ask.desk import case, settle
 
 REFUSED = "connection refused"
-
-
-def case(name: str) -> Case:
-    return Case(name, name, name[0], Title(name, name), "hash", "none", 1, 1)
 
 
 class ByHand(Executor):
@@ -38,13 +35,7 @@ class ByHand(Executor):
 
     def run(self, *names: str) -> None:
         for name in names or tuple(self.jobs):
-            future, job = self.jobs.pop(name)
-            try:
-                result = job()
-            except Exception as error:  # noqa: BLE001  as an executor does
-                future.set_exception(error)
-            else:
-                future.set_result(result)
+            settle(*self.jobs.pop(name))
 
 
 @dataclass
