@@ -21,6 +21,7 @@ if sys.platform == "darwin":
 _WINDOWS_BUSY = frozenset({5, 32, 33})
 _REPLACE_DELAYS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 _BINARY: int = getattr(os, "O_BINARY", 0)
+_NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
 # What file systems answer that cannot flush a folder, or have no full flush; EIO and its kin are not among them.
 _NOT_SUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.ENOTTY})
 
@@ -38,6 +39,10 @@ class Disk:
     def open_append(self, path: Path) -> int:
         """The file, made if missing; every write goes to its end."""
         return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY, 0o666)
+
+    def open_lock(self, path: Path) -> int:
+        """A lock file, made if missing, and no other's by way of a link; what it holds stays."""
+        return os.open(path, os.O_RDWR | os.O_CREAT | _BINARY | _NO_LINK, 0o666)
 
     def open_read(self, path: Path) -> BinaryIO:
         return path.open("rb")
@@ -77,6 +82,10 @@ class Disk:
     def size(self, fd: int) -> int:
         """Bytes in the open file."""
         return os.fstat(fd).st_size
+
+    def has_name(self, fd: int) -> bool:
+        """Whether the open file is still to be found in some folder."""
+        return os.fstat(fd).st_nlink > 0
 
     def truncate(self, fd: int, size: int) -> None:
         os.ftruncate(fd, size)

@@ -18,11 +18,9 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Self
 
-from filelock import FileLock, Timeout
-
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.disk import Disk, describe
-from plotbot.keep.locks import open_lock, read_stamp
+from plotbot.keep.locks import Lock, read_stamp, take_lock
 
 VERSION = 1
 LOCK_NAME = "journal.lock"
@@ -43,7 +41,7 @@ class _Entry:
 class Journal:
     """The live, only writer of one journal file. Open it with `Journal.open`."""
 
-    def __init__(self, path: Path, disk: Disk, lock: FileLock, fd: int) -> None:
+    def __init__(self, path: Path, disk: Disk, lock: Lock, fd: int) -> None:
         self._path = path
         self._disk = disk
         self._lock = lock
@@ -210,16 +208,14 @@ class Journal:
         self._lock.release()
 
 
-def _take_lock(path: Path, disk: Disk) -> FileLock:
+def _take_lock(path: Path, disk: Disk) -> Lock:
     lock_path = path.with_name(LOCK_NAME)
-    # Taken on one thread and released on another.
-    lock = open_lock(lock_path, disk, thread_local=False)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        stamp = read_stamp(lock_path, disk)
-        holder = "another process" if stamp is None else f"process {stamp.pid}"
-        raise InputError(f"{path.parent}: this run still runs ({holder}); wait for it, or stop it first") from None
+        lock = take_lock(lock_path, disk)
     except OSError as error:
         raise KeepError(describe(error, lock_path)) from error
+    if lock is None:
+        stamp = read_stamp(lock_path, disk)
+        holder = "another process" if stamp is None else f"process {stamp.pid}"
+        raise InputError(f"{path.parent}: this run still runs ({holder}); wait for it, or stop it first")
     return lock

@@ -6,12 +6,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from filelock import FileLock, Timeout
-
 from plotbot.errors import InputError
 from plotbot.keep.disk import Disk
 from plotbot.keep.journal import LOCK_NAME
 from plotbot.keep.journal_reading import Damaged, JournalLine, read_line_at, stream_journal
+from plotbot.keep.locks import take_lock
 from plotbot.keep.run_folder import RunFolder
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
 from plotbot.safe import one_line
@@ -141,16 +140,14 @@ def is_running(folder: RunFolder) -> bool:
     path = folder.journal.with_name(LOCK_NAME)
     if not path.exists():
         return False
-    lock = FileLock(path, fallback_to_soft=False, preserve_lock_file=True)
     try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        return True
+        lock = take_lock(path, Disk())
     except OSError:
         # Where even its lock cannot be opened, nobody of this user writes the journal.
         return False
-    lock.release()
-    return False
+    if lock is not None:
+        lock.release()
+    return lock is None
 
 
 def without_text(exchange: Exchange) -> Exchange:

@@ -87,7 +87,6 @@ def fold(
     shards = _by_shard(answers, locks)
     try:
         disk.make_folder(folder)
-        disk.make_folder(locks.folder)
     except OSError as error:
         return _all_refused(answers, KeepError(describe(error, folder)))
     _on_threads(lambda shard: _fold_shard(shard, folder, locks, disk, give_up), shards)

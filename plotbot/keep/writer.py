@@ -1,8 +1,9 @@
-"""The batched writer: answers come in one by one and are folded at once or in batches, on one thread of its own.
+"""The writer: answers come in one by one and are folded at once, by who brings them, or in batches on a thread.
 
-Because the thread is not the caller's, an interrupt cannot cut a fold short, and a batch grows old and is folded also
-when no further answer comes. What it cannot fold is in the journal already, so it never turns an eval that passed into
-one that failed.
+A batch grows old, and is folded also when no further answer comes. To hand an answer over to the thread and wait for it
+would cost as much as folding it, so `immediate` folds on the spot; an interrupt in the midst of that leaves the answer
+to the thread, which it does not reach. What cannot be folded is in the journal already, so it never turns an eval that
+passed into one that failed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _log = logging.getLogger("plotbot.keep")
 class Writer:
     """Folds what it is given and remembers what it could not. Use it from any thread; `close` it.
 
-    *on_folded* is called on the writer's thread, with answers that are durable in their title files. *clock* gives
+    *on_folded* is called on the thread that folds, with answers that are durable in their title files. *clock* gives
     monotonic seconds.
     """
 
@@ -80,12 +81,12 @@ class Writer:
         with self._changed:
             if self._closing:
                 raise KeepError("the writer is closed; the answer stays in the journal")
-            queued = self._queue.add(answer, self._clock())
-            self._changed.notify_all()
-            if self._immediate:
-                self._changed.wait_for(lambda: self._was_tried(queued))
-            else:
+            if not self._immediate:
+                self._queue.add(answer, self._clock())
+                self._changed.notify_all()
                 self._changed.wait_for(lambda: self._queue.fresh < self._most_fresh or self._stopped)
+        if self._immediate:
+            self._fold_here(answer)
 
     def close(self, timeout: float | None = None) -> tuple[Unfolded, ...]:
         """Fold everything that waits and give what could not be folded, each with its reason.
@@ -100,9 +101,17 @@ class Writer:
         with self._changed:
             return (*self._unfolded, *map(_left_over, self._in_hand), *map(_left_over, self._queue))
 
-    def _was_tried(self, queued: Queued) -> bool:
-        untouched = queued.refusals == 0 and any(queued is one for one in (*self._in_hand, *self._queue))
-        return not untouched or self._stopped
+    def _fold_here(self, answer: Answer) -> None:
+        outcome = None
+        try:
+            outcome = self._fold([answer], self._is_late)
+        finally:
+            if outcome is None:
+                # An interrupt: folding again changes nothing, so the thread does it from the start.
+                with self._changed:
+                    self._queue.add(answer, self._clock())
+                    self._changed.notify_all()
+        self._settle([Queued(answer, self._clock())], outcome)
 
     def _run(self) -> None:
         try:
@@ -132,8 +141,11 @@ class Writer:
                 refusal = refusals.get(id(queued.answer))
                 if refusal and not self._queue.refuse(queued, refusal, self._clock()):
                     self._unfolded.append(refusal)
-            self._in_hand = []
-            self._changed.notify_all()
+            if batch is self._in_hand:
+                self._in_hand = []
+            # Nobody waits for an answer that was folded on the spot; to wake the thread would cost as much again.
+            if refusals or not self._immediate:
+                self._changed.notify_all()
 
     def _tell(self, outcome: FoldOutcome) -> None:
         for moved in outcome.damaged:

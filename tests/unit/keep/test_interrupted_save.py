@@ -20,11 +20,14 @@ Make = Callable[..., Answer]
 Save = Callable[..., FoldOutcome]
 Hooked = Callable[[Callable[[str, tuple[Any, ...]], None]], Disk]
 
-# The calls of a save over an existing file. The two groups at the start are the lock's stamp.
+# The calls of a save over an existing file, in between those of its lock: the lock is taken and stamped, then let go.
 EXPECTED = [
-    "make_folder", "make_folder", "write_at", "write",
-    "read", "create", "write", "sync", "close", "replace", "sync_folder",
+    "make_folder", "open_lock", "has_name", "write_at", "write",
+    "read", "create", "write", "sync", "close", "replace",
+    "close", "sync_folder",
 ]  # fmt: skip
+STAMP = {EXPECTED.index("write_at") + 1, EXPECTED.index("write_at") + 2}
+LET_GO = len(EXPECTED) - 1
 
 # Where a child process finds the package, installed or not.
 ROOT = Path(plotbot.__file__).parents[1]
@@ -99,8 +102,8 @@ def test_a_save_that_fails_at_any_call_leaves_old_or_new_and_says_why(
 
     outcome = save(new, disk=hooked(fail_at_k))
     assert _saved_title(tmp_path / "data") in {"old", "new"}
-    if EXPECTED[k - 1] == "write_at" or EXPECTED[k - 2 : k] == ["write_at", "write"]:
-        assert outcome.folded == (new,), "a stamp that cannot be written must not cost the save"
+    if k in STAMP or k == LET_GO:
+        assert outcome.folded == (new,), "neither the stamp nor the closing of a lock may cost the save"
     else:
         (refused,) = outcome.unfolded
         assert refused.passing

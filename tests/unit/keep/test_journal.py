@@ -19,6 +19,8 @@ from plotbot.keep.journal_reading import Damaged, read_journal, read_line_at, st
 
 Hooked = Callable[[Callable[[str, tuple[Any, ...]], None]], Disk]
 WAIT = 30
+# The journal, and its lock.
+CLOSED = ["close", "close"]
 # Where a child process finds the package, installed or not.
 ROOT = Path(plotbot.__file__).parents[1]
 
@@ -126,7 +128,7 @@ def test_lines_that_queue_up_share_one_write_and_one_flush(path: Path, hooked: H
     gate = Gate()
     with _open(path, hooked(gate)) as journal:
         _three_groups(journal, gate)[-1].result(WAIT)
-    assert gate.calls == ["write", "sync"] * 3 + ["close"]
+    assert gate.calls == ["write", "sync"] * 3 + CLOSED
     assert _numbers(path) == list(range(12))
 
 
@@ -135,7 +137,7 @@ def test_lines_that_need_not_be_durable_cost_no_flush(path: Path, hooked: Hooked
     with _open(path, hooked(lambda name, _: calls.append(name))) as journal:
         calls.clear()
         journal.append("verdict", {"n": 0}, durable=False).result(WAIT)
-    assert calls == ["write", "close"]
+    assert calls == ["write", *CLOSED]
 
 
 def test_a_failing_flush_fails_its_group_alone_and_leaves_no_trace(path: Path, hooked: Hooked) -> None:

@@ -31,13 +31,13 @@ def _files(folder: Path) -> list[str]:
 
 
 def test_a_title_file_is_written_as_the_design_shows_it(save: Save, answer: Make, data: Path) -> None:
-    save(answer(text="Ein Schloß", response=[{"title": "猫"}]))
+    save(answer(text="Ein Schloß", response=[{"title": "猫", "themes": ["sun", "moon"]}]))
     assert (data / "1abc2d.json").read_text("utf-8") == (
         '{\n  "title_id": "1abc2d",\n  "title": "Ein Schloß",\n  "llm_models": {\n    "qwen/qwen3-4b": {\n'
         '      "9f2c41d0ab37": {\n        "response": [\n'
-        '          {\n            "title": "猫"\n          }\n        ],\n'
-        '        "meta": {\n          "run": "r1",\n          "case": "c1",\n          "at": "2026-11-22T12:00:00Z"\n'
-        "        }\n      }\n    }\n  }\n}\n"
+        '          {\n            "title": "猫",\n            "themes": ["sun", "moon"]\n          }\n        ],\n'
+        '        "meta": {"run": "r1", "case": "c1", "at": "2026-11-22T12:00:00Z"}\n'
+        "      }\n    }\n  }\n}\n"
     )
     assert _files(data) == ["1abc2d.json"]
 

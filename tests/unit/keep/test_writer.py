@@ -154,9 +154,26 @@ def test_a_writer_that_breaks_lets_nobody_wait_and_lists_what_it_had(answer: Mak
     def broken(answers: Sequence[Answer], give_up: Callable[[], bool]) -> FoldOutcome:
         raise ZeroDivisionError
 
-    writer = Writer(broken, WritePolicy("immediate"), lambda _: None)
+    writer = Writer(broken, WritePolicy("batch", batch_size=1), lambda _: None)
     writer.keep(answer("a"))
     assert [left.answer.title.id for left in writer.close(WAIT)] == ["a"]
+
+
+def test_an_interrupt_in_the_midst_of_an_immediate_fold_leaves_the_answer_to_the_thread(answer: Make) -> None:
+    folds = Folds()
+    interrupted = threading.Event()
+
+    def fold_once_interrupted(answers: Sequence[Answer], give_up: Callable[[], bool]) -> FoldOutcome:
+        if not interrupted.is_set():
+            interrupted.set()
+            raise KeyboardInterrupt
+        return folds(answers, give_up)
+
+    writer = Writer(fold_once_interrupted, WritePolicy("immediate"), folds.on_folded)
+    with pytest.raises(KeyboardInterrupt):
+        writer.keep(answer("a"))
+    assert writer.close(WAIT) == ()
+    assert folds.folded == ["a"]
 
 
 def test_a_damaged_file_is_named(answer: Make, caplog: pytest.LogCaptureFixture) -> None:
