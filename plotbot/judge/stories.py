@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from plotbot.judge.paths import json_path, strings_in
+from plotbot.judge.paths import Steps, json_path, strings_in
 from plotbot.judge.schemas import folded
 from plotbot.records import Finding
 from plotbot.safe import one_line
@@ -39,8 +39,6 @@ _STAND_IN = re.compile(
     r"lorem ipsum|\bTBD\b|\bTODO\b|[<\[{](?:insert|your|add|enter|fill in|placeholder)\b[^<>\[\]{}]{0,80}[>\]}]",
     re.IGNORECASE,
 )
-
-# One of these is in whatever the search above finds; looking for them first is five times as fast.
 _STAND_IN_HINTS = ("lorem ipsum", "tbd", "todo", "<", "[", "{")
 
 
@@ -55,7 +53,7 @@ def validate_entry(entry: Mapping[str, Any], title: str) -> list[Finding]:
 
 
 def same_title(one: str, other: str) -> bool:
-    return _read(one) == _read(other)
+    return one == other or _read(one) == _read(other)
 
 
 def _read(title: str) -> str:
@@ -77,10 +75,18 @@ def _placeholders(entry: Mapping[str, Any], title: str) -> Iterator[Finding]:
 
 def _is_placeholder(text: str, key: str) -> bool:
     plain = " ".join(text.casefold().split())
-    named = plain.strip(" .:<>[]{}").replace(" ", "_") in {key.casefold(), key.casefold().removesuffix("s")}
-    if named or _PLACEHOLDER.fullmatch(plain) is not None:
+    name, field = plain.strip(" .:<>[]{}").replace(" ", "_"), key.casefold()
+    if name in (field, field.removesuffix("s")) or _PLACEHOLDER.fullmatch(plain) is not None:
         return True
-    return any(hint in plain for hint in _STAND_IN_HINTS) and _STAND_IN.search(text) is not None
+    return _may_stand_in(plain) and _STAND_IN.search(text) is not None
+
+
+def _may_stand_in(plain: str) -> bool:
+    """Whether the search can find anything: one of these is in whatever it finds, and to look for them is quick."""
+    for hint in _STAND_IN_HINTS:  # noqa: SIM110  `any` would take three times as long
+        if hint in plain:
+            return True
+    return False
 
 
 def _event(entry: Mapping[str, Any]) -> Iterator[Finding]:
@@ -97,13 +103,13 @@ def _event(entry: Mapping[str, Any]) -> Iterator[Finding]:
 def _repeats(entry: Mapping[str, Any]) -> Iterator[Finding]:
     event = entry.get("core_event")
     for name in _LISTS:
-        first = {folded(event): "$.core_event"} if isinstance(event, str) else {}
+        first: dict[str, Steps] = {folded(event): ("core_event",)} if isinstance(event, str) else {}
         items = entry.get(name)
         for index, item in enumerate(items if isinstance(items, list) else ()):
-            path = json_path((name, index))
-            earlier = first.setdefault(folded(item), path) if isinstance(item, str) else path
-            if earlier != path:
-                yield Finding(path, "repeated", f"the same as {earlier}: {_quoted(item)}")
+            here: Steps = (name, index)
+            earlier = first.setdefault(folded(item), here) if isinstance(item, str) else here
+            if earlier is not here:
+                yield Finding(json_path(here), "repeated", f"the same as {json_path(earlier)}: {_quoted(item)}")
 
 
 def _quoted(text: str) -> str:

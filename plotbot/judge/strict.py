@@ -77,11 +77,10 @@ def _check_before_parsing(text: str) -> None:
         _refuse(f"{len(text):,} characters (at most {MAX_CHARACTERS:,} are read)", text, MAX_CHARACTERS)
     if text.startswith("\ufeff"):
         _refuse("a byte order mark", text, 0)
-    surrogate = _SURROGATE.search(text)
-    if surrogate is not None:
+    # Python knows without looking whether a text is ASCII, and few replies have brackets enough to be too deep.
+    if not text.isascii() and (surrogate := _SURROGATE.search(text)) is not None:
         _refuse("half of a surrogate pair", text, surrogate.start())
-    deep = scan.too_deep_at(text, MAX_DEPTH)
-    if deep is not None:
+    if text.count("[") + text.count("{") > MAX_DEPTH and (deep := scan.too_deep_at(text, MAX_DEPTH)) is not None:
         _refuse(f"nested deeper than {MAX_DEPTH} levels", text, deep)
 
 

@@ -10,11 +10,9 @@ import pytest
 from plotbot.errors import UsageProblem
 from plotbot.plugin import garbage, options, reports
 from plotbot.plugin import items as evals
-from plotbot.plugin.fixtures import Fixtures, results
+from plotbot.plugin.fixtures import Fixtures, results_plugin
 from plotbot.plugin.process import Process, begin_process, end_process, process_of
 from plotbot.settings import Settings
-
-__all__ = ["results"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -35,7 +33,9 @@ def pytest_configure(config: pytest.Config) -> None:
         settings = Settings.from_json(given["settings"])
         run, folded = RemoteRun(given["line"]), frozenset(given["folded"])
         begin_process(config, Process(settings, given["run"], run, given["keeps"], folded))
-    config.pluginmanager.register(Fixtures(process_of(config)), "plotbot-fixtures")
+    process = process_of(config)
+    config.pluginmanager.register(Fixtures(process), "plotbot-fixtures")
+    config.pluginmanager.register(results_plugin(process), "plotbot-results")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:

@@ -3,31 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import pytest
 
 from plotbot.errors import AskError
 from plotbot.judge import Check, Schema
 from plotbot.judge import judge as judge_reply
-from plotbot.plugin.process import ItemState, Process, process_of
+from plotbot.plugin.process import ItemState, Process
 from plotbot.plugin.results import Results
 from plotbot.records import Reply, Title, Verdict
 
 
-@pytest.fixture(scope="session")
-def results(pytestconfig: pytest.Config) -> Iterator[Results]:
-    """Owns the writer: `results.keep(reply)` keeps a good answer in its title file. One in every worker."""
-    results = Results(process_of(pytestconfig))
-    yield results
-    results.close()
+def results_plugin(process: Process) -> ModuleType:
+    """The session's `results`, as a plugin of its own.
+
+    For a session's fixture pytest wants a function, and one that asks for nothing: whatever asks for `request`, as
+    `pytestconfig` does, is set up anew for every item.
+    """
+
+    @pytest.fixture(scope="session")
+    def results() -> Iterator[Results]:
+        """Owns the writer: `results.keep(reply)` keeps a good answer in its title file. One in every worker."""
+        results = Results(process)
+        yield results
+        results.close()
+
+    plugin = ModuleType("plotbot-results")
+    vars(plugin)["results"] = results
+    return plugin
 
 
 class Fixtures:
-    """What a case asks for, registered as a plugin of its own.
-
-    Being methods, these need none of pytest's own fixtures: whatever asks for `request`, as `pytestconfig` does, is set
-    up anew for every item. For a session's fixture pytest wants a function.
-    """
+    """What a case asks for, registered as a plugin of its own. Being methods, these need none of pytest's fixtures."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
