@@ -16,7 +16,8 @@ from queue import SimpleQueue
 
 import requests
 
-from plotbot.ask.prompts import messages
+from plotbot.ask.prompts import Conversations
+from plotbot.records import Question
 
 
 def main() -> None:
@@ -24,14 +25,12 @@ def main() -> None:
     free: SimpleQueue[tuple[requests.Session, str]] = SimpleQueue()
     for url, _ in zip(itertools.cycle(os.environ["PLOTBOT_LM_STUDIO_URL"].split(",")), range(width), strict=False):
         free.put((requests.Session(), f"{url}/v1/chat/completions"))
-    prompt, schema = (
-        Path("data/prompt.txt").read_text("utf-8"),
-        json.loads(Path("data/story_seed.schema.json").read_bytes()),
-    )
+    schema = json.loads(Path("data/story_seed.schema.json").read_bytes())
+    question, conversations = Question(Path("data/prompt.txt").read_text("utf-8"), schema, "none", ""), Conversations()
     titles: dict[str, str] = json.loads(Path("data/titles_index.json").read_bytes())
 
     def ask(title: str) -> bool:
-        body = {"model": model, "messages": messages(prompt, title, schema), "stream": False, "temperature": 0.7}
+        body = {"model": model, "messages": conversations.about(question, title), "stream": False, "temperature": 0.7}
         session, url = slot = free.get()
         answer = session.post(url, json=body, timeout=90).json()
         free.put(slot)

@@ -18,7 +18,7 @@ from plotbot.ask.bearer import Bearer
 from plotbot.ask.faults import SUCCESSES, Diagnosis, diagnose, is_transient, retry_after_seconds
 from plotbot.ask.http import HttpAnswer, HttpSession
 from plotbot.ask.names import base_url, chat_url, same_model
-from plotbot.ask.prompts import Message, messages
+from plotbot.ask.prompts import Conversations, Message
 from plotbot.errors import AskError
 from plotbot.records import Attempt, Case, Exchange, Fault, Question, Reply
 from plotbot.safe import one_line
@@ -26,6 +26,7 @@ from plotbot.safe import one_line
 REPLY_CAP_BYTES = 8 * 1024 * 1024
 RAW_CAP_BYTES = 64 * 1024
 LONGEST_BACKOFF_SECONDS = 8.0
+_ENCODE = json.JSONEncoder(allow_nan=False).encode
 _HOW_A_BODY_ENDS = frozenset({"content-length", "transfer-encoding"})
 
 
@@ -88,10 +89,11 @@ class Client:
         self._slot = slot or nullcontext()
         self._stop = stop or threading.Event()
         self._http = HttpSession()
+        self._conversations = Conversations()
 
     def ask(self, case: Case, question: Question) -> Exchange:
         """Ask a case. Raises CancelledError once the client is closed or stopped, and nothing for a server's fault."""
-        talk = messages(question.prompt, case.title.text, question.schema)
+        talk = self._conversations.about(question, case.title.text)
         schema = question.schema if case.response_format == "json_schema" else None
         return self.converse(case.model, talk, case=case.id, seed=case.seed, schema=schema)
 
@@ -114,7 +116,7 @@ class Client:
         if schema is not None:
             body["response_format"] = _response_format(schema)
             params = {**params, "response_format": "json_schema"}
-        encoded = json.dumps(body, allow_nan=False).encode("ascii")
+        encoded = _ENCODE(body).encode("ascii")
         return self._send(_Request(case, model, params, encoded, timeout or self._request_timeout))
 
     def close(self) -> None:

@@ -9,13 +9,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Any
+
+from plotbot.records import Question
 
 Message = dict[str, str]
 
 HANDSHAKE = "Reply CONFIRM when you are ready."
 _ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "title", "description", "default", "examples"})
+_json = json.JSONEncoder(ensure_ascii=False).encode
 _TEMPLATE = "Write {what}.\n{fields}Headline: "
 
 
@@ -24,20 +26,31 @@ def make_structured_prompt(title: str, schema: Mapping[str, Any]) -> str:
 
     The headline is quoted as JSON so that it can be copied letter for letter, and cannot pose as an instruction.
     """
-    return _asked(_json(schema)) + _json(title)
+    return _asked(schema) + _json(title)
 
 
 def messages(prompt: str, title: str, schema: Mapping[str, Any]) -> list[Message]:
     """The conversation of a case: the prompt file as system message, the structured prompt as user message."""
-    return [
-        {"role": "system", "content": prompt},
-        {"role": "user", "content": make_structured_prompt(title, schema)},
-    ]
+    return _messages(prompt, make_structured_prompt(title, schema))
+
+
+class Conversations:
+    """The conversations of many cases. What a question says of every title is written once, not once a case."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, str] = {}
+
+    def about(self, question: Question, title: str) -> list[Message]:
+        """`messages` of a question and a title's text."""
+        asked = self._asked.get(question.hash)
+        if asked is None:
+            asked = self._asked[question.hash] = _asked(question.schema)
+        return _messages(question.prompt, asked + _json(title))
 
 
 def handshake_messages(prompt: str) -> list[Message]:
     """The opening handshake: the same system message, and a plain question whether the model is ready."""
-    return [{"role": "system", "content": prompt}, {"role": "user", "content": HANDSHAKE}]
+    return _messages(prompt, HANDSHAKE)
 
 
 def prompt_hash(prompt: str, schema: Mapping[str, Any], response_format: str) -> str:
@@ -51,10 +64,12 @@ def prompt_hash(prompt: str, schema: Mapping[str, Any], response_format: str) ->
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:12]
 
 
-@lru_cache(maxsize=8)
-def _asked(schema_json: str) -> str:
-    """All but the headline, once for each schema: a run says it thousands of times, to the model and in its reports."""
-    schema = json.loads(schema_json)
+def _messages(system: str, user: str) -> list[Message]:
+    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+
+
+def _asked(schema: Mapping[str, Any]) -> str:
+    """All but the headline."""
     entry = _entry_schema(schema)
     return _TEMPLATE.format(what=_what(schema), fields="" if entry is None else _fields(entry))
 
@@ -132,7 +147,3 @@ def _leftover(schema: Mapping[str, Any], *told: str) -> str:
 
 def _names(value: object) -> frozenset[str]:
     return frozenset(map(str, value)) if isinstance(value, Sequence) and not isinstance(value, str) else frozenset()
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False)

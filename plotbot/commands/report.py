@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from plotbot.ask.prompts import messages
+from plotbot.ask.prompts import Conversations, Message
 from plotbot.commands.project import project_settings
 from plotbot.commands.run_choice import add_run_arguments, chosen_runs, complain_of_damage
 from plotbot.errors import InputError, KeepError
@@ -113,11 +113,11 @@ def write_reports(measured: Sequence[Measured], folder: Path, disk: Disk) -> lis
 
 
 def _page_run(measured: Measured) -> PageRun:
-    questions = measured.run.questions
+    questions, conversations = measured.run.questions, Conversations()
 
-    def conversation(case: Case) -> list[dict[str, str]]:
+    def conversation(case: Case) -> list[Message]:
         question = questions.get(case.prompt_hash)
-        return [] if question is None else list(messages(question.prompt, case.title.text, question.schema))
+        return [] if question is None else conversations.about(question, case.title.text)
 
     return PageRun(measured.records, measured.metrics, measured.run.exchanges(), conversation, measured.gates)
 

@@ -218,4 +218,5 @@ def _take_lock(path: Path, disk: Disk) -> Lock:
         stamp = read_stamp(lock_path, disk)
         holder = "another process" if stamp is None else f"process {stamp.pid}"
         raise InputError(f"{path.parent}: this run still runs ({holder}); wait for it, or stop it first")
+    lock.stamp()
     return lock

@@ -54,6 +54,12 @@ class Lock:
     fd: int
     disk: Disk
 
+    def stamp(self) -> None:
+        """Write into the file who holds it. That only helps whoever waits: a full disk must not cost the lock."""
+        stamp = json.dumps({"pid": os.getpid(), "at": round(time.time(), 3)})
+        with suppress(OSError):
+            self.disk.write_at(self.fd, _STAMP_OFFSET, stamp.ljust(_STAMP_SIZE - 1).encode() + b"\n")
+
     def release(self) -> None:
         """Let go, once. Raises `OSError` where the system does not unlock."""
         try:
@@ -66,7 +72,7 @@ class Lock:
 
 
 def take_lock(path: Path, disk: Disk) -> Lock | None:
-    """Take a lock file's lock, where it is free just now, and stamp the file; it is made if missing. Raises `OSError`.
+    """Take a lock file's lock, where it is free just now; the file is made if missing. Raises `OSError`.
 
     `filelock.FileLock` takes the same lock at five times the price: it resolves the path, and minds threads and forks,
     which are no matter where every holder opens the file for itself.
@@ -75,7 +81,6 @@ def take_lock(path: Path, disk: Disk) -> Lock | None:
     try:
         # Of a file that was removed meanwhile the lock is worth nothing: the next one makes the file anew.
         if lock_descriptor(fd, blocking=False) and disk.has_name(fd):
-            _write_stamp(fd, disk)
             return Lock(fd, disk)
     except BaseException:
         disk.close(fd)
@@ -134,6 +139,7 @@ class TitleLocks:
         except OSError as error:
             raise KeepError(describe(error, path)) from error
         try:
+            lock.stamp()
             yield
         finally:
             lock.release()
@@ -163,10 +169,3 @@ class TitleLocks:
         stamp = read_stamp(path, self.disk)
         holder = "another process" if stamp is None else f"process {stamp.pid}"
         return f"{path}: held by {holder}; gave up after at most {self.timeout:g} s"
-
-
-def _write_stamp(fd: int, disk: Disk) -> None:
-    stamp = json.dumps({"pid": os.getpid(), "at": round(time.time(), 3)})
-    # The stamp only helps whoever waits: a full disk must not cost the lock.
-    with suppress(OSError):
-        disk.write_at(fd, _STAMP_OFFSET, stamp.ljust(_STAMP_SIZE - 1).encode() + b"\n")

@@ -1,11 +1,11 @@
 """`reports/<model>.html`: pytest-html's pass/fail report, one page a model, made in one run.
 
-pytest-html writes one file a session. Its report class only listens to hooks, so each model gets an instance that
-is never registered with pytest: it hears of its own model's cases alone, and it calls a private hook relay that only
-knows plotbot's columns. A user's own `--html=...` report and hooks are not touched, and the facts that pytest-metadata
-collects (CI variables among them) cannot reach a page.
+pytest-html writes one file a session. Each model gets a report of its that is never registered with pytest, and rows of
+plotbot's making: to have it make them of test reports, by way of hooks, would take three times as long. A user's own
+`--html=...` report and hooks are not touched, and the facts that pytest-metadata collects (CI variables among them)
+cannot reach a page.
 
-pytest-html escapes neither cells nor test ids and puts them into the page as HTML: all text goes through `_text`.
+pytest-html escapes neither cells nor logs and puts them into the page as HTML: all text goes through `_text`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,9 @@ import base64
 import hashlib
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 import pytest_html.hooks
@@ -37,12 +36,7 @@ from plotbot.safe import one_line, visible
 
 __all__ = ["CaseRow", "HtmlPages", "case_row"]
 
-_PHASES: Mapping[str, tuple[Literal["setup", "call"], Literal["passed", "failed", "skipped"]]] = {
-    "passed": ("call", "passed"),
-    "failed": ("call", "failed"),
-    "skipped": ("setup", "skipped"),
-}
-_ERROR: tuple[Literal["setup"], Literal["failed"]] = ("setup", "failed")
+_OUTCOMES = {"passed": "Passed", "failed": "Failed", "skipped": "Skipped"}
 _COLUMNS = {
     "result": "Result",
     "title": "Title",
@@ -115,95 +109,61 @@ class HtmlPages:
 
     def _write(self, metrics: ModelMetrics, facts: Mapping[str, object]) -> Path:
         path = self._folder / page_name(metrics.model)
-        rows = self._models.get(metrics.model, Rows())
         several_hosts = len(set().union(*(one.hosts for one in self._models.values()))) > 1
-        relay = pytest.PytestPluginManager()
-        relay.add_hookspecs(pytest_html.hooks)
-        relay.register(_PageHooks(metrics, rows, several_hosts=several_hosts))
-        page = _Page(path, _PageConfig(relay.hook, self._config), {"model": metrics.model, **facts})
-        page.write(rows.entries())
+        columns = {name: label for name, label in _COLUMNS.items() if several_hosts or name != "host"}
+        rows = self._models.get(metrics.model, Rows())
+        page = _Page(path, self._config)
+        page.describe(metrics, {"model": metrics.model, **facts}, _head_lines(metrics, len(rows)))
+        page.write(rows.entries(), columns)
         return path
 
 
-class _PageHooks:
-    """What pytest-html asks its hooks, answered for one model's page. Reports are numbered, as the entries are."""
-
-    def __init__(self, metrics: ModelMetrics, rows: Rows, *, several_hosts: bool) -> None:
-        self._metrics = metrics
-        self._columns = {name: label for name, label in _COLUMNS.items() if several_hosts or name != "host"}
-        self._entries = rows.entries()
-        self._cases = len(rows)
-
-    def pytest_html_report_title(self, report: ReportData) -> None:
-        report.title = f"plotbot: {one_line(self._metrics.model, LONGEST_CELL)}"
-
-    def pytest_html_results_table_header(self, cells: list[str]) -> None:
-        cells[:] = [
-            f'<th class="sortable{_numeric(name)}" data-column-type="{name}">{label}</th>'
-            for name, label in self._columns.items()
-        ]
-
-    def pytest_html_results_table_row(self, report: pytest.TestReport, cells: list[str]) -> None:
-        # Without cells there is no row: a teardown is fed only because it completes a test.
-        if report.when == "teardown":
-            cells.clear()
-            return
-        values = _values(self._entries[int(report.nodeid)].row)
-        cells[1:] = [_cell(name, values[name]) for name in self._columns if name in values]
-
-    def pytest_html_results_table_html(self, report: pytest.TestReport, data: list[str]) -> None:
-        data[:] = ["\n".join(_log(self._entries[int(report.nodeid)]))]
-
-    def pytest_html_results_summary(self, prefix: list[str]) -> None:
-        prefix += [f"<p>{_text(line)}</p>" for line in _head_lines(self._metrics, self._cases)]
-
-
 class _PageConfig:
-    """As much of pytest's config as pytest-html's report reads, with hooks of the page's own."""
+    """As much of pytest's config as pytest-html's report reads."""
 
-    # The page is written once, at the end; and its columns are not those that a user's ini file may sort by.
-    _FIXED: Mapping[str, object] = {"generate_report_on_test": False, "initial_sort": "result"}
-
-    def __init__(self, hook: object, config: pytest.Config) -> None:
-        self.hook = hook
+    def __init__(self, config: pytest.Config) -> None:
         self._config = config
 
     def getini(self, name: str) -> Any:
-        return self._FIXED[name] if name in self._FIXED else self._config.getini(name)
+        # The page's columns are not those that a user's ini file may sort by.
+        return "result" if name == "initial_sort" else self._config.getini(name)
 
 
 class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no types
-    """One page: pytest-html's report, with facts of our choosing, and a policy that lets only its own script run."""
+    """One page: pytest-html's report, filled in by us, with a policy that lets only its own script run."""
 
-    def __init__(self, path: Path, config: _PageConfig, facts: Mapping[str, object]) -> None:
+    def __init__(self, path: Path, config: pytest.Config) -> None:
         # The path goes round pytest-html, which expands ~ and $NAME in it.
         self._target = path
-        self._facts = facts
         css = _process_css(_RESOURCES / "style.css", []) + _CSS
-        super().__init__(path.name, config, ReportData(config), _read_template([_RESOURCES]), css)
+        own = _PageConfig(config)
+        super().__init__(path.name, own, ReportData(own), _read_template([_RESOURCES]), css)
 
-    def write(self, entries: Sequence[Entry]) -> None:
-        session = SimpleNamespace(config=self._config)
-        self.pytest_sessionstart(session=session)
-        for report in _numbered_reports(entries):
-            self.pytest_runtest_logreport(report=report)
-        self.pytest_sessionfinish(session=session)
+    def describe(self, metrics: ModelMetrics, facts: Mapping[str, object], head: Iterable[str]) -> None:
+        """Set its title, its environment table and the lines above its own."""
+        self._report.title = f"plotbot: {one_line(metrics.model, LONGEST_CELL)}"
+        self._report.set_data("environment", {visible(name): _text(str(value)) for name, value in facts.items()})
+        self._report.additional_summary["prefix"] += [f"<p>{_text(line)}</p>" for line in head]
 
-    def _generate_environment(self) -> dict[str, str]:
-        return {visible(name): _text(str(value)) for name, value in self._facts.items()}
+    def write(self, entries: Iterable[Entry], columns: Mapping[str, str]) -> None:
+        """Write it, with a row for each entry; *columns* are labels by name."""
+        self._report.table_header = [
+            f'<th class="sortable{_numeric(name)}" data-column-type="{name}">{label}</th>'
+            for name, label in columns.items()
+        ]
+        for number, entry in enumerate(entries):
+            shown = _values(entry.row)
+            self._report.outcomes = shown["result"]
+            cells = [_cell(name, shown[name]) for name in columns]
+            row = {"extras": [], **shown, "resultsTableRow": cells, "log": "\n".join(_log(entry))}
+            # By number: pytest-html's key is the test id, which it does not escape.
+            self._report.data["tests"][str(number)].append(row)
+        self._report.running_state = "finished"
+        self._generate_report()
 
     def _write_report(self, rendered_report: str) -> None:
         with self._target.open("w", encoding="utf-8", newline="\n") as file:
             file.write(_sealed(rendered_report))
-
-
-def _numbered_reports(entries: Iterable[Entry]) -> Iterator[pytest.TestReport]:
-    """For each entry the two reports that make pytest-html draw one row, under its number as the node id."""
-    where = ("", None, "")
-    for number, entry in enumerate(entries):
-        when, outcome = _PHASES.get(entry.row.outcome, _ERROR)
-        yield pytest.TestReport(str(number), where, {}, outcome, None, when, duration=entry.row.seconds)
-        yield pytest.TestReport(str(number), where, {}, "passed", None, "teardown")
 
 
 def _sealed(page: str) -> str:
@@ -219,20 +179,21 @@ def _sealed(page: str) -> str:
 
 
 def _values(row: CaseRow) -> dict[str, str]:
-    """By column; the result's cell is pytest-html's own."""
+    """What each column shows, as HTML; the page sorts by it."""
     return {
-        "title": one_line(row.title, LONGEST_CELL),
-        "category": one_line(row.category, LONGEST_CELL),
-        "host": one_line(row.host, LONGEST_CELL) or figures.NONE,
+        "result": _OUTCOMES.get(row.outcome, "Error"),
+        "title": _text(one_line(row.title, LONGEST_CELL)),
+        "category": _text(one_line(row.category, LONGEST_CELL)),
+        "host": _text(one_line(row.host, LONGEST_CELL) or figures.NONE),
         "seconds": _sortable(row.seconds, 2),
         "speed": _sortable(row.tokens_per_second, 1),
         "attempts": _sortable(row.attempts, 0),
-        "testId": one_line(row.slug, LONGEST_CELL),
+        "testId": _text(one_line(row.slug, LONGEST_CELL)),
     }
 
 
 def _cell(name: str, value: str) -> str:
-    return f'<td class="col-{name}{_numeric(name)}">{_text(value)}</td>'
+    return f'<td class="col-{name}{_numeric(name)}">{value}</td>'
 
 
 def _sortable(value: float | None, decimals: int) -> str:

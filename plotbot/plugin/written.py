@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from plotbot.ask.prompts import Message, messages
+from plotbot.ask.prompts import Conversations, Message
 from plotbot.keep.atomic import write_atomically
 from plotbot.measure.gate import GateResult
 from plotbot.measure.metrics import ModelMetrics
@@ -30,6 +30,7 @@ class Written:
     books: Books
     metrics: Sequence[ModelMetrics]
     gates: Sequence[GateResult]
+    conversations: Conversations = field(default_factory=Conversations)
 
     def summary(self, status: int, more: dict[str, Any]) -> dict[str, str]:
         """`summary.json` in the run's folder. Raises `KeepError`."""
@@ -53,8 +54,7 @@ class Written:
         return write_page([page], datetime.now(UTC).isoformat(timespec="seconds"))
 
     def _conversation(self, case: Case) -> list[Message]:
-        question = self.books.questions[case.prompt_hash]
-        return messages(question.prompt, case.title.text, question.schema)
+        return self.conversations.about(self.books.questions[case.prompt_hash], case.title.text)
 
     def _facts(self) -> dict[str, object]:
         header = self.books.header

@@ -16,6 +16,7 @@ MOST_CASES = 200
 MOST_CHARACTERS = 500_000
 MOST_SHARED = 2_000_000
 FULL, SHORT, NOTHING = 20_000, 600, 0
+_ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 _HEAD_START, _ROOM, _END = 1_500_000, 6_000_000, 8_500_000
 
 
@@ -26,6 +27,7 @@ class Chunks:
         """*expected* is how many payloads will come: it decides how much of the page one may take."""
         self._expected = max(expected, 1)
         self._waiting: list[str] = []
+        self._waiting_size = 0
         self._packed: list[str] = []
         self._starts: list[int] = []
         self._count = 0
@@ -41,9 +43,11 @@ class Chunks:
 
     def add(self, payload: Mapping[str, Any]) -> int:
         """Take a payload of builtin types; returns its number."""
-        self._waiting.append(ascii_json(payload))
+        text = ascii_json(payload)
+        self._waiting.append(text)
+        self._waiting_size += len(text)
         self._count += 1
-        if len(self._waiting) == MOST_CASES or sum(map(len, self._waiting)) >= MOST_CHARACTERS:
+        if len(self._waiting) == MOST_CASES or self._waiting_size >= MOST_CHARACTERS:
             self._flush()
         return self._count - 1
 
@@ -58,6 +62,7 @@ class Chunks:
         self._packed.append(packed(f"[{','.join(self._waiting)}]"))
         self._size += len(self._packed[-1])
         self._waiting.clear()
+        self._waiting_size = 0
 
 
 class Texts:
@@ -85,12 +90,12 @@ class Texts:
 
 def packed(text: str) -> str:
     """ASCII text, deflated, in base64."""
-    return base64.b64encode(zlib.compress(text.encode("ascii"), 9)).decode("ascii")
+    return base64.b64encode(zlib.compress(text.encode("ascii"), 6)).decode("ascii")
 
 
 def ascii_json(value: object) -> str:
     """JSON in ASCII: lone surrogates and line separators travel as escapes."""
-    return json.dumps(value, separators=(",", ":"))
+    return _ENCODE(value)
 
 
 def pieces(text: str, limit: int, mark: int | None = None) -> dict[str, Any]:
