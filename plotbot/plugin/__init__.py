@@ -20,19 +20,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Each kind of process imports what it needs: four workers that load what only the main one uses start late."""
     garbage.give_back_at_the_end(config)
-    given: Mapping[str, Any] | None = getattr(config, "workerinput", {}).get("plotbot")
-    if given is None:
-        from plotbot.plugin.main_hooks import begin_main  # noqa: PLC0415  see above
-
-        begin_main(config)
-    else:
-        from plotbot.plugin.line import RemoteRun  # noqa: PLC0415  see above
-
-        settings = Settings.from_json(given["settings"])
-        run, folded = RemoteRun(given["line"]), frozenset(given["folded"])
-        begin_process(config, Process(settings, given["run"], run, given["keeps"], folded))
+    with garbage.loading():
+        _begin(config)
     process = process_of(config)
     config.pluginmanager.register(Fixtures(process), "plotbot-fixtures")
     config.pluginmanager.register(results_plugin(process), "plotbot-results")
@@ -97,3 +87,18 @@ def pytest_runtest_makereport(
 def pytest_report_to_serializable() -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
     data = yield
     return None if data is None else reports.harmless(data)
+
+
+def _begin(config: pytest.Config) -> None:
+    """Each kind of process imports what it needs: four workers that load what only the main one uses start late."""
+    given: Mapping[str, Any] | None = getattr(config, "workerinput", {}).get("plotbot")
+    if given is None:
+        from plotbot.plugin.main_hooks import begin_main  # noqa: PLC0415  see above
+
+        begin_main(config)
+    else:
+        from plotbot.plugin.line import RemoteRun  # noqa: PLC0415  see above
+
+        settings = Settings.from_json(given["settings"])
+        run, folded = RemoteRun(given["line"]), frozenset(given["folded"])
+        begin_process(config, Process(settings, given["run"], run, given["keeps"], folded))

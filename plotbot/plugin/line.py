@@ -17,39 +17,15 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
-from typing import Any, Protocol
+from typing import Any
 
 from plotbot.errors import AskError, LineError, PlotbotError, UsageProblem
+from plotbot.plugin.process import Run
 from plotbot.plugin.questions import EvalFiles
 from plotbot.records import Case, Exchange, PlannedItem
 
 ORPHANED = 3
 """Exit status of a worker whose main process is gone."""
-
-
-class Run(Protocol):
-    """What an item needs of its run, in whichever process it happens to be."""
-
-    def cases(self, files: EvalFiles) -> Sequence[Case]:
-        """The cases of an eval, from the frozen plan."""
-
-    def select(self, items: Sequence[PlannedItem]) -> None:
-        """Say what is left after deselection; the main process begins to ask."""
-
-    def exchange(self, case_id: str) -> Exchange:
-        """The case's exchange, once it is durable."""
-
-    def note_folded(self, case_ids: Sequence[str]) -> None:
-        """Say which answers are in their title files."""
-
-    def note_unfolded(self, reasons: Mapping[str, str]) -> None:
-        """Say which answers could not be folded, and why."""
-
-    def refuse(self, problem: UsageProblem) -> None:
-        """Say why the session cannot go on; the main process ends it when collection is over."""
-
-    def close(self) -> None:
-        """Nothing more is wanted of the run by this process."""
 
 
 class LineServer:

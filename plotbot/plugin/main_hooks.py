@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,13 +15,15 @@ from plotbot.plugin.finish import Ending, end_run
 from plotbot.plugin.garbage import collector_resting
 from plotbot.plugin.gone import StopsWhenGone
 from plotbot.plugin.html_pages import HtmlPages, case_row
-from plotbot.plugin.line import LineServer
 from plotbot.plugin.live import register_live_view
 from plotbot.plugin.process import Process, begin_process
 from plotbot.plugin.reports import reply_text, result_on, show_reply
 from plotbot.plugin.run import MainRun
 from plotbot.plugin.signals import Signals, leave_out_what_has_no_line
 from plotbot.records import Exchange, ItemResult
+
+if TYPE_CHECKING:
+    from plotbot.plugin.line import LineServer
 
 _MAXFAIL = "stopping after"
 
@@ -133,6 +135,9 @@ class XdistHooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: object) -> None:
         if self._line is None:
+            # What only a run with workers needs is loaded for one only.
+            from plotbot.plugin.line import LineServer  # noqa: PLC0415  see above
+
             self._line = LineServer(self._run)
         worker_input = getattr(node, "workerinput")  # noqa: B009  xdist has no types
         worker_input["plotbot"] = {

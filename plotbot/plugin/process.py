@@ -2,17 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import pytest
 
 from plotbot.errors import UsageProblem
 from plotbot.judge import Schema
-from plotbot.plugin.line import Run
 from plotbot.plugin.questions import EvalFiles, read_compiled_schema
-from plotbot.records import Case, Exchange, Verdict
+from plotbot.records import Case, Exchange, PlannedItem, Verdict
 from plotbot.settings import Settings
+
+
+class Run(Protocol):
+    """What an item needs of its run, in whichever process it happens to be."""
+
+    def cases(self, files: EvalFiles) -> Sequence[Case]:
+        """The cases of an eval, from the frozen plan."""
+
+    def select(self, items: Sequence[PlannedItem]) -> None:
+        """Say what is left after deselection; the main process begins to ask."""
+
+    def exchange(self, case_id: str) -> Exchange:
+        """The case's exchange, once it is durable."""
+
+    def note_folded(self, case_ids: Sequence[str]) -> None:
+        """Say which answers are in their title files."""
+
+    def note_unfolded(self, reasons: Mapping[str, str]) -> None:
+        """Say which answers could not be folded, and why."""
+
+    def refuse(self, problem: UsageProblem) -> None:
+        """Say why the session cannot go on; the main process ends it when collection is over."""
+
+    def close(self) -> None:
+        """Nothing more is wanted of the run by this process."""
 
 
 @dataclass(slots=True)

@@ -32,13 +32,17 @@ def tell():
 
 def pytest_runtest_teardown():
     seen["spared in a test"] = gc.get_freeze_count()
+    seen["objects to a round"] = gc.get_threshold()[0]
 
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config):
     seen["spared at pytest's last look"] = gc.get_freeze_count()
 """
 # What a run has no use for, or only with an option that this one does not give.
-NEEDLESS = ("plotbot.mock", "plotbot.commands", "xllamacpp", "asyncio", "http.server", "hypothesis", "anyio", "dask")
+NEEDLESS = (
+    "plotbot.mock", "plotbot.commands", "plotbot.plugin.line", "xllamacpp", "asyncio", "http.server", "hypothesis",
+    "anyio", "dask",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -56,6 +60,7 @@ def seen(
 
 def test_a_run_is_spared_until_its_process_has_ended_and_loads_only_what_it_needs(seen: dict[str, Any]) -> None:
     assert seen["spared in a test"] > 10_000, "items, modules and all else that stays"
+    assert seen["objects to a round"] > gc.get_threshold()[0]
     assert 10_000 < seen["spared at pytest's last look"] <= seen["spared in a test"], "tests' own is looked through"
     assert seen["spared at exit"] > seen["spared at pytest's last look"]
     assert [name for name in seen["modules"] if name.startswith(NEEDLESS)] == []
@@ -65,8 +70,10 @@ def test_a_session_gives_everything_back_to_the_process_that_goes_on(
     evals: Callable[..., pytest.RunResult], start_mock: Callable[..., MockServer]
 ) -> None:
     gc.freeze()
+    before = gc.get_threshold()
     assert evals(start_mock()).ret == 0
     assert gc.get_freeze_count() == 0
+    assert gc.get_threshold() == before
     assert gc.isenabled()
 
 
