@@ -180,6 +180,8 @@ class _Bottom:
         self._file = file
         self._fd = fd
         self._line = ""
+        # Where pytest's text ends on the terminal. Its writer counts a text as written a moment before it is.
+        self._column = terminal.width_of_current_line
         self._lock = threading.Lock()
 
     def show(self, line: str) -> None:
@@ -188,8 +190,9 @@ class _Bottom:
             _write(self._fd, _ERASE_BELOW + self._below())
 
     def write(self, text: str) -> int:
-        """What pytest has to say. The writer knows already in which column that ends."""
+        """What pytest has to say."""
         with self._lock:
+            self._column = self._terminal.width_of_current_line
             self._file.write(f"{_ERASE_BELOW}{text}{self._below()}")
             self._file.flush()
         return len(text)
@@ -208,7 +211,7 @@ class _Bottom:
 
     def _below(self) -> str:
         columns = os.get_terminal_size(self._fd).columns
-        column = self._terminal.width_of_current_line
+        column = self._column
         # At the right edge the cursor hangs between two lines, and no sequence brings it back there.
         if not self._line or columns < 2 or (column and column % columns == 0):
             return ""

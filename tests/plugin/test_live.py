@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from _pytest._io import TerminalWriter
 
 from plotbot.mock import MockServer, Rule
 from plotbot.plugin import live
@@ -82,6 +83,33 @@ def test_a_later_word_about_an_item_replaces_the_earlier_one(progress: Callable[
     assert view.line() == "plotbot: m 1/2 1 errors | 5 tokens/s | 3 in flight | 0:10 left"
 
 
+@on_a_terminal
+def test_a_line_between_two_of_pytests_own_steps_goes_back_to_where_its_text_ends_on_the_terminal() -> None:
+    import pty  # noqa: PLC0415  not on Windows
+
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0), os.fdopen(theirs, "w", encoding="ascii") as file:
+        _wide(theirs)
+        terminal = TerminalWriter(file)
+        bottom = live._Bottom(terminal, file, theirs)
+        terminal._file = bottom
+        terminal.write("evals")
+
+        class BrokenInto:
+            """The view's thread comes when pytest has counted a text, and not written it yet."""
+
+            def write(self, text: str) -> None:
+                bottom.show("the line")
+                bottom.write(text)
+
+            flush = bottom.flush
+
+        terminal._file = BrokenInto()
+        terminal.write(" PASSED", flush=True)
+        written = os.read(ours, 65_536).decode("ascii")
+    assert screen(written) == ["evals PASSED", "the line"]
+
+
 @pytest.fixture
 def run_in_terminal(project: Path, tmp_path: Path) -> Run:
     """Run the project's evals in a terminal of its own; what was written to it, and the exit status."""
@@ -95,9 +123,7 @@ def run_in_terminal(project: Path, tmp_path: Path) -> Run:
             "live._Plain.seconds = 0.02\nsys.exit(pytest.main(sys.argv[1:]))\n"
         )
         ours, theirs = pty.openpty()
-        import fcntl, struct, termios  # noqa: E401, I001, PLC0415
-
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, COLUMNS, 0, 0))
+        _wide(theirs)
         given = ["--lm-studio-url", server.url, "--sample-seed=1", "--test-sample-size=6", *arguments]
         kept = {name: value for name, value in os.environ.items() if name not in {"CI", "NO_COLOR"}}
         environment = {**kept, "PYTHONPATH": str(REPOSITORY), "TERM": "xterm", **environ}
@@ -110,6 +136,12 @@ def run_in_terminal(project: Path, tmp_path: Path) -> Run:
         return output, process.returncode
 
     return run
+
+
+def _wide(terminal: int) -> None:
+    import fcntl, struct, termios  # noqa: E401, I001, PLC0415  not on Windows
+
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 30, COLUMNS, 0, 0))
 
 
 def _read_all(fd: int) -> str:
