@@ -19,7 +19,7 @@ Age = tuple[datetime, str, str]
 
 _TEXT = json.JSONEncoder(ensure_ascii=False).encode
 _ASCII = json.JSONEncoder(ensure_ascii=True).encode
-_CONTAINERS = (dict, list)
+_CONTAINERS = frozenset({dict, list})
 
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 
@@ -124,9 +124,9 @@ def _spread(value: Any, encode: Callable[[Any], str], margin: str = "\n") -> str
     `json.dumps` with an indent never uses its C encoder, and takes twice as long for longer files.
     """
     inner = margin + "  "
-    if isinstance(value, dict) and any(isinstance(item, _CONTAINERS) for item in value.values()):
+    if isinstance(value, dict) and not _CONTAINERS.isdisjoint(map(type, value.values())):
         members = [f"{encode(key)}: {_spread(item, encode, inner)}" for key, item in value.items()]
         return f"{{{inner}{f',{inner}'.join(members)}{margin}}}"
-    if isinstance(value, list) and any(isinstance(item, _CONTAINERS) for item in value):
+    if isinstance(value, list) and not _CONTAINERS.isdisjoint(map(type, value)):
         return f"[{inner}{f',{inner}'.join([_spread(item, encode, inner) for item in value])}{margin}]"
     return encode(value)
