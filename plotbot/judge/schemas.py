@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from jsonschema import FormatChecker, ValidationError, validators
-from jsonschema.protocols import Validator
-from referencing import Registry
-
-from plotbot.errors import InputError
 from plotbot.judge.paths import json_path
-from plotbot.judge.patterns import MAX_MATCHED
-from plotbot.judge.quick_yes import Yes, quick_yes
-from plotbot.judge.schema_rules import Place, SchemaFlawError, check_schema, dialect_of, root_types
+from plotbot.judge.quick_yes import Yes
 from plotbot.records import Violation
 from plotbot.safe import one_line
+
+if TYPE_CHECKING:
+    from jsonschema import ValidationError
+    from jsonschema.protocols import Validator
 
 MAX_LISTED = 20
 """How many violations are listed; the others are counted."""
 MAX_COUNTED = 1_000
 """How many violations are counted; a hostile reply could have hundreds of thousands."""
-
-# The formats that need nothing but the standard library. jsonschema checks others only where further packages happen
-# to be installed, and a verdict must not depend on that.
-_FORMATS = ("date", "email", "idn-email", "ipv4", "ipv6", "regex", "uuid")
 _LONGEST_MESSAGE = 240
 _LONGEST_VALUE = 60
-_Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,67 +64,15 @@ def compile_schema(schema: Mapping[str, Any], source: str) -> Schema:
     dialect or keyword (`x-…` is yours), a `$ref` that is remote, leads nowhere or to itself, or a `pattern` that is no
     regular expression of Python's or could take exponential time.
     """
-    if not isinstance(schema, Mapping):
-        raise InputError(f"{source}: $: a JSON Schema is a JSON object, this is {one_line(repr(schema), 40)}")
-    try:
-        dialect = dialect_of(schema)
-        places = check_schema(schema, dialect)
-    except SchemaFlawError as flaw:
-        raise InputError(f"{source}: {flaw.path}: {flaw.message}") from None
-    return Schema(schema, root_types(places[0]), _descriptions(places), _validator(schema, dialect), quick_yes(schema))
+    # To load jsonschema takes as long as all that an eval's worker needs of plotbot before it can ask for its cases.
+    from plotbot.judge.compiling import compiled  # noqa: PLC0415  see above
+
+    return compiled(schema, source)
 
 
 def folded(text: str) -> str:
     """Text as it is compared for repetition: case, spacing and closing punctuation do not count."""
     return " ".join(text.casefold().split()).rstrip(".!?…,;: ")
-
-
-def _validator(schema: Mapping[str, Any], dialect: type[Validator]) -> Validator:
-    bounded = {name: _bounded(check) for name, check in dialect.VALIDATORS.items() if name in _MATCHING}
-    extend: Callable[..., Any] = validators.extend  # its stub has no types
-    made: Validator = extend(dialect, {**bounded, "uniqueItems": _unique_items})(
-        schema, registry=Registry(), format_checker=FormatChecker(formats=_FORMATS)
-    )
-    return made
-
-
-_MATCHING = frozenset({"pattern", "patternProperties", "additionalProperties", "unevaluatedProperties"})
-
-
-def _bounded(check: _Keyword) -> _Keyword:
-    """The keyword, but without matching a pattern on a string that is too long for it."""
-
-    def bounded(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        if _is_too_long(instance, schema):
-            yield ValidationError(f"longer than the {MAX_MATCHED:,} characters that a pattern is matched on")
-        else:
-            yield from check(validator, value, instance, schema) or ()
-
-    return bounded
-
-
-def _is_too_long(instance: Any, schema: Mapping[str, Any]) -> bool:
-    if isinstance(instance, str):
-        return len(instance) > MAX_MATCHED
-    keyed = isinstance(instance, Mapping) and "patternProperties" in schema
-    return keyed and any(len(key) > MAX_MATCHED for key in instance)
-
-
-def _unique_items(validator: Any, wanted: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
-    """`uniqueItems` in linear time; jsonschema compares each pair."""
-    if wanted and validator.is_type(instance, "array"):
-        keys = {json.dumps(_same_numbers(item), sort_keys=True) for item in instance}
-        if len(keys) != len(instance):
-            yield ValidationError(f"{one_line(repr(instance), 60)} has non-unique elements")
-
-
-def _same_numbers(item: Any) -> Any:
-    """The item with 1.0 written as 1: to JSON Schema they are equal."""
-    if isinstance(item, float) and item.is_integer():
-        return int(item)
-    if isinstance(item, list):
-        return [_same_numbers(part) for part in item]
-    return {key: _same_numbers(part) for key, part in item.items()} if isinstance(item, Mapping) else item
 
 
 def _violation(error: ValidationError) -> Violation:
@@ -147,8 +86,3 @@ def _readable(error: ValidationError) -> str:
     if value and message.startswith(value):
         message = f"{value[:_LONGEST_VALUE]}… {message[len(value) :].lstrip()}"
     return one_line(message, _LONGEST_MESSAGE)
-
-
-def _descriptions(places: tuple[Place, ...]) -> frozenset[str]:
-    texts = (at.schema.get("description") for at in places)
-    return frozenset(folded(text) for text in texts if isinstance(text, str) and len(text.split()) >= 3)

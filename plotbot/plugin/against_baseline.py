@@ -33,12 +33,9 @@ class Baseline:
         return lines
 
 
-def baseline_given(config: pytest.Config) -> Baseline | None:
+def read_given(config: pytest.Config) -> Baseline:
     """The baseline that the command line names, read before anything is asked. Raises `pytest.UsageError`."""
-    given = config.getoption(options.BASELINE)
-    if given is None:
-        return None
-    path = Path(config.invocation_params.dir / given)
+    path = Path(config.invocation_params.dir / config.getoption(options.BASELINE))
     try:
         return Baseline(path, read_baseline_file(path))
     except InputError as problem:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from plotbot.errors import KeepError, PlotbotError
 from plotbot.measure.exit_status import RunEnd, counted_end, exit_status
 from plotbot.measure.gate import GateResult, judge_gates
 from plotbot.measure.metrics import ModelMetrics, measure_run
-from plotbot.plugin.against_baseline import Baseline
 from plotbot.plugin.books import Books
+from plotbot.plugin.ending import Ending
 from plotbot.plugin.html_pages import HtmlPages
 from plotbot.plugin.leftovers import fold_held
 from plotbot.plugin.recorded_runs import ReplayedRun
@@ -22,22 +22,6 @@ from plotbot.safe import one_line, visible
 from plotbot.settings_keys import EVERY_MODEL
 
 _MOST_NAMED = 5
-
-
-@dataclass(slots=True)
-class Ending:
-    """How the session came to its end, as pytest's hooks tell it, and what was written."""
-
-    usage: bool = False
-    harness_fault: bool = False
-    interrupted: bool = False
-    stopped_by_maxfail: bool = False
-    faults: list[str] = field(default_factory=list)
-    wrong_models: list[str] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    lines: list[str] = field(default_factory=list)
-    baseline: Baseline | None = None
-    compared: list[str] = field(default_factory=list)
 
 
 def end_run(run: MainRun, pages: HtmlPages, ending: Ending) -> int:

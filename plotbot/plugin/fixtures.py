@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -11,8 +12,10 @@ from plotbot.errors import AskError
 from plotbot.judge import Check, Schema
 from plotbot.judge import judge as judge_reply
 from plotbot.plugin.process import ItemState, Process
-from plotbot.plugin.results import Results
 from plotbot.records import Reply, Title, Verdict
+
+if TYPE_CHECKING:
+    from plotbot.plugin.results import Results
 
 
 def results_plugin(process: Process) -> ModuleType:
@@ -25,6 +28,9 @@ def results_plugin(process: Process) -> ModuleType:
     @pytest.fixture(scope="session")
     def results() -> Iterator[Results]:
         """Owns the writer: `results.keep(reply)` keeps a good answer in its title file. One in every worker."""
+        # A worker that has not loaded this yet asks for its cases sooner.
+        from plotbot.plugin.results import Results  # noqa: PLC0415  see above
+
         results = Results(process)
         yield results
         results.close()

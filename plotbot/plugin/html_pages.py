@@ -27,14 +27,12 @@ from pytest_html.util import _process_css, _read_template
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.plugin.html_rows import LONGEST_CELL, MOST_REPLIES, MOST_ROWS, Entry, Rows
 from plotbot.report import figures
-from plotbot.report.case_row import CaseRow, case_row
+from plotbot.report.case_row import CaseRow
 from plotbot.report.hosts import apart_sentence, mixed_sentence
 from plotbot.report.names import page_name
 from plotbot.report.sentences import as_text
 from plotbot.report.table import categories
 from plotbot.safe import one_line, visible
-
-__all__ = ["CaseRow", "HtmlPages", "case_row"]
 
 _OUTCOMES = {"passed": "Passed", "failed": "Failed", "skipped": "Skipped"}
 _COLUMNS = {
@@ -85,6 +83,8 @@ class HtmlPages:
         self._config = config
         self._folder = folder
         self._wanted = hasattr(config.hook, "pytest_html_results_table_row")
+        # pytest-html compiles its template anew whenever it is read.
+        self._template = _read_template([_RESOURCES]) if self._wanted else None
         self._models: dict[str, Rows] = {}
 
     def add(self, report: pytest.TestReport, model: str, row: CaseRow) -> None:
@@ -112,7 +112,7 @@ class HtmlPages:
         several_hosts = len(set().union(*(one.hosts for one in self._models.values()))) > 1
         columns = {name: label for name, label in _COLUMNS.items() if several_hosts or name != "host"}
         rows = self._models.get(metrics.model, Rows())
-        page = _Page(path, self._config)
+        page = _Page(path, self._config, self._template)
         page.describe(metrics, {"model": metrics.model, **facts}, _head_lines(metrics, len(rows)))
         page.write(rows.entries(), columns)
         return path
@@ -132,12 +132,12 @@ class _PageConfig:
 class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no types
     """One page: pytest-html's report, filled in by us, with a policy that lets only its own script run."""
 
-    def __init__(self, path: Path, config: pytest.Config) -> None:
+    def __init__(self, path: Path, config: pytest.Config, template: object) -> None:
         # The path goes round pytest-html, which expands ~ and $NAME in it.
         self._target = path
         css = _process_css(_RESOURCES / "style.css", []) + _CSS
         own = _PageConfig(config)
-        super().__init__(path.name, own, ReportData(own), _read_template([_RESOURCES]), css)
+        super().__init__(path.name, own, ReportData(own), template, css)
 
     def describe(self, metrics: ModelMetrics, facts: Mapping[str, object], head: Iterable[str]) -> None:
         """Set its title, its environment table and the lines above its own."""

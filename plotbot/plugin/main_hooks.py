@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from plotbot.plugin import options
-from plotbot.plugin.against_baseline import baseline_given
 from plotbot.plugin.begin import begin_run
 from plotbot.plugin.crashes import Crashes
-from plotbot.plugin.finish import Ending, end_run
+from plotbot.plugin.ending import Ending
 from plotbot.plugin.garbage import collector_resting
 from plotbot.plugin.gone import StopsWhenGone
-from plotbot.plugin.html_pages import HtmlPages, case_row
 from plotbot.plugin.live import register_live_view
 from plotbot.plugin.process import Process, begin_process
 from plotbot.plugin.reports import reply_text, result_on, show_reply
@@ -23,6 +22,8 @@ from plotbot.plugin.signals import Signals, leave_out_what_has_no_line
 from plotbot.records import Exchange, ItemResult
 
 if TYPE_CHECKING:
+    from plotbot.plugin.against_baseline import Baseline
+    from plotbot.plugin.closing import Closing
     from plotbot.plugin.line import LineServer
 
 _MAXFAIL = "stopping after"
@@ -37,7 +38,12 @@ class MainHooks:
         self._ending = ending
         self._crashes = crashes
         self._signals = Signals()
-        self._pages = HtmlPages(config, run.settings.report_dir)
+
+    @cached_property
+    def _closing(self) -> Closing:
+        from plotbot.plugin.closing import Closing  # noqa: PLC0415  see `pytest_runtestloop`
+
+        return Closing(self._config, self._run, self._ending)
 
     def pytest_report_header(self) -> str | None:
         if self._config.args_source is pytest.Config.ArgsSource.TESTPATHS:
@@ -54,6 +60,12 @@ class MainHooks:
             raise pytest.UsageError(str(self._run.problem))
 
     @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self) -> None:
+        """The first answers are on their way: time enough to load what shows them, and not before."""
+        if self._run.books is not None:
+            _ = self._closing
+
+    @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Before anything is shown it is written down; a failing test shows what the model said."""
         result = result_on(report) or self._crashes.result_of(report)
@@ -61,8 +73,7 @@ class MainHooks:
             return
         self._run.books.note(result)
         exchange = self._run.shown(result.case)
-        case = self._run.books.cases[result.case]
-        self._pages.add(report, case.model, case_row(case, result, exchange or self._run.books.measured(case.id)))
+        self._closing.show(report, result, exchange or self._run.books.measured(result.case))
         if exchange is not None:
             self._show(report, result, exchange)
 
@@ -91,9 +102,12 @@ class MainHooks:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if _MAXFAIL in f"{session.shouldfail} {session.shouldstop}":
             self._ending.stopped_by_maxfail = True
+        if self._run.books is None:
+            self._run.stop()
+            return
         with collector_resting():
-            status = end_run(self._run, self._pages, self._ending)
-        if self._run.books is not None and self._run.books.items:
+            status = self._closing.end()
+        if self._run.books.items:
             session.exitstatus = status
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -164,7 +178,7 @@ class XdistHooks:
 
 def begin_main(config: pytest.Config) -> None:
     """Make this process the main one. Raises `pytest.UsageError` for settings and options that cannot be used."""
-    ending = Ending(baseline=baseline_given(config))
+    ending = Ending(baseline=_baseline(config))
     run = begin_run(config, ending.warnings.append)
     begin_process(config, Process(run.settings, run.folder.run_id, run, run.keeps_answers, run.folded))
     crashes = Crashes(run)
@@ -174,3 +188,12 @@ def begin_main(config: pytest.Config) -> None:
     if config.pluginmanager.has_plugin("xdist"):
         config.pluginmanager.register(crashes, "plotbot-crashes")
         config.pluginmanager.register(XdistHooks(config, run), "plotbot-xdist")
+
+
+def _baseline(config: pytest.Config) -> Baseline | None:
+    """The baseline that the command line names; most runs have none, and load nothing for it."""
+    if config.getoption(options.BASELINE) is None:
+        return None
+    from plotbot.plugin.against_baseline import read_given  # noqa: PLC0415  see above
+
+    return read_given(config)

@@ -15,8 +15,9 @@ from plotbot.measure.accounting import Tally
 from plotbot.measure.hosts import FieldByHost, HostMetrics, Hosts
 from plotbot.measure.intervals import wilson_interval
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.plugin.html_pages import CaseRow, HtmlPages
+from plotbot.plugin.html_pages import HtmlPages
 from plotbot.plugin.html_rows import MOST_REPLIES, MOST_ROWS
+from plotbot.report.case_row import CaseRow
 from plotbot.report.names import page_name
 
 pytest_plugins = ["pytester"]
@@ -30,7 +31,8 @@ HOSTILE = (
 FEEDER = """
 from pathlib import Path
 from plotbot.measure.metrics import measure_run
-from plotbot.plugin.html_pages import CaseRow, HtmlPages
+from plotbot.plugin.html_pages import HtmlPages
+from plotbot.report.case_row import CaseRow
 from plotbot.records import Case, ItemResult, PlannedItem, RunRecords, Title
 
 def pytest_configure(config):
