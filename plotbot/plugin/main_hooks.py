@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import threading
 from collections.abc import Generator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -12,7 +14,7 @@ from plotbot.plugin import options
 from plotbot.plugin.begin import begin_run
 from plotbot.plugin.crashes import Crashes
 from plotbot.plugin.ending import Ending
-from plotbot.plugin.garbage import collector_resting
+from plotbot.plugin.garbage import collector_resting, spare_what_is_there
 from plotbot.plugin.gone import StopsWhenGone
 from plotbot.plugin.live import register_live_view
 from plotbot.plugin.process import Process, begin_process
@@ -146,6 +148,11 @@ class XdistHooks:
         self._run = run
         self._line: LineServer | None = None
 
+    def pytest_sessionstart(self) -> None:
+        """While its workers start, the main process waits: time to load what it needs once they have."""
+        if self._config.pluginmanager.has_plugin("dsession"):
+            threading.Thread(target=_load_ahead, name="plotbot-loading", daemon=True).start()
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: object) -> None:
         if self._line is None:
@@ -169,6 +176,8 @@ class XdistHooks:
             session: Any = self._config.pluginmanager.get_plugin("dsession")
             session.triggershutdown()
             raise pytest.UsageError(str(self._run.problem))
+        if self._run.books is not None:
+            spare_what_is_there()
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
@@ -188,6 +197,11 @@ def begin_main(config: pytest.Config) -> None:
     if config.pluginmanager.has_plugin("xdist"):
         config.pluginmanager.register(crashes, "plotbot-crashes")
         config.pluginmanager.register(XdistHooks(config, run), "plotbot-xdist")
+
+
+def _load_ahead() -> None:
+    for module in ("plotbot.judge.compiling", "plotbot.plugin.closing"):
+        importlib.import_module(module)
 
 
 def _baseline(config: pytest.Config) -> Baseline | None:

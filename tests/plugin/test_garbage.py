@@ -46,19 +46,31 @@ NEEDLESS = (
 
 
 @pytest.fixture
-def seen(
+def watched(
     project: Path, start_mock: Callable[..., MockServer], run_pytest: Callable[..., subprocess.CompletedProcess[str]]
-) -> dict[str, Any]:
-    """What a run in a process of its own has told of itself."""
-    (project / "watch.py").write_text(WATCH, encoding="utf-8")
-    given = ("-p", "watch", "evals", "--sample-seed=1", "--test-sample-size=2", "--lm-studio-url", start_mock().url)
-    done = run_pytest(project, *given, PYTEST_ADDOPTS="-p no:cacheprovider")
-    assert done.returncode == 0, done.stdout + done.stderr
-    told: dict[str, Any] = json.loads((project / "seen.json").read_bytes())
-    return told
+) -> Callable[..., dict[str, Any]]:
+    """What a run in a process of its own tells of itself; with workers it is the main process that speaks last."""
+
+    def run(*arguments: str) -> dict[str, Any]:
+        (project / "watch.py").write_text(WATCH, encoding="utf-8")
+        given = ("-p", "watch", "evals", "--sample-seed=1", "--test-sample-size=2", "--lm-studio-url", start_mock().url)
+        done = run_pytest(project, *given, *arguments, PYTEST_ADDOPTS="-p no:cacheprovider")
+        assert done.returncode == 0, done.stdout + done.stderr
+        told: dict[str, Any] = json.loads((project / "seen.json").read_bytes())
+        return told
+
+    return run
 
 
-def test_a_run_is_spared_until_its_process_has_ended_and_loads_only_what_it_needs(seen: dict[str, Any]) -> None:
+def test_the_main_process_of_workers_is_spared_too(watched: Callable[..., dict[str, Any]]) -> None:
+    seen = watched("-n1")
+    assert 10_000 < seen["spared at pytest's last look"] < seen["spared at exit"]
+
+
+def test_a_run_is_spared_until_its_process_has_ended_and_loads_only_what_it_needs(
+    watched: Callable[..., dict[str, Any]],
+) -> None:
+    seen = watched()
     assert seen["spared in a test"] > 10_000, "items, modules and all else that stays"
     assert seen["objects to a round"] > gc.get_threshold()[0]
     assert 10_000 < seen["spared at pytest's last look"] <= seen["spared in a test"], "tests' own is looked through"
