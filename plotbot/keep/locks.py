@@ -128,14 +128,17 @@ class TitleLocks:
         return self.folder / f"{int(digest(stem), 16) % SHARDS:02d}.lock"
 
     @contextmanager
-    def hold(self, path: Path, give_up: Callable[[], bool] = never) -> Iterator[None]:
+    def hold(self, path: Path, give_up: Callable[[], bool] = never, *, wait: bool = True) -> Iterator[None]:
         """Hold the lock file *path* (of `shard`).
 
-        Raises `LockBusyError` after *timeout* seconds, or as soon as *give_up* says so while waiting, and `KeepError`
-        where the lock file itself cannot be used.
+        Raises `LockBusyError` after *timeout* seconds, or as soon as *give_up* says so while waiting, or at once where
+        it shall not *wait*; and `KeepError` where the lock file itself cannot be used.
         """
         try:
-            lock = take_lock(path, self.disk) or self._wait(path, give_up)
+            lock = take_lock(path, self.disk)
+            if lock is None and not wait:
+                raise LockBusyError(self._busy(path))
+            lock = lock or self._wait(path, give_up)
         except OSError as error:
             raise KeepError(describe(error, path)) from error
         try:

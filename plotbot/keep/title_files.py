@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
-from plotbot.errors import ForeignFileError, KeepError
+from plotbot.errors import ForeignFileError, KeepError, LockBusyError
 from plotbot.keep.atomic import TEMP_SUFFIX, replace_whole
 from plotbot.keep.disk import Disk, describe
 from plotbot.keep.locks import TitleLocks, never
@@ -24,8 +25,10 @@ from plotbot.keep.title_document import DamagedError, Document, merge, parse, re
 from plotbot.records import Answer
 from plotbot.safe import file_stem
 
-# A fold mostly waits for flushes, and the file system joins those that wait together.
+# On a slow disk a fold mostly waits for flushes, and the file system joins those that wait together.
 _THREADS = 8
+# Up to here a thread costs more than the wait that it would save.
+_QUICK_SECONDS = 0.002
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,7 @@ def fold(
         disk.make_folder(folder)
     except OSError as error:
         return _all_refused(answers, KeepError(describe(error, folder)))
-    _on_threads(lambda shard: _fold_shard(shard, folder, locks, disk, give_up), shards)
+    _each(partial(_fold_shard, folder=folder, locks=locks, disk=disk, give_up=give_up), shards)
     return _flushed(answers, shards, folder, disk)
 
 
@@ -129,13 +132,23 @@ def _by_shard(answers: Sequence[Answer], locks: TitleLocks) -> list[_Shard]:
     return list(shards.values())
 
 
-def _on_threads(work: Callable[[_Shard], None], shards: Sequence[_Shard]) -> None:
-    """Work on all shards, some at a time. Daemon threads: a pool's would keep an interrupted process alive."""
-    if len(shards) == 1:
-        # As with every answer that is folded at once: a thread would cost as much as the rest. It fails alone, too.
-        with suppress(MemoryError):
-            work(shards[0])
-        return
+def _each(work: Callable[..., bool], shards: Sequence[_Shard]) -> None:
+    """Work on all shards, one after the other while that is quick, then side by side.
+
+    *work* is told whether it may `wait` for a lock, and says no where it may not and would have to.
+    """
+    left, busy = deque(shards), list[_Shard]()
+    quick = True
+    while left and quick:
+        shard, begun = left.popleft(), time.monotonic()
+        if not work(shard, wait=len(shards) == 1):
+            busy.append(shard)
+        quick = time.monotonic() - begun <= _QUICK_SECONDS
+    _side_by_side(work, [*busy, *left])
+
+
+def _side_by_side(work: Callable[..., bool], shards: Sequence[_Shard]) -> None:
+    """Work on some at a time. Daemon threads: a pool's would keep an interrupted process alive."""
     count = min(_THREADS, len(shards))
     queue: SimpleQueue[_Shard | None] = SimpleQueue()
     for shard in (*shards, *[None] * count):
@@ -143,7 +156,7 @@ def _on_threads(work: Callable[[_Shard], None], shards: Sequence[_Shard]) -> Non
 
     def drain() -> None:
         for shard in iter(queue.get, None):
-            work(shard)
+            work(shard, wait=True)
 
     threads = [Thread(target=drain, name="plotbot-fold", daemon=True) for _ in range(count)]
     for thread in threads:
@@ -152,20 +165,31 @@ def _on_threads(work: Callable[[_Shard], None], shards: Sequence[_Shard]) -> Non
         thread.join()
 
 
-def _fold_shard(shard: _Shard, folder: Path, locks: TitleLocks, disk: Disk, give_up: Callable[[], bool]) -> None:
+def _fold_shard(
+    shard: _Shard, folder: Path, locks: TitleLocks, disk: Disk, give_up: Callable[[], bool], *, wait: bool
+) -> bool:
+    """Fold a shard's titles; False, with nothing done, where somebody else has its lock and it may not *wait*."""
     waiting = dict(shard.titles)
     reason = KeepError(f"{folder}: the run ended before this answer's turn")
     try:
-        with locks.hold(shard.lock, give_up):
+        with locks.hold(shard.lock, give_up, wait=wait):
             while waiting and not give_up():
                 stem = next(iter(waiting))
                 _fold_title(shard, waiting.pop(stem), folder / f"{stem}.json", disk)
+    except LockBusyError as error:
+        if not wait:
+            return False
+        reason = error
     except KeepError as error:
         reason = error
     except OSError as error:
         reason = KeepError(describe(error, shard.lock))
+    except MemoryError:
+        # What it had in hand is lost to it; nobody else's titles are.
+        return True
     for answers in waiting.values():
         shard.refuse(answers, reason, passing=True)
+    return True
 
 
 def _fold_title(shard: _Shard, answers: Sequence[Answer], path: Path, disk: Disk) -> None:

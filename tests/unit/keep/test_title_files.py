@@ -1,5 +1,6 @@
 import json
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from plotbot.records import Answer
 Make = Callable[..., Answer]
 Save = Callable[..., FoldOutcome]
 Hooked = Callable[[Callable[[str, tuple[Any, ...]], None]], Disk]
+WAIT = 30
 
 
 @pytest.fixture
@@ -222,6 +224,30 @@ def test_a_busy_lock_is_a_refusal_that_may_pass(save: Save, answer: Make, data: 
     assert [folded.title.id for folded in outcome.folded] == ["other"]
 
 
+def test_a_busy_lock_holds_up_its_own_title_only(answer: Make, data: Path, hooked: Hooked) -> None:
+    renamed: list[str] = []
+    all_but_one = threading.Event()
+
+    def count(name: str, arguments: tuple[Any, ...]) -> None:
+        if name == "replace":
+            renamed.append(arguments[1].name)
+        if len(renamed) == 3:
+            all_but_one.set()
+
+    disk = hooked(count)
+    locks = TitleLocks(data / ".locks", disk, timeout=WAIT, poll_interval=0.001)
+    outcomes: list[FoldOutcome] = []
+    answers = [answer(title) for title in "abcd"]
+    thread = threading.Thread(target=lambda: outcomes.append(fold(answers, data, locks=locks, disk=disk)))
+    with TitleLocks(data / ".locks", Disk()).hold(locks.shard("b")):
+        thread.start()
+        assert all_but_one.wait(WAIT)
+        assert thread.is_alive(), "b is waited for"
+    thread.join(WAIT)
+    assert sorted(renamed[:3]) == ["a.json", "c.json", "d.json"]
+    assert outcomes[0].folded == tuple(answers)
+
+
 def test_who_gives_up_begins_no_further_file(answer: Make, data: Path) -> None:
     locks = TitleLocks(data / ".locks", Disk())
     outcome = fold([answer()], data, locks=locks, disk=Disk(), give_up=lambda: True)
@@ -251,7 +277,6 @@ def test_a_title_file_lies_in_the_folder_under_its_own_id(tmp_path: Path) -> Non
     assert title_path(tmp_path, "../x").parent == tmp_path
 
 
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_answer_whose_fold_breaks_off_is_not_taken_for_folded(save: Save, answer: Make, hooked: Hooked) -> None:
     def out_of_memory(name: str, _: tuple[Any, ...]) -> None:
         if name == "read":
