@@ -3,15 +3,12 @@
 import errno
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-import plotbot
 from plotbot.keep.disk import Disk
 from plotbot.keep.title_files import FoldOutcome
 from plotbot.records import Answer
@@ -28,36 +25,6 @@ EXPECTED = [
 ]  # fmt: skip
 STAMP = {EXPECTED.index("write_at") + 1, EXPECTED.index("write_at") + 2}
 LET_GO = len(EXPECTED) - 1
-
-# Where a child process finds the package, installed or not.
-ROOT = Path(plotbot.__file__).parents[1]
-
-KILLED_AT = """
-import os, sys
-from pathlib import Path
-from plotbot.keep.disk import Disk
-from plotbot.keep.locks import TitleLocks
-from plotbot.keep.title_files import fold
-from plotbot.records import Answer, Title
-
-left = int(sys.argv[2])
-
-def dying(method):
-    def call(*arguments):
-        global left
-        left -= 1
-        if left == 0:
-            os._exit(7)
-        return method(*arguments)
-    return call
-
-disk, folder = Disk(), Path(sys.argv[1])
-for name in [name for name in vars(Disk) if not name.startswith("_")]:
-    setattr(disk, name, dying(getattr(disk, name)))
-meta = {"run": "r2", "case": "c1", "at": "2026-11-22T13:00:00Z"}
-answer = Answer(Title("1abc2d", "new"), "m", "h", [{"title": "new"}], meta)
-fold([answer], folder, locks=TitleLocks(folder / ".locks", disk), disk=disk)
-"""
 
 
 def _saved_title(folder: Path) -> str:
@@ -121,18 +88,3 @@ def test_a_failed_save_leaves_no_temporary_file(save: Save, answer: Make, hooked
 
     save(answer(), disk=hooked(full))
     assert [path.name for path in (tmp_path / "data").iterdir()] == [".locks"]
-
-
-def test_a_process_killed_at_any_call_of_a_save_leaves_old_or_new(save: Save, answer: Make, tmp_path: Path) -> None:
-    old, new = _old_and_new(answer)
-    folders = [tmp_path / f"killed-at-{k}" for k in range(1, len(EXPECTED) + 1)]
-    children = []
-    for k, folder in enumerate(folders, start=1):
-        save(old, folder=folder)
-        children.append(subprocess.Popen([sys.executable, "-c", KILLED_AT, str(folder), str(k)], cwd=ROOT))
-    assert {child.wait(60) for child in children} == {7}
-    renamed_at = EXPECTED.index("replace") + 1
-    for k, folder in enumerate(folders, start=1):
-        assert _saved_title(folder) == ("new" if k > renamed_at else "old")
-        assert save(new, folder=folder).unfolded == ()
-        assert _saved_title(folder) == "new"

@@ -72,15 +72,6 @@ def test_the_exact_coverage_of_the_interval(rated: int, rate: float, coverage: f
     assert 0.93 <= coverage <= 0.9704
 
 
-@pytest.mark.parametrize("rated", [1, 2, 7, 50, 333, 10_000])
-def test_the_interval_is_that_of_statsmodels_for_every_count(rated: int) -> None:
-    proportion = pytest.importorskip("statsmodels.stats.proportion")
-    for passed in range(0, rated + 1, max(rated // 50, 1)):
-        low, high = proportion.proportion_confint(passed, rated, 0.05, "wilson")
-        assert _interval(passed, rated).low == pytest.approx(low, abs=1e-9)
-        assert _interval(passed, rated).high == pytest.approx(high, abs=1e-9)
-
-
 @pytest.mark.parametrize("titles", [[], [(0, 0)], [(0, 1)] * 3, [(1, 1)] * 9 + [(0, 1)], [(1, 1), (0, 0)]])
 def test_titles_that_are_asked_once_have_the_plain_interval(titles: list[tuple[int, int]]) -> None:
     passed, rated = sum(one for one, _ in titles), sum(one for _, one in titles)

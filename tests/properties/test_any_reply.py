@@ -14,7 +14,7 @@ from plotbot.records import FAILURE_CATEGORIES, OK, Reply, Title
 from plotbot.safe import visible
 
 SCHEMA = compile_schema(
-    json.loads((Path(__file__).parents[3] / "data" / "story_seed.schema.json").read_text(encoding="utf-8")), "s.json"
+    json.loads((Path(__file__).parents[2] / "data" / "story_seed.schema.json").read_text(encoding="utf-8")), "s.json"
 )
 TITLE = Title("goose", "Goose wins")
 GOOD = json.dumps([
