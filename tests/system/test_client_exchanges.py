@@ -128,6 +128,23 @@ def test_no_proxy_netrc_or_redirect_takes_a_request_elsewhere(tmp_path: Path, mo
         assert b"netrc-secret" not in server.heard[0]
 
 
+def test_a_request_goes_out_in_one_piece_on_a_new_connection_and_on_a_kept_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[bytes] = []
+    send = socket.socket.sendall
+
+    def noted(self: socket.socket, data: bytes, *flags: int) -> None:
+        pieces.append(bytes(data))
+        send(self, data, *flags)
+
+    monkeypatch.setattr(socket.socket, "sendall", noted)
+    with peer(http(completion()), http(completion())) as server:
+        client = client_for(server.url)
+        exchanges = [client.ask(CASE, QUESTION) for _ in range(2)]
+        client.close()
+    assert [category(exchange) for exchange in exchanges] == ["ok", "ok"]
+    assert [piece for piece in pieces if not piece.startswith(b"HTTP/1.1 200")] == server.heard
+
+
 def test_a_request_says_everything_and_its_answer_becomes_an_exchange() -> None:
     told = completion('[{"tone":"dry"}]', model="qwen3-4b@q4_k_m:2", usage={"prompt_tokens": 5})
     with peer(http(told)) as server:
