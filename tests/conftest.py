@@ -7,6 +7,7 @@ import ipaddress
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -25,6 +26,9 @@ TITLES = {f"t{number:02}": {"title": f"Headline {number:02}: a goose is elected"
 @pytest.fixture(scope="session", autouse=True)
 def sealed_off() -> Iterator[None]:
     """Sockets reach nothing but this machine, and nothing that is set outside changes what a test does."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # As in a shell's background job; whatever a test starts would be deaf to Ctrl-C too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("connect", "connect_ex"):
             patch.setattr(socket.socket, name, _loopback_only(getattr(socket.socket, name)))
