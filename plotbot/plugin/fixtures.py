@@ -70,7 +70,7 @@ class Fixtures:
     def schema(self) -> Schema:
         """The compiled schema that this case's answer must satisfy."""
         state = self._state()
-        state.schema = self._process.schema(state.files.schema)
+        state.schema = self._process.schemas.of(state.files.schema)
         return state.schema
 
     @pytest.fixture

@@ -189,7 +189,8 @@ def begin_main(config: pytest.Config) -> None:
     """Make this process the main one. Raises `pytest.UsageError` for settings and options that cannot be used."""
     ending = Ending(baseline=_baseline(config))
     run = begin_run(config, ending.warnings.append)
-    begin_process(config, Process(run.settings, run.folder.run_id, run, run.keeps_answers, run.folded))
+    process = Process(run.settings, run.folder.run_id, run, run.keeps_answers, run.folded, schemas=run.schemas)
+    begin_process(config, process)
     crashes = Crashes(run)
     config.pluginmanager.register(MainHooks(config, run, ending, crashes), "plotbot-main")
     config.pluginmanager.register(StopsWhenGone(config, run), "plotbot-gone")

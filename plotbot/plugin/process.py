@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Protocol
 
 import pytest
 
 from plotbot.errors import UsageProblem
 from plotbot.judge import Schema
-from plotbot.plugin.questions import EvalFiles, read_compiled_schema
+from plotbot.plugin.questions import EvalFiles, Schemas
 from plotbot.records import Case, Exchange, PlannedItem, Verdict
 from plotbot.settings import Settings
 
@@ -65,13 +64,7 @@ class Process:
     current: ItemState | None = None
     hurried: bool = False
     problem: UsageProblem | None = None
-    _schemas: dict[Path, Schema] = field(default_factory=dict)
-
-    def schema(self, path: Path) -> Schema:
-        """The compiled schema of a file; compiled once, for that costs ten times as much as to validate."""
-        if path not in self._schemas:
-            self._schemas[path] = read_compiled_schema(path)
-        return self._schemas[path]
+    schemas: Schemas = field(default_factory=Schemas)
 
 
 _PROCESS = pytest.StashKey[Process]()

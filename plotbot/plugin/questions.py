@@ -57,15 +57,23 @@ class EvalFiles:
         return cls(Path(data["prompt"]), Path(data["schema"]), Path(data["titles"]))
 
 
-def read_questions(files: EvalFiles, settings: Settings) -> tuple[Question, ...]:
+class Schemas:
+    """A process's schemas, each read and compiled once: that costs ten times as much as to judge by it."""
+
+    def __init__(self) -> None:
+        self._compiled: dict[Path, Schema] = {}
+
+    def of(self, path: Path) -> Schema:
+        """The compiled schema of a file. Raises `InputError` where it cannot be used."""
+        if path not in self._compiled:
+            self._compiled[path] = compile_schema(read_schema(path), str(path))
+        return self._compiled[path]
+
+
+def read_questions(files: EvalFiles, settings: Settings, schemas: Schemas) -> tuple[Question, ...]:
     """One question per response format. Raises `InputError` for a file that cannot be used."""
-    prompt, schema = read_prompt(files.prompt), read_schema(files.schema)
-    compile_schema(schema, str(files.schema))
+    prompt, schema = read_prompt(files.prompt), schemas.of(files.schema).raw
     return tuple(
         Question(prompt, schema, response_format, prompt_hash(prompt, schema, response_format))
         for response_format in settings.response_format
     )
-
-
-def read_compiled_schema(path: Path) -> Schema:
-    return compile_schema(read_schema(path), str(path))

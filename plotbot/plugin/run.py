@@ -17,7 +17,7 @@ from plotbot.plan.plan import Missing, Plan
 from plotbot.plugin.asking import Asking
 from plotbot.plugin.books import Books
 from plotbot.plugin.leftovers import fold_leftovers
-from plotbot.plugin.questions import EvalFiles, read_questions
+from plotbot.plugin.questions import EvalFiles, Schemas, read_questions
 from plotbot.plugin.recorded_plan import RecordedPlan
 from plotbot.records import Case, Exchange, PlannedItem, Question
 from plotbot.settings import Settings
@@ -47,6 +47,7 @@ class MainRun:
         self.folder = RunFolder(settings.runs_dir / new_run_id())
         self.problem: UsageProblem | None = None
         self.books: Books | None = None
+        self.schemas = Schemas()
         self._asking = asking
         self._warn = warn
         self._stops_early = stops_early
@@ -143,7 +144,7 @@ class MainRun:
 
     def _read(self, files: EvalFiles) -> tuple[Question, ...]:
         if files not in self._questions:
-            self._questions[files] = read_questions(files, self.settings)
+            self._questions[files] = read_questions(files, self.settings, self.schemas)
         return self._questions[files]
 
     def _begin(self, items: Sequence[PlannedItem], books: Books) -> None:
