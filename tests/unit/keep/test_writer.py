@@ -17,6 +17,12 @@ WAIT = 30
 BATCH = WritePolicy("batch", batch_size=3, batch_seconds=3600.0, retry_limit=3)
 
 
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is refused is tried again at once."""
+    monkeypatch.setattr("plotbot.keep.answer_queue._BACKOFF_SECONDS", 0.001)
+
+
 class Folds:
     """Stands for the title files: refuses the first times, and remembers what it was asked."""
 
@@ -54,6 +60,7 @@ def test_an_immediate_answer_is_folded_when_keep_returns(answer: Make) -> None:
     assert folds.batches == [["a"], ["b"]]
 
 
+@pytest.mark.usefixtures("impatient")
 def test_a_refused_immediate_answer_does_not_raise_and_is_tried_again(answer: Make) -> None:
     folds = Folds(refusals=2)
     writer = _writer(folds, WritePolicy("immediate"))
@@ -82,6 +89,7 @@ def test_a_quiet_batch_is_folded_by_its_age(answer: Make) -> None:
     assert writer.close(WAIT) == ()
 
 
+@pytest.mark.usefixtures("impatient")
 def test_closing_folds_what_waits(answer: Make) -> None:
     folds = Folds(refusals=1)
     writer = _writer(folds, BATCH)
@@ -94,6 +102,7 @@ def test_closing_folds_what_waits(answer: Make) -> None:
         writer.keep(answer("c"))
 
 
+@pytest.mark.usefixtures("impatient")
 def test_what_is_refused_too_often_is_listed_with_its_reason(answer: Make) -> None:
     folds = Folds(refusals=100, error=LockBusyError("x.lock: held by process 1"))
     writer = _writer(folds, WritePolicy("immediate", retry_limit=2))
