@@ -14,6 +14,7 @@ from typing import Any
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.atomic import write_atomically
 from plotbot.keep.disk import Disk, describe
+from plotbot.keep.json_text import spread
 
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 
@@ -63,7 +64,7 @@ class RunFolder:
     def write_json(self, path: Path, data: Any, disk: Disk) -> None:
         """Write one of the files above whole or not at all, durably. Raises `KeepError` naming it."""
         try:
-            write_atomically(path, (json.dumps(data, indent=2) + "\n").encode("ascii"), disk)
+            write_atomically(path, spread(data, ascii_only=True).encode("ascii"), disk)
         except OSError as error:
             raise KeepError(describe(error, path)) from error
 

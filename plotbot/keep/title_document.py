@@ -7,19 +7,16 @@ meta; whatever else a person or a later version has put into the file is kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from plotbot.keep.json_text import spread
 from plotbot.records import Answer
 
 Document = dict[str, Any]
 Age = tuple[datetime, str, str]
-
-_TEXT = json.JSONEncoder(ensure_ascii=False).encode
-_ASCII = json.JSONEncoder(ensure_ascii=True).encode
-_CONTAINERS = frozenset({dict, list})
 
 _UNDATED = datetime.min.replace(tzinfo=UTC)
 
@@ -78,9 +75,9 @@ def render(document: Document) -> bytes:
         model: dict(sorted(answers.items())) for model, answers in sorted(document["llm_models"].items())
     }
     try:
-        return (_spread(ordered, _TEXT) + "\n").encode()
+        return spread(ordered, ascii_only=False).encode()
     except UnicodeEncodeError:
-        return (_spread(ordered, _ASCII) + "\n").encode()
+        return spread(ordered, ascii_only=True).encode()
 
 
 def age(meta: object) -> Age:
@@ -116,17 +113,3 @@ def _ages(document: Document) -> Iterator[Age]:
 
 def _entry_age(entry: object) -> Age:
     return age(entry.get("meta") if isinstance(entry, dict) else None)
-
-
-def _spread(value: Any, encode: Callable[[Any], str], margin: str = "\n") -> str:
-    """JSON with a member a line, but for what holds plain values alone: that stands on one.
-
-    `json.dumps` with an indent never uses its C encoder, and takes twice as long for longer files.
-    """
-    inner = margin + "  "
-    if isinstance(value, dict) and not _CONTAINERS.isdisjoint(map(type, value.values())):
-        members = [f"{encode(key)}: {_spread(item, encode, inner)}" for key, item in value.items()]
-        return f"{{{inner}{f',{inner}'.join(members)}{margin}}}"
-    if isinstance(value, list) and not _CONTAINERS.isdisjoint(map(type, value)):
-        return f"[{inner}{f',{inner}'.join([_spread(item, encode, inner) for item in value])}{margin}]"
-    return encode(value)
