@@ -19,6 +19,7 @@ from plotbot.safe import one_line
 Check = Callable[[Mapping[str, Any], str], Sequence[Finding]]
 
 MAX_EVENT_WORDS = 50
+_BEFORE_THEY_PART = 20
 _LISTS = ("themes", "characters", "potential_story_hooks")
 # Curly quotes as straight ones; the marks that only steer the direction of a line as nothing.
 _SAME_TO_A_READER = str.maketrans(
@@ -63,7 +64,8 @@ def _read(title: str) -> str:
 def _title(entry: Mapping[str, Any], title: str) -> Iterator[Finding]:
     came = entry.get("title")
     if title and isinstance(came, str) and not same_title(came, title):
-        yield Finding("$.title", "title", f"asked about {_quoted(title)}, answered about {_quoted(came)}")
+        asked, answered = _apart(title, came)
+        yield Finding("$.title", "title", f"asked about {_quoted(asked)}, answered about {_quoted(answered)}")
 
 
 def _placeholders(entry: Mapping[str, Any], title: str) -> Iterator[Finding]:
@@ -110,6 +112,14 @@ def _repeats(entry: Mapping[str, Any]) -> Iterator[Finding]:
             earlier = first.setdefault(folded(item), here) if isinstance(item, str) else here
             if earlier is not here:
                 yield Finding(json_path(here), "repeated", f"the same as {json_path(earlier)}: {_quoted(item)}")
+
+
+def _apart(one: str, other: str) -> tuple[str, str]:
+    """Two texts as they are quoted side by side: from shortly before where they part, if a quote might end before."""
+    differ = (at for at, (mine, theirs) in enumerate(zip(one, other, strict=False)) if mine != theirs)
+    alike = next(differ, min(len(one), len(other)))
+    start = alike - _BEFORE_THEY_PART if alike > 2 * _BEFORE_THEY_PART else 0
+    return (f"…{one[start:]}", f"…{other[start:]}") if start else (one, other)
 
 
 def _quoted(text: str) -> str:

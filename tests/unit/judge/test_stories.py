@@ -39,6 +39,15 @@ def test_another_title_is_a_finding(entry: dict[str, Any], came: str) -> None:
     assert found({**entry, "title": came}) == [("$.title", "title")]
 
 
+def test_long_titles_are_quoted_from_shortly_before_they_part(entry: dict[str, Any]) -> None:
+    asked = "After nineteen years, two court cases, one flood and a brief marriage, the disputed garden gnome stands"
+    came = asked.replace("gnome stands", "fence falls")
+    findings = validate_entry({**entry, "title": came}, asked)
+    assert [finding.message for finding in findings if finding.check == "title"] == [
+        "asked about “…the disputed garden gnome stands”, answered about “…the disputed garden fence falls”"
+    ]
+
+
 @pytest.mark.parametrize(
     "text",
     [
