@@ -11,17 +11,20 @@ from concurrent.futures import CancelledError
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plotbot.ask.answers import has_choices, parse, reply_from
 from plotbot.ask.bearer import Bearer
 from plotbot.ask.faults import SUCCESSES, Diagnosis, diagnose, is_transient, retry_after_seconds
-from plotbot.ask.http import HttpAnswer, HttpSession
 from plotbot.ask.names import base_url, chat_url, same_model
 from plotbot.ask.prompts import Conversations, Message
+from plotbot.ask.session import open_session
 from plotbot.errors import AskError
 from plotbot.records import Attempt, Case, Exchange, Fault, Question, Reply
 from plotbot.safe import one_line
+
+if TYPE_CHECKING:
+    from plotbot.ask.http import HttpAnswer
 
 REPLY_CAP_BYTES = 8 * 1024 * 1024
 RAW_CAP_BYTES = 64 * 1024
@@ -88,7 +91,7 @@ class Client:
         self._known_as = known_as or {}
         self._slot = slot or nullcontext()
         self._stop = stop or threading.Event()
-        self._http = HttpSession()
+        self._http = open_session()
         self._conversations = Conversations()
 
     def ask(self, case: Case, question: Question) -> Exchange:

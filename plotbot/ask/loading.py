@@ -9,10 +9,10 @@ from plotbot.ask.answers import parse
 from plotbot.ask.bearer import Bearer
 from plotbot.ask.embedded import EmbeddedEngine
 from plotbot.ask.faults import diagnose
-from plotbot.ask.http import HttpSession
 from plotbot.ask.listing import ModelFacts
 from plotbot.ask.names import base_url
 from plotbot.ask.server import LISTING_CAP_BYTES, ServerFacts
+from plotbot.ask.session import open_session
 from plotbot.errors import AskError, ServerProblem
 from plotbot.safe import one_line
 from plotbot.settings import Settings
@@ -76,7 +76,7 @@ class Loader:
             self._post("unload", {"instance_id": instance})
 
     def _post(self, what: str, body: Mapping[str, object]) -> None:
-        http = HttpSession()
+        http = open_session()
         try:
             answer = http.request(
                 "POST",

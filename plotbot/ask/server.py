@@ -6,16 +6,19 @@ import difflib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plotbot.ask.answers import parse
 from plotbot.ask.bearer import Bearer
 from plotbot.ask.faults import SUCCESSES, diagnose
-from plotbot.ask.http import HttpAnswer, HttpSession
 from plotbot.ask.listing import ModelFacts, from_openai, from_v0, from_v1, with_llama_props
 from plotbot.ask.names import base_url, same_model
+from plotbot.ask.session import open_session
 from plotbot.errors import AskError, ServerProblem
 from plotbot.safe import one_line
+
+if TYPE_CHECKING:
+    from plotbot.ask.http import HttpAnswer
 
 LISTING_CAP_BYTES = 8 * 1024 * 1024
 _LISTED_NAMES = 20
@@ -93,7 +96,7 @@ class _Probe:
         self.base = base
         self.bearer = bearer
         self._timeout = timeout
-        self._http = HttpSession()
+        self._http = open_session()
 
     def get(self, path: str) -> HttpAnswer:
         """Raises AskError where no answer comes."""
