@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plotbot.measure.accounting import Tally, missing_parts
-from plotbot.measure.gate import GateResult
+
+if TYPE_CHECKING:
+    # The signal handlers need an exit status before anything has been measured.
+    from plotbot.measure.gate import GateResult
 
 
 class ExitStatus(IntEnum):
