@@ -124,6 +124,12 @@ class Exchange:
     fingerprint: Mapping[str, Any] = field(default_factory=dict)
     raw: bytes = b""
 
+    @property
+    def size(self) -> int:
+        """About how much it holds: the characters of its reply, the bytes of a body that is none."""
+        said = 0 if self.reply is None else len(self.reply.content) + len(self.reply.reasoning)
+        return len(self.raw) + said
+
     def to_json(self) -> dict[str, Any]:
         return {
             **_fields(self),

@@ -160,7 +160,7 @@ class Dispatcher:
                 entry.claimed = True
                 self._unclaimed -= 1
             exchange, entry.exchange = entry.exchange, None
-            self._held -= _size(exchange) if exchange else 0
+            self._held -= exchange.size if exchange else 0
         return exchange
 
     def _read_back(self, entry: Entry) -> Exchange:
@@ -282,7 +282,7 @@ class Dispatcher:
             entry.offset = kept.result()
             if self._held < HELD_CHARACTERS:
                 entry.exchange = exchange
-                self._held += _size(exchange)
+                self._held += exchange.size
         entry.answer.set_result(None)
 
     def _give_up_all(self, why: str) -> None:
@@ -307,8 +307,3 @@ def _error_of(done: Future[Any]) -> BaseException | None:
 def _fail(entry: Entry, error: BaseException) -> None:
     if not entry.answer.done():
         entry.answer.set_exception(error)
-
-
-def _size(exchange: Exchange) -> int:
-    reply = exchange.reply
-    return len(exchange.raw) + (len(reply.content) + len(reply.reasoning) if reply else 0)

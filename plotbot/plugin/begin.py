@@ -11,7 +11,6 @@ import pytest
 
 from plotbot.errors import UsageProblem
 from plotbot.keep.disk import Disk
-from plotbot.keep.title_reading import answered_titles
 from plotbot.plan.plan import Missing
 from plotbot.plugin import options
 from plotbot.plugin.again import as_in_last_run
@@ -72,6 +71,8 @@ def _asking(
 
 
 def _without_answer(settings: Settings, warn: Callable[[str], None]) -> Missing:
+    from plotbot.keep.title_reading import answered_titles  # noqa: PLC0415  for `--missing` alone
+
     def missing(titles: Sequence[Title], model: str, question: Question) -> list[Title]:
         disk = Disk()
         # An answer that a killed run has in its journal alone is not missing.

@@ -23,6 +23,8 @@ from plotbot.plugin.recorded_plan import RecordedPlan
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
 
 CLOSE_SECONDS = 3.0
+HELD_CHARACTERS = 2_000_000
+"""So much text stays in memory for the reports; what is beyond is read back. A reply has about a thousand."""
 
 
 class Books:
@@ -41,6 +43,8 @@ class Books:
         self._results: dict[str, ItemResult] = {}
         self._exchanges: dict[str, Exchange] = {}
         self._places: dict[str, int] = {}
+        self._in_memory: dict[str, Exchange] = {}
+        self._room = HELD_CHARACTERS
 
     @property
     def cases(self) -> Mapping[str, Case]:
@@ -76,7 +80,7 @@ class Books:
         """Make an exchange durable; the future gives its place in the journal. Raises `KeepError`."""
         self._exchanges[exchange.case] = without_text(exchange)
         place = self._open().append("exchange", exchange.to_json())
-        place.add_done_callback(partial(self._remember, exchange.case))
+        place.add_done_callback(partial(self._remember, exchange))
         return place
 
     def recall(self, offset: int) -> Exchange:
@@ -112,12 +116,14 @@ class Books:
         return sorted(kept - self._folded - self.unfolded.keys())
 
     def exchanges(self) -> Iterator[Exchange]:
-        """Each case's durable exchange with its texts, read back in the journal's order, one at a time.
+        """Each case's durable exchange with its texts, in the journal's order, one at a time.
 
         Raises `KeepError` where the journal cannot be read.
         """
-        lines = read_lines_at(self.folder.journal, sorted(self._places.values()), self._disk)
-        return (Exchange.from_json(line.data) for line in lines)
+        cases = sorted(self._places, key=lambda case: self._places[case])
+        elsewhere = [self._places[case] for case in cases if case not in self._in_memory]
+        lines = read_lines_at(self.folder.journal, elsewhere, self._disk)
+        return (self._in_memory.get(case) or Exchange.from_json(next(lines).data) for case in cases)
 
     def records(self) -> RunRecords:
         return RunRecords(
@@ -134,10 +140,15 @@ class Books:
         if self._journal is not None:
             self._journal.close(CLOSE_SECONDS)
 
-    def _remember(self, case: str, place: Future[int]) -> None:
+    def _remember(self, exchange: Exchange, place: Future[int]) -> None:
         """Of a line that the disk refused there is nothing to read back."""
-        if place.exception() is None:
-            self._places[case] = place.result()
+        if place.exception() is not None:
+            return
+        self._places[exchange.case] = place.result()
+        self._in_memory.pop(exchange.case, None)
+        if self._room > 0:
+            self._in_memory[exchange.case] = exchange
+            self._room -= exchange.size
 
     def _open(self) -> Journal:
         with self._opening:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from plotbot.errors import PlotbotError
 from plotbot.judge.kept import kept_values
 from plotbot.keep.disk import Disk
-from plotbot.keep.refolding import fold_as_set, fold_run
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import read_run
-from plotbot.keep.writer import Fold
 from plotbot.plugin.books import Books
 from plotbot.settings import Settings
+
+if TYPE_CHECKING:
+    from plotbot.keep.refolding import Refolded
 
 
 def fold_leftovers(settings: Settings, disk: Disk, warn: Callable[[str], None]) -> None:
@@ -21,10 +23,9 @@ def fold_leftovers(settings: Settings, disk: Disk, warn: Callable[[str], None]) 
     A run that came to its end with nothing left says so in its summary and is not read again; one that still runs is
     left alone. What cannot be read or folded is warned of and stays in its journal.
     """
-    fold = fold_as_set(settings, disk)
     for folder in list_runs(settings.runs_dir):
         if not _is_settled(folder, disk):
-            _fold_one(folder, fold, disk, warn)
+            _fold_one(folder, settings, disk, warn)
 
 
 def fold_held(books: Books, settings: Settings, disk: Disk) -> None:
@@ -33,15 +34,15 @@ def fold_held(books: Books, settings: Settings, disk: Disk) -> None:
     if not held:
         return
     try:
-        refolded = fold_run(read_run(books.folder, disk), kept_values(), fold_as_set(settings, disk))
+        refolded = _refolded(books.folder, settings, disk)
         books.unfolded = dict.fromkeys(held, refolded.running) if refolded.running else dict(refolded.unfolded)
     except PlotbotError as error:
         books.unfolded |= dict.fromkeys(held, str(error))
 
 
-def _fold_one(folder: RunFolder, fold: Fold, disk: Disk, warn: Callable[[str], None]) -> None:
+def _fold_one(folder: RunFolder, settings: Settings, disk: Disk, warn: Callable[[str], None]) -> None:
     try:
-        refolded = fold_run(read_run(folder, disk), kept_values(), fold)
+        refolded = _refolded(folder, settings, disk)
     except PlotbotError as error:
         warn(f"run {folder.run_id} could not be looked through for answers to fold: {error}")
         return
@@ -51,6 +52,13 @@ def _fold_one(folder: RunFolder, fold: Fold, disk: Disk, warn: Callable[[str], N
         )
     for reason in refolded.unfolded.values():
         warn(f"run {folder.run_id}: an answer stays in its journal: {reason}")
+
+
+def _refolded(folder: RunFolder, settings: Settings, disk: Disk) -> Refolded:
+    # Most runs come after runs that have left nothing.
+    from plotbot.keep.refolding import fold_as_set, fold_run  # noqa: PLC0415  see above
+
+    return fold_run(read_run(folder, disk), kept_values(), fold_as_set(settings, disk))
 
 
 def _is_settled(folder: RunFolder, disk: Disk) -> bool:
