@@ -5,8 +5,6 @@ import hashlib
 import json
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ from plotbot.measure.metrics import ModelMetrics
 from plotbot.plugin.html_pages import HtmlPages
 from plotbot.plugin.html_rows import MOST_REPLIES, MOST_ROWS
 from plotbot.report.case_row import CaseRow
-from plotbot.report.names import page_name
+from tests.plugin.written_page import WrittenPage
 
 pytest_plugins = ["pytester"]
 
@@ -26,63 +24,6 @@ HOSTILE = (
     "<img src=x onerror=alert(1)></script><script>alert(2)</script>"
     "<a href=javascript:alert(3)>\x1b[31m\u202e\ud800\x00\"'&amp;{{7*7}}\nE evil"
 )
-
-# A plugin that does as the real one does: every report goes to the pages, which are written at the end.
-FEEDER = """
-from pathlib import Path
-from plotbot.measure.metrics import measure_run
-from plotbot.plugin.html_pages import HtmlPages
-from plotbot.report.case_row import CaseRow
-from plotbot.records import Case, ItemResult, PlannedItem, RunRecords, Title
-
-def pytest_configure(config):
-    if not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Feeder(config))
-
-class Feeder:
-    def __init__(self, config):
-        self.pages, self.results = HtmlPages(config, Path("reports")), {}
-
-    def pytest_runtest_logreport(self, report):
-        if report.when in ("setup", "teardown") and report.passed:
-            return
-        outcome = "error" if report.when != "call" and report.failed else report.outcome
-        model = "b" if "[b-" in report.nodeid else "a"
-        self.results[report.nodeid] = ItemResult(model, report.nodeid, outcome, "ok" if report.passed else "schema")
-        row = CaseRow(report.nodeid, "Title of " + report.nodeid, outcome, "category", 1.5, reply="a reply")
-        self.pages.add(report, model, row)
-
-    def pytest_sessionfinish(self, session):
-        cases = {model: Case(model, model, model, Title("t", "t"), "h", "none", 1, 1) for model in "ab"}
-        items = tuple(PlannedItem(item, result.case) for item, result in self.results.items())
-        self.pages.finish(measure_run(RunRecords("r", {}, cases, items, {}, self.results)), {"run": "r1"})
-"""
-
-
-class _Page(HTMLParser):
-    """A page as a browser meets it: its data, its tags, its visible head."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__()
-        self.source = path.read_text(encoding="utf-8")
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.data: dict[str, Any] = {}
-        self.feed(self.source)
-        self.rows = [test for tests in self.data["tests"].values() for test in tests]
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-        blob = dict(attrs).get("data-jsonblob")
-        if blob:
-            self.data = json.loads(blob)
-
-    def fragments(self) -> list[str]:
-        """All that the page's script puts into it as HTML."""
-        cells = [cell for row in self.rows for cell in row["resultsTableRow"]]
-        return [*cells, *(row["log"] for row in self.rows), *self.data["environment"].values()]
-
-    def column(self, name: str) -> list[str]:
-        return [row[name].strip() for row in self.rows]
 
 
 @pytest.fixture
@@ -108,12 +49,12 @@ def _metrics(model: str = "m", **boxes: int) -> ModelMetrics:
     return ModelMetrics(tally, rate, interval, failures, {}, 0, None, None, None, 0, 0, 0, ())
 
 
-def _written(config: pytest.Config, *cases: tuple[pytest.TestReport, CaseRow], **boxes: int) -> _Page:
+def _written(config: pytest.Config, *cases: tuple[pytest.TestReport, CaseRow], **boxes: int) -> WrittenPage:
     pages = HtmlPages(config, config.rootpath / "reports")
     for report, row in cases:
         pages.add(report, "m", row)
     (path,) = pages.finish([_metrics("m", **boxes)], {"sample seed": 7})
-    return _Page(path)
+    return WrittenPage(path)
 
 
 def test_a_row_shows_title_category_seconds_speed_attempts_and_case(config: pytest.Config) -> None:
@@ -139,7 +80,7 @@ def test_two_models_at_one_host_each_are_a_run_with_several_hosts(config: pytest
     pages = HtmlPages(config, config.rootpath / "reports")
     for model in "ab":
         pages.add(_report(f"t[{model}]"), model, _row(host=f"{model}:1"))
-    shown = [_Page(path).column("host") for path in pages.finish([_metrics("a"), _metrics("b")], {})]
+    shown = [WrittenPage(path).column("host") for path in pages.finish([_metrics("a"), _metrics("b")], {})]
     assert shown == [["a:1"], ["b:1"]]
 
 
@@ -149,7 +90,7 @@ def test_the_head_of_a_mixed_rate_says_so_and_takes_it_apart(config: pytest.Conf
     by_host = tuple(HostMetrics(name, 2, 0.5, *half, 1.0, 1.0, None, {}) for name in ("one:1", "two:1"))
     metrics = replace(_metrics("m", passed=2, failed=2), hosts=Hosts(by_host, (field,)))
     (path,) = HtmlPages(config, config.rootpath / "reports").finish([metrics], {})
-    source = _Page(path).source
+    source = WrittenPage(path).source
     assert "<p>mixed: its hosts did not serve the same model: quantization Q4 at one:1, &lt;img src=x" in source
     assert "Apart: one:1 50.0% [9-91] and two:1 50.0% [9-91].</p>" in source
 
@@ -183,7 +124,7 @@ def test_hostile_text_is_shown_and_does_nothing(config: pytest.Config) -> None:
     row = _row(HOSTILE, "failed", title=HOSTILE, category=HOSTILE, reply=HOSTILE, message=HOSTILE)
     pages.add(_report(HOSTILE, "failed", HOSTILE), HOSTILE, row)
     (path,) = pages.finish([_metrics(HOSTILE, failed=1)], {HOSTILE: HOSTILE})
-    page = _Page(path)
+    page = WrittenPage(path)
     inside = [tag for fragment in page.fragments() for tag in re.findall(r"<\s*/?\s*([a-zA-Z]+)", fragment)]
     assert set(inside) == {"td", "b"}
     assert sum(tag == "script" for tag, _ in page.tags) == 1
@@ -305,67 +246,3 @@ def test_a_folder_is_not_expanded(config: pytest.Config, monkeypatch: pytest.Mon
     folder = config.rootpath / "$PLOTBOT_X" / "~"
     assert HtmlPages(config, folder).finish([_metrics()], {}) == [folder / "m.html"]
     assert (folder / "m.html").is_file()
-
-
-def test_every_model_has_a_page_with_its_own_cases_only(pytester: pytest.Pytester) -> None:
-    _suite(pytester)
-    pytester.runpytest_inprocess("-q").assert_outcomes(passed=2, failed=1, errors=1)
-    a, b = _pages(pytester)
-    assert [re.sub(".*::", "", name) for name in a.column("testId")] == ["test_x[a-1]", "test_x[a-2]"]
-    assert sorted(a.column("result")) == ["Failed", "Passed"]
-    assert b.column("result") == ["Passed", "Error"]
-
-
-def test_the_users_own_report_and_hooks_are_left_alone(pytester: pytest.Pytester) -> None:
-    _suite(pytester)
-    pytester.makepyfile(
-        hooks="""
-        def pytest_html_results_table_row(report, cells):
-            cells.insert(1, "<td class='col-mine'>mine</td>")
-
-        def pytest_html_results_table_header(cells):
-            cells.insert(1, "<th>Mine</th>")
-        """
-    )
-    pytester.syspathinsert()
-    pytester.runpytest_inprocess("-q", "-p", "hooks", "--html=own.html", "--self-contained-html")
-    own = _Page(pytester.path / "own.html")
-    assert "<th>Mine</th>" in own.source
-    assert all(row["resultsTableRow"][1] == "<td class='col-mine'>mine</td>" for row in own.rows)
-    assert not any("col-category" in cell for row in own.rows for cell in row["resultsTableRow"])
-    assert all("Mine" not in page.source for page in _pages(pytester))
-
-
-def test_with_workers_a_crashed_one_included_the_pages_are_complete(pytester: pytest.Pytester) -> None:
-    _suite(pytester, extra="def test_dies(): import os; os._exit(1)")
-    pytester.runpytest_inprocess("-q", "-n", "1")
-    a, b = _pages(pytester)
-    assert sorted(a.column("result")) == ["Error", "Failed", "Passed"]
-    assert sorted(b.column("result")) == ["Error", "Passed"]
-
-
-def test_without_pytest_html_there_are_no_pages_and_no_crash(pytester: pytest.Pytester) -> None:
-    _suite(pytester)
-    pytester.runpytest_inprocess("-q", "-p", "no:html").assert_outcomes(passed=2, failed=1, errors=1)
-    assert not (pytester.path / "reports").exists()
-
-
-def _suite(pytester: pytest.Pytester, extra: str = "") -> None:
-    pytester.makeconftest(FEEDER)
-    test = """
-import pytest
-
-@pytest.fixture
-def broken(request):
-    if request.node.name == "test_x[b-2]":
-        raise OSError("no server")
-
-@pytest.mark.parametrize("case", ["a-1", "a-2", "b-1", "b-2"])
-def test_x(case, broken):
-    assert case != "a-2"
-"""
-    pytester.makepyfile(test + extra)
-
-
-def _pages(pytester: pytest.Pytester) -> list[_Page]:
-    return [_Page(pytester.path / "reports" / page_name(model)) for model in ("a", "b")]
