@@ -74,10 +74,7 @@ def _object(schema: Mapping[str, Any]) -> Yes:
     def yes(value: Any) -> bool:
         if type(value) is not dict or not names <= value.keys():
             return False
-        for name, item in value.items():  # noqa: SIM110  `all` would take twice as long
-            if not (members[name](item) if name in members else additional):
-                return False
-        return True
+        return all(members[name](item) if name in members else additional for name, item in value.items())
 
     return yes
 

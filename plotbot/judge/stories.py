@@ -40,6 +40,8 @@ _STAND_IN = re.compile(
     r"lorem ipsum|\bTBD\b|\bTODO\b|[<\[{](?:insert|your|add|enter|fill in|placeholder)\b[^<>\[\]{}]{0,80}[>\]}]",
     re.IGNORECASE,
 )
+
+# One of these is in whatever the search above finds; looking for them first is five times as fast.
 _STAND_IN_HINTS = ("lorem ipsum", "tbd", "todo", "<", "[", "{")
 
 
@@ -80,15 +82,7 @@ def _is_placeholder(text: str, key: str) -> bool:
     name, field = plain.strip(" .:<>[]{}").replace(" ", "_"), key.casefold()
     if name in (field, field.removesuffix("s")) or _PLACEHOLDER.fullmatch(plain) is not None:
         return True
-    return _may_stand_in(plain) and _STAND_IN.search(text) is not None
-
-
-def _may_stand_in(plain: str) -> bool:
-    """Whether the search can find anything: one of these is in whatever it finds, and to look for them is quick."""
-    for hint in _STAND_IN_HINTS:  # noqa: SIM110  `any` would take three times as long
-        if hint in plain:
-            return True
-    return False
+    return any(hint in plain for hint in _STAND_IN_HINTS) and _STAND_IN.search(text) is not None
 
 
 def _event(entry: Mapping[str, Any]) -> Iterator[Finding]:

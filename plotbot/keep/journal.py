@@ -20,7 +20,7 @@ from typing import Any, Self
 
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.disk import Disk, describe
-from plotbot.keep.locks import Lock, read_stamp, take_lock
+from plotbot.keep.locks import Lock, holder_of, take_lock
 
 VERSION = 1
 LOCK_NAME = "journal.lock"
@@ -215,8 +215,7 @@ def _take_lock(path: Path, disk: Disk) -> Lock:
     except OSError as error:
         raise KeepError(describe(error, lock_path)) from error
     if lock is None:
-        stamp = read_stamp(lock_path, disk)
-        holder = "another process" if stamp is None else f"process {stamp.pid}"
+        holder = holder_of(lock_path, disk)
         raise InputError(f"{path.parent}: this run still runs ({holder}); wait for it, or stop it first")
     lock.stamp()
     return lock

@@ -108,6 +108,12 @@ def read_stamp(path: Path, disk: Disk) -> Stamp | None:
         return None
 
 
+def holder_of(path: Path, disk: Disk) -> str:
+    """The last holder in words: its pid, where its stamp tells."""
+    stamp = read_stamp(path, disk)
+    return "another process" if stamp is None else f"process {stamp.pid}"
+
+
 @dataclass(frozen=True, slots=True)
 class TitleLocks:
     """The locks of a folder's title files.
@@ -169,6 +175,4 @@ class TitleLocks:
         return True
 
     def _busy(self, path: Path) -> str:
-        stamp = read_stamp(path, self.disk)
-        holder = "another process" if stamp is None else f"process {stamp.pid}"
-        return f"{path}: held by {holder}; gave up after at most {self.timeout:g} s"
+        return f"{path}: held by {holder_of(path, self.disk)}; gave up after at most {self.timeout:g} s"

@@ -85,8 +85,8 @@ class Writer:
                 self._queue.add(answer, self._clock())
                 self._changed.notify_all()
                 self._changed.wait_for(lambda: self._queue.fresh < self._most_fresh or self._stopped)
-        if self._immediate:
-            self._fold_here(answer)
+                return
+        self._fold_here(answer)
 
     def close(self, timeout: float | None = None) -> tuple[Unfolded, ...]:
         """Fold everything that waits and give what could not be folded, each with its reason.
