@@ -16,7 +16,7 @@ from queue import SimpleQueue
 
 import requests
 
-from plotbot.ask.prompts import Conversations
+from plotbot.ask.transport.prompts import Conversations
 from plotbot.records import Question
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measuring import Run, Servers, checked, evals, measure, options, project
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import read_journal
 from plotbot.keep.locks import LOCKS_FOLDER, TitleLocks

@@ -10,7 +10,7 @@ PlotbotError
 ├── KeepError                  an answer could not be kept where it belongs; it stays in the journal
 │   ├── LockBusyError          another process held a title file's lock for too long
 │   └── ForeignFileError       a title file's inside belongs to another title
-└── LineError                  a worker's line to the main process broke
+└── RpcError                  a worker's line to the main process broke
 
 Workers send exceptions to the main process, so all of them pickle: their arguments are their state.
 """
@@ -69,5 +69,5 @@ class ForeignFileError(KeepError):
     """A title file holds another title's answers; nothing is written over it."""
 
 
-class LineError(PlotbotError):
+class RpcError(PlotbotError):
     """The loopback line between a worker and the main process broke."""

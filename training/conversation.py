@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from plotbot.ask.prompts import handshake_messages, messages
+from plotbot.ask.transport.prompts import handshake_messages, messages
 from training.tokenizer import END, START
 
 CHAT_TEMPLATE = (

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from plotbot import __version__
-from plotbot.ask.fleets import THREADS, fleet_of
-from plotbot.ask.listing import ModelFacts
-from plotbot.ask.server import ServerFacts, discover, resolve_models
+from plotbot.ask.servers.discovery import ServerFacts, discover, resolve_models
+from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.commands.project import add_settings_arguments, project_settings
 from plotbot.errors import UsageProblem
 from plotbot.judge import compile_schema
 from plotbot.plan.inputs import read_prompt, read_schema, read_titles
+from plotbot.run.pool_choice import THREADS, pool_of
 from plotbot.safe import one_line, visible
 from plotbot.settings import Settings
-from plotbot.settings_keys import KEYS, TOKEN, Key
-from plotbot.settings_values import plain
+from plotbot.settings.keys import KEYS, TOKEN, Key
+from plotbot.settings.values import plain
 
 READY, NOT_READY = 0, 4
 _PATIENCE_SECONDS = 10.0
@@ -96,8 +96,8 @@ def _workers(settings: Settings) -> Iterator[Check]:
     """The Dask workers, and what each says of the server next to it."""
     notes: list[str] = []
     try:
-        with closing(fleet_of(settings, version=__version__, warn=notes.append)) as fleet:
-            found = fleet.servers()
+        with closing(pool_of(settings, version=__version__, warn=notes.append)) as pool:
+            found = pool.servers()
     except UsageProblem as problem:
         yield Check(f"executor {settings.executor}", ready=False, said=str(problem), details=tuple(notes))
         return

@@ -7,9 +7,9 @@ import argparse
 from plotbot.commands.project import project_settings
 from plotbot.commands.run_choice import add_run_arguments, chosen_runs, complain_of_folding, readable
 from plotbot.judge import kept_values
-from plotbot.keep.disk import Disk
-from plotbot.keep.refolding import Refolded, fold_as_set, fold_run, title_locks
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.title_files import sweep_temps
+from plotbot.run.recovery import Recovered, fold_as_set, fold_run, title_locks
 from plotbot.safe import visible
 
 FOLDED, LEFT_OVER = 0, 1
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     return LEFT_OVER if left or unreadable else FOLDED
 
 
-def _tell(run_id: str, outcome: Refolded) -> None:
+def _tell(run_id: str, outcome: Recovered) -> None:
     if outcome.running:
         print(f"{run_id}: left alone. {visible(outcome.running)}")
     if outcome.folded:

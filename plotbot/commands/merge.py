@@ -14,23 +14,23 @@ from typing import Any
 from plotbot.commands.project import add_settings_arguments, project_settings
 from plotbot.commands.report import Measured, measured_run, short_path, write_reports
 from plotbot.commands.run_choice import complain, complain_of_damage, complain_of_folding
-from plotbot.commands.shards import Shard, as_shard, refuse_strangers
 from plotbot.errors import InputError
 from plotbot.judge import kept_values
-from plotbot.keep.disk import Disk
-from plotbot.keep.merging import write_merged
-from plotbot.keep.refolding import fold_as_set, fold_run
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, find_run, new_run_id
 from plotbot.keep.run_reading import RunOnDisk, is_running, read_run
-from plotbot.measure.accounting import missing_parts
 from plotbot.measure.exit_status import counted_end, exit_status
-from plotbot.plan.joining import Joined, Part, join
+from plotbot.measure.tally import missing_parts
 from plotbot.records import ItemResult
 from plotbot.report.summary import summarise
 from plotbot.report.table import summary_lines
+from plotbot.run.merged_journal import write_merged
+from plotbot.run.recovery import fold_as_set, fold_run
+from plotbot.run.shard_join import Joined, Part, join
+from plotbot.run.shards import Shard, as_shard, refuse_strangers
 from plotbot.safe import visible
 from plotbot.settings import Settings
-from plotbot.settings_keys import KEYS
+from plotbot.settings.keys import KEYS
 
 _INPUTS = {"TITLES_PATH": "titles", "PROMPT_PATH": "prompt", "SCHEMA_PATH": "schema"}
 _MOST_NAMED = 20

@@ -9,16 +9,16 @@ from contextlib import closing
 from typing import Any
 
 from plotbot import __version__
-from plotbot.ask.fingerprint import fingerprint
-from plotbot.ask.fleets import fleet_of
-from plotbot.ask.host import find_server
-from plotbot.ask.loading import start_embedded
-from plotbot.ask.pin import FIELDS, Pin, pinned_json
-from plotbot.ask.server import ServerFacts, resolve_models
+from plotbot.ask.servers.discovery import ServerFacts, resolve_models
+from plotbot.ask.servers.fingerprint import fingerprint
+from plotbot.ask.servers.host import find_server
+from plotbot.ask.servers.loading import start_embedded
+from plotbot.ask.servers.pin import FIELDS, Pin, pinned_json
 from plotbot.commands.project import add_settings_arguments, project_settings
 from plotbot.errors import KeepError, ServerProblem
-from plotbot.keep.atomic import write_atomically
-from plotbot.keep.disk import Disk
+from plotbot.keep.atomic_replace import write_atomically
+from plotbot.keep.filesystem import Disk
+from plotbot.run.pool_choice import pool_of
 from plotbot.safe import one_line, visible
 from plotbot.settings import Settings
 
@@ -53,8 +53,8 @@ def _embedded(settings: Settings) -> Fingerprints:
 
 def _on_all_hosts(settings: Settings) -> Fingerprints:
     """What the first host serves; the others must serve the same."""
-    with closing(fleet_of(settings, version=__version__, warn=_say)) as fleet:
-        hosts = [found.facts for found in fleet.servers()]
+    with closing(pool_of(settings, version=__version__, warn=_say)) as pool:
+        hosts = [found.facts for found in pool.servers()]
     models = resolve_models(hosts[0], settings.model)
     served = {model: _served(hosts[0], model) for model in models}
     for host in hosts[1:]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from plotbot.errors import UsageProblem
 from plotbot.settings import Settings, load_settings
-from plotbot.settings_keys import KEYS, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, given_options
+from plotbot.settings.keys import KEYS, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, given_options
 
 _MARK = "pytest.ini"
 

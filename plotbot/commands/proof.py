@@ -11,14 +11,14 @@ from typing import Any
 
 from plotbot.errors import InputError
 from plotbot.judge import Schema, compile_schema
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal_reading import CUT_SHORT, SAME_AGAIN
-from plotbot.keep.refolding import ValueOf, kept_answers
 from plotbot.keep.run_reading import RunOnDisk
 from plotbot.keep.title_document import age
 from plotbot.keep.title_reading import TitleFile, UnusableFile, read_title_file, title_files
-from plotbot.measure.accounting import Tally, items_by_model, tally_of, total_tally
+from plotbot.measure.tally import Tally, items_by_model, tally_of, total_tally
 from plotbot.records import Answer, Case, Question
+from plotbot.run.recovery import ValueOf, kept_answers
 
 Place = tuple[str, str, str]
 """Where an answer stands: title id, model, prompt hash."""

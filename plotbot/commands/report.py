@@ -9,13 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from plotbot.ask.prompts import Conversations, Message
+from plotbot.ask.transport.prompts import Conversations, Message
 from plotbot.commands.project import project_settings
 from plotbot.commands.run_choice import add_run_arguments, chosen_runs, complain_of_damage
 from plotbot.errors import InputError, KeepError
-from plotbot.keep.atomic import write_atomically
-from plotbot.keep.disk import Disk, describe
-from plotbot.keep.refolding import kept_results
+from plotbot.keep.atomic_replace import write_atomically
+from plotbot.keep.filesystem import Disk, describe
 from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.gate import GateResult, judge_gates
@@ -26,6 +25,7 @@ from plotbot.report.names import COMPARISON, MARKDOWN
 from plotbot.report.page import PageRun, write_page
 from plotbot.report.summary import summarise
 from plotbot.report.table import summary_lines
+from plotbot.run.recovery import kept_results
 from plotbot.settings import Settings
 
 _UNFOLDED = "not yet in its title file: plotbot fold puts it there"

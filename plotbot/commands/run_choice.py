@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 
 from plotbot.commands.project import add_settings_arguments
 from plotbot.errors import InputError
-from plotbot.keep.disk import Disk
-from plotbot.keep.refolding import Refolded
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, find_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
+from plotbot.run.recovery import Recovered
 from plotbot.safe import visible
 from plotbot.settings import Settings
 
@@ -48,7 +48,7 @@ def complain_of_damage(run: RunOnDisk) -> None:
         complain(f"{run.folder.journal}: line {damaged.line_number}: {damaged.reason}")
 
 
-def complain_of_folding(run_id: str, outcome: Refolded) -> None:
+def complain_of_folding(run_id: str, outcome: Recovered) -> None:
     """Name the title files that were damaged, and the answers that are in none."""
     for moved in outcome.damaged:
         complain(f"{moved.path} was damaged ({moved.reason}) and is now {moved.moved_to.name}")

@@ -10,10 +10,10 @@ from typing import Any
 
 from plotbot.commands.project import add_settings_arguments, project_settings
 from plotbot.errors import InputError
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import is_running, read_run
-from plotbot.measure.accounting import items_by_model, missing_parts, tally_of, total_tally
+from plotbot.measure.tally import items_by_model, missing_parts, tally_of, total_tally
 from plotbot.safe import one_line
 
 _WIDTH = 100

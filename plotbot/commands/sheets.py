@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from plotbot.errors import InputError
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, find_run, last_run
 from plotbot.keep.run_reading import read_run
 from plotbot.measure.baseline import read_baseline_file

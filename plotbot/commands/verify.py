@@ -10,11 +10,11 @@ from plotbot.commands.proof import Place, Proof, RunProof, TitlesProof, prove_ru
 from plotbot.commands.run_choice import add_run_arguments, chosen_runs
 from plotbot.errors import InputError
 from plotbot.judge import kept_values
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import is_running, read_run, recorded_questions
 from plotbot.records import Question
-from plotbot.report.figures import accounting_line
+from plotbot.report.formatting import accounting_line
 from plotbot.safe import visible
 from plotbot.settings import Settings
 

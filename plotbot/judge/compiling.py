@@ -11,8 +11,8 @@ from jsonschema.protocols import Validator
 from referencing import Registry
 
 from plotbot.errors import InputError
+from plotbot.judge.fast_path import quick_yes
 from plotbot.judge.patterns import MAX_MATCHED
-from plotbot.judge.quick_yes import quick_yes
 from plotbot.judge.schema_rules import Place, SchemaFlawError, check_schema, dialect_of, root_types
 from plotbot.judge.schemas import Schema, folded
 from plotbot.safe import one_line

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from plotbot.judge.fast_path import Yes
 from plotbot.judge.paths import json_path
-from plotbot.judge.quick_yes import Yes
 from plotbot.records import Violation
 from plotbot.safe import one_line
 

@@ -6,10 +6,10 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from plotbot.judge.diagnosis import Diagnosis, diagnose
 from plotbot.judge.paths import json_path, rebased, strings_in
 from plotbot.judge.schemas import MAX_COUNTED, MAX_LISTED, Schema, folded
-from plotbot.judge.stories import Check
+from plotbot.judge.story_checks import Check
+from plotbot.judge.surroundings import Diagnosis, diagnose
 from plotbot.records import OK, Finding, Reply, Title, Verdict, Violation
 from plotbot.safe import one_line
 

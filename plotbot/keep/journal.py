@@ -19,7 +19,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, Self
 
 from plotbot.errors import InputError, KeepError
-from plotbot.keep.disk import Disk, describe
+from plotbot.keep.filesystem import Disk, describe
 from plotbot.keep.locks import Lock, holder_of, take_lock
 
 VERSION = 1

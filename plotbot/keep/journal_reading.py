@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from plotbot.errors import InputError, KeepError
-from plotbot.keep.disk import Disk, describe
+from plotbot.keep.filesystem import Disk, describe
 from plotbot.keep.journal import CLOSED_OFF, VERSION
 
 CUT_SHORT = "cut short by a crash"

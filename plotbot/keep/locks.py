@@ -19,7 +19,7 @@ from pathlib import Path
 from filelock import lock_descriptor, unlock_descriptor
 
 from plotbot.errors import KeepError, LockBusyError
-from plotbot.keep.disk import Disk, describe
+from plotbot.keep.filesystem import Disk, describe
 from plotbot.safe import digest
 
 LOCKS_FOLDER = ".locks"

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from plotbot.errors import InputError, KeepError
-from plotbot.keep.atomic import write_atomically
-from plotbot.keep.disk import Disk, describe
-from plotbot.keep.json_text import spread
+from plotbot.keep.atomic_replace import write_atomically
+from plotbot.keep.filesystem import Disk, describe
+from plotbot.keep.pretty_json import spread
 
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 

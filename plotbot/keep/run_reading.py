@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from plotbot.errors import InputError
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import LOCK_NAME
 from plotbot.keep.journal_reading import Damaged, JournalLine, read_line_at, stream_journal
 from plotbot.keep.locks import take_lock

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from plotbot.keep.json_text import spread
+from plotbot.keep.pretty_json import spread
 from plotbot.records import Answer
 
 Document = dict[str, Any]

@@ -18,8 +18,8 @@ from queue import SimpleQueue
 from threading import Thread
 
 from plotbot.errors import ForeignFileError, KeepError, LockBusyError
-from plotbot.keep.atomic import TEMP_SUFFIX, replace_whole
-from plotbot.keep.disk import Disk, describe
+from plotbot.keep.atomic_replace import TEMP_SUFFIX, replace_whole
+from plotbot.keep.filesystem import Disk, describe
 from plotbot.keep.locks import TitleLocks, never
 from plotbot.keep.title_document import DamagedError, Document, merge, parse, render
 from plotbot.records import Answer

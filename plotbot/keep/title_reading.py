@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plotbot.errors import InputError
-from plotbot.keep.disk import Disk, describe
+from plotbot.keep.filesystem import Disk, describe
 from plotbot.keep.title_document import DamagedError, Document, parse
 from plotbot.keep.title_files import title_path
 from plotbot.records import Title

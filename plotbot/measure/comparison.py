@@ -9,7 +9,7 @@ from typing import Any
 
 from plotbot.measure.fingerprints import NOT_THE_MODEL, SERVER
 from plotbot.measure.intervals import Interval
-from plotbot.measure.paired import Pair, difference_interval, mcnemar_exact, rates
+from plotbot.measure.paired_tests import Pair, difference_interval, mcnemar_exact, rates
 from plotbot.measure.verdict_sheet import SheetPart, TitleVerdicts, VerdictSheet, is_rated, passes
 
 

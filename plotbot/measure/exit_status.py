@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any
 
-from plotbot.measure.accounting import Tally, missing_parts
+from plotbot.measure.tally import Tally, missing_parts
 
 if TYPE_CHECKING:
     # The signal handlers need an exit status before anything has been measured.

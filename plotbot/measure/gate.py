@@ -9,7 +9,7 @@ from typing import Literal
 
 from plotbot.measure.intervals import Interval, rated_to_settle
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.settings_keys import EVERY_MODEL
+from plotbot.settings.keys import EVERY_MODEL
 
 GateVerdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from plotbot.measure.accounting import Tally, tally_of
 from plotbot.measure.fingerprints import NOT_THE_MODEL
 from plotbot.measure.intervals import Interval, clustered_interval
 from plotbot.measure.repeats import counts_by_title
 from plotbot.measure.speed import Speed, nearest_rank, typical_speed
+from plotbot.measure.tally import Tally, tally_of
 from plotbot.records import Exchange, PlannedItem, RunRecords
 
 UNKNOWN_HOST = "(unknown host)"

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from plotbot.measure.accounting import Tally, items_by_model, tally_of
 from plotbot.measure.hosts import Hosts, measure_hosts
 from plotbot.measure.intervals import Interval, clustered_interval
 from plotbot.measure.repeats import Repeats, counts_by_title, measure_repeats
 from plotbot.measure.server_time import queue_seconds, working_seconds
 from plotbot.measure.speed import Speed, nearest_rank, typical_speed
+from plotbot.measure.tally import Tally, items_by_model, tally_of
 from plotbot.records import Exchange, ItemResult, PlannedItem, RunRecords
 
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from math import comb
 from statistics import fmean
 
-from plotbot.measure.accounting import eval_of
 from plotbot.measure.intervals import effective_answers
+from plotbot.measure.tally import eval_of
 from plotbot.records import Case, PlannedItem, RunRecords
 
 Counts = tuple[int, int]

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from plotbot.measure.accounting import eval_of
+from plotbot.measure.tally import eval_of
 from plotbot.records import OK, ItemResult, Question, RunRecords
 from plotbot.safe import digest
 

@@ -9,7 +9,7 @@ import pytest
 
 from plotbot.errors import UsageProblem
 from plotbot.plugin import garbage, options, reports
-from plotbot.plugin import items as evals
+from plotbot.plugin import outcomes as evals
 from plotbot.plugin.fixtures import Fixtures, results_plugin
 from plotbot.plugin.process import Process, begin_process, end_process, process_of
 from plotbot.settings import Settings
@@ -93,12 +93,12 @@ def _begin(config: pytest.Config) -> None:
     """Each kind of process imports what it needs: four workers that load what only the main one uses start late."""
     given: Mapping[str, Any] | None = getattr(config, "workerinput", {}).get("plotbot")
     if given is None:
-        from plotbot.plugin.main_hooks import begin_main  # noqa: PLC0415  see above
+        from plotbot.plugin.main_process import begin_main  # noqa: PLC0415  see above
 
         begin_main(config)
     else:
-        from plotbot.plugin.line import RemoteRun  # noqa: PLC0415  see above
+        from plotbot.run.worker_rpc import RpcClient  # noqa: PLC0415  see above
 
         settings = Settings.from_json(given["settings"])
-        run, folded = RemoteRun(given["line"]), frozenset(given["folded"])
+        run, folded = RpcClient(given["line"]), frozenset(given["folded"])
         begin_process(config, Process(settings, given["run"], run, given["keeps"], folded))

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import pytest
 
-from plotbot.plugin.ending import Ending
-from plotbot.plugin.finish import end_run
-from plotbot.plugin.html_pages import HtmlPages
-from plotbot.plugin.run import MainRun
+from plotbot.plugin.pytest_html import HtmlPages
 from plotbot.records import Exchange, ItemResult
 from plotbot.report.case_row import case_row
+from plotbot.run.ending import Ending
+from plotbot.run.finish import end_run
+from plotbot.run.session import MainRun
 
 
 class Closing:
@@ -25,8 +25,8 @@ class Closing:
 
     def show(self, report: pytest.TestReport, result: ItemResult, exchange: Exchange | None) -> None:
         """Take an item into its model's page."""
-        assert self._run.books is not None, "an item that reports has been planned"
-        case = self._run.books.cases[result.case]
+        assert self._run.recorder is not None, "an item that reports has been planned"
+        case = self._run.recorder.cases[result.case]
         self._pages.add(report, case.model, case_row(case, result, exchange))
 
     def end(self) -> int:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from plotbot.plugin.run import MainRun
 from plotbot.records import ItemResult
+from plotbot.run.session import MainRun
 
 _PHASES = frozenset({"setup", "call", "teardown"})
 _REQUEUED = "requeued"
@@ -44,5 +44,5 @@ class Crashes:
         return None if case is None else ItemResult(case, report.nodeid, "error", "eval_code", report.longreprtext)
 
     def _case(self, item: str) -> str | None:
-        books = self._run.books
-        return None if books is None else books.case_of(item)
+        recorder = self._run.recorder
+        return None if recorder is None else recorder.case_of(item)

@@ -15,7 +15,7 @@ from plotbot.plugin.process import ItemState, Process
 from plotbot.records import Reply, Title, Verdict
 
 if TYPE_CHECKING:
-    from plotbot.plugin.results import Results
+    from plotbot.run.results import Results
 
 
 def results_plugin(process: Process) -> ModuleType:
@@ -29,7 +29,7 @@ def results_plugin(process: Process) -> ModuleType:
     def results() -> Iterator[Results]:
         """Owns the writer: `results.keep(reply)` keeps a good answer in its title file. One in every worker."""
         # A worker that has not loaded this yet asks for its cases sooner.
-        from plotbot.plugin.results import Results  # noqa: PLC0415  see above
+        from plotbot.run.results import Results  # noqa: PLC0415  see above
 
         results = Results(process)
         yield results

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.plugin.run import MainRun
+from plotbot.run.session import MainRun
 
 
 class StopsWhenGone:

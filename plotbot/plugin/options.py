@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from plotbot.settings_keys import KEYS, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, given_options
+from plotbot.settings.keys import KEYS, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, given_options
 
 EMBEDDED = "plotbot_embedded"
 SHOW_REPLIES = "plotbot_show_replies"

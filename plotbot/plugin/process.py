@@ -10,8 +10,8 @@ import pytest
 
 from plotbot.errors import UsageProblem
 from plotbot.judge import Schema
-from plotbot.plugin.questions import EvalFiles, Schemas
 from plotbot.records import Case, Exchange, PlannedItem, Verdict
+from plotbot.run.eval_files import EvalFiles, Schemas
 from plotbot.settings import Settings
 
 

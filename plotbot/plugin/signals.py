@@ -22,7 +22,7 @@ _Handler = Callable[[int, FrameType | None], object] | int | None
 class Signals:
     """This process's handlers while a session runs; pytest's own come back with `restore`.
 
-    By itself SIGTERM runs no teardown at all, so batches and books would be left behind. And a second Ctrl-C would
+    By itself SIGTERM runs no teardown at all, so batches and recorder would be left behind. And a second Ctrl-C would
     raise in the midst of a teardown and leave the shell a status that says nothing.
     """
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from plotbot.measure.comparison import Change, Comparison
 from plotbot.measure.intervals import Interval
-from plotbot.report import figures
+from plotbot.report import formatting as figures
 from plotbot.safe import one_line
 
 WIDTH = 80

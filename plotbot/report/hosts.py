@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from plotbot.measure.hosts import FieldByHost, HostMetrics
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.report import figures
-from plotbot.report.sentences import Sentence, listed, name
+from plotbot.report import formatting as figures
+from plotbot.report.rich_text import Sentence, listed, name
 from plotbot.safe import one_line
 
 _MOST_NAMED = 6

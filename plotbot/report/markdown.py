@@ -8,15 +8,15 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from plotbot.measure.accounting import total_tally
 from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
+from plotbot.measure.tally import total_tally
 from plotbot.records import ItemResult, RunRecords
-from plotbot.report import figures
-from plotbot.report.cures import CURES, next_step
+from plotbot.report import formatting as figures
+from plotbot.report.advice import CURES, next_step
 from plotbot.report.hosts import answered, aside_sentence, failed_attempts, mixed_sentence
-from plotbot.report.sentences import as_text
+from plotbot.report.rich_text import as_text
 from plotbot.safe import one_line
 
 _EXAMPLES = 10

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from plotbot.measure.accounting import Tally, missing_parts, total_tally
 from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import FieldByHost, HostMetrics, Hosts
 from plotbot.measure.intervals import CONFIDENCE, Interval
 from plotbot.measure.metrics import FormatMetrics, ModelMetrics, ServerTime
 from plotbot.measure.repeats import Repeats
 from plotbot.measure.speed import Speed
+from plotbot.measure.tally import Tally, missing_parts, total_tally
 from plotbot.records import RunRecords
 
 SCHEMA_VERSION = 1

@@ -6,14 +6,14 @@ import textwrap
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 
-from plotbot.measure.accounting import total_tally
 from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.report import figures
-from plotbot.report.cures import next_step
+from plotbot.measure.tally import total_tally
+from plotbot.report import formatting as figures
+from plotbot.report.advice import next_step
 from plotbot.report.hosts import ascii_name, aside_sentence, failed_attempts, mixed_sentence, short
-from plotbot.report.sentences import as_text
+from plotbot.report.rich_text import as_text
 from plotbot.safe import one_line, visible
 
 WIDTH = 80

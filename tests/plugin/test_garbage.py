@@ -40,7 +40,7 @@ def pytest_unconfigure(config):
 """
 # What a run has no use for, or only with an option that this one does not give.
 NEEDLESS = (
-    "plotbot.mock", "plotbot.commands", "plotbot.plugin.line", "xllamacpp", "asyncio", "http.server", "hypothesis",
+    "plotbot.mock", "plotbot.commands", "plotbot.run.worker_rpc", "xllamacpp", "asyncio", "http.server", "hypothesis",
     "anyio", "dask",
 )  # fmt: skip
 

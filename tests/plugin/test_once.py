@@ -22,6 +22,6 @@ def test_a_schema_is_compiled_once(
         compiled.append(source)
         return compile_schema(schema, source)
 
-    monkeypatch.setattr("plotbot.plugin.questions.compile_schema", noted)
+    monkeypatch.setattr("plotbot.run.eval_files.compile_schema", noted)
     evals(start_mock(), "--test-sample-size=5", "--response-format=none,json_schema").assert_outcomes(passed=10)
     assert len(compiled) == 1

@@ -13,7 +13,7 @@ from filelock import FileLock
 from plotbot.keep.journal_reading import read_journal
 from plotbot.keep.locks import TitleLocks
 from plotbot.mock import Latency, MockServer, ModelSpec, Rule
-from plotbot.settings_keys import BY_NAME
+from plotbot.settings.keys import BY_NAME
 
 pytest_plugins = ("pytester",)
 
@@ -223,7 +223,7 @@ def test_the_locks_poll_interval_and_stale_age_reach_the_locks(
         told.append(given)
         return TitleLocks(*places, **given)
 
-    monkeypatch.setattr("plotbot.keep.refolding.TitleLocks", spy)
+    monkeypatch.setattr("plotbot.run.recovery.TitleLocks", spy)
     given = ("--file-lock-poll-interval=0.5", "--file-lock-stale-seconds=60", "--file-lock-timeout=7")
     assert evals(start_mock(), *given).ret == 0
     assert {(one["timeout"], one["poll_interval"], one["stale_seconds"]) for one in told} == {(7.0, 0.5, 60.0)}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 from plotbot.mock import MockServer, ModelSpec, Rule
 

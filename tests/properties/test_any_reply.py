@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from plotbot.judge import StrictJsonError, compile_schema, explain, judge, locate, parse_strict, validate_entry
-from plotbot.judge.explain import MAX_LENGTH
+from plotbot.judge.explanations import MAX_LENGTH
 from plotbot.records import FAILURE_CATEGORIES, OK, Reply, Title
 from plotbot.safe import visible
 

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from plotbot.measure.intervals import Interval, wilson_interval
-from plotbot.measure.paired import mcnemar_exact
+from plotbot.measure.paired_tests import mcnemar_exact
 from plotbot.measure.repeats import pass_at_k
 
 

@@ -10,8 +10,8 @@ from contextlib import contextmanager, suppress
 import pytest
 import requests
 
-from plotbot.ask.http import HttpAnswer, HttpSession
-from plotbot.ask.watchdog import Flight, Watchdog, WatchedAdapter
+from plotbot.ask.transport.deadline import DeadlineThread, Flight, WatchedAdapter
+from plotbot.ask.transport.http import HttpAnswer, HttpSession
 from plotbot.errors import AskError
 
 DEADLINE_SECONDS = 0.3
@@ -291,7 +291,7 @@ def test_a_connection_is_kept_and_one_that_broke_meanwhile_is_replaced_once() ->
 
 def test_a_flight_that_wants_a_fresh_connection_takes_no_kept_one() -> None:
     with peer(replying(http(b"1"), http(b"2")), replying(http(b"3"))) as server:
-        watchdog, adapter = Watchdog(), WatchedAdapter()
+        watchdog, adapter = DeadlineThread(), WatchedAdapter()
         request = requests.Request("GET", server.url).prepare()
         bodies = []
         for fresh in (False, False, True):

@@ -11,7 +11,7 @@ ROOT = Path(plotbot.__file__).parents[1]
 SAVE_MANY = """
 import sys
 from pathlib import Path
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.locks import TitleLocks
 from plotbot.keep.title_files import fold
 from plotbot.records import Answer, Title

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal_reading import read_journal
 from plotbot.keep.run_folder import last_run
 from plotbot.keep.run_reading import read_run

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal_reading import read_journal
 from plotbot.keep.locks import LOCKS_FOLDER, TitleLocks
 from plotbot.mock import MockServer, ModelSpec, Rule

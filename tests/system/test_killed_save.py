@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.locks import TitleLocks
 from plotbot.keep.title_files import FoldOutcome, fold
 from plotbot.records import Answer, Title
@@ -19,7 +19,7 @@ KILLED = 7
 KILLED_AT = """
 import os, sys
 from pathlib import Path
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.locks import TitleLocks
 from plotbot.keep.title_files import fold
 from plotbot.records import Answer, Title

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import last_run
 from plotbot.keep.run_reading import read_run
 from plotbot.mock import MockServer, ModelSpec, Rule

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from plotbot.ask.embedded import MODEL_ID, EmbeddedEngine
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import last_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, last_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.mock import MockServer, ModelSpec, Rule

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 from plotbot.keep.run_folder import RunFolder
 from plotbot.records import Attempt, Case, Exchange, Fault, ItemResult, Question, Reply, Title

@@ -7,7 +7,7 @@ import pytest
 
 from plotbot.commands import COMMANDS
 from plotbot.records import ERROR_CATEGORIES, FAILURE_CATEGORIES
-from plotbot.settings_keys import settings_table_markdown
+from plotbot.settings.keys import settings_table_markdown
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

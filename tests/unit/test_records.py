@@ -24,7 +24,7 @@ from plotbot.records import (
     Verdict,
     Violation,
 )
-from plotbot.report.cures import CURES
+from plotbot.report.advice import CURES
 
 HOSTILE = "\x00\x1b[2J\u202e \ud800 'quoted' {braced} 👻"
 CASE = Case("id", "slug", "qwen/qwen3-4b", Title("t", HOSTILE), "hash", "none", 2, 2**31 - 1)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from plotbot.settings import Secret, Settings, draw_seed, load_settings
-from plotbot.settings_keys import BY_NAME, KEYS, settings_table_markdown
+from plotbot.settings.keys import BY_NAME, KEYS, settings_table_markdown
 
 PROJECT = Path(__file__).parents[2]
 TOKEN = "sk-hush-0123456789"

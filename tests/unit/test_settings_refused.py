@@ -7,7 +7,7 @@ import pytest
 
 from plotbot.errors import SettingsError
 from plotbot.settings import load_settings
-from plotbot.settings_keys import BY_NAME
+from plotbot.settings.keys import BY_NAME
 
 TOKEN = "sk-hush-0123456789"
 

@@ -13,9 +13,9 @@ from typing import Any
 import distributed
 from distributed.versions import VersionMismatchWarning
 
-from plotbot.ask.dask.executor import WorkerExecutor
-from plotbot.ask.executor import SlotExecutor
-from plotbot.ask.lanes import LaneLostError
+from plotbot.ask.dask.worker_executor import WorkerExecutor
+from plotbot.ask.schedule.host_queue import HostLostError
+from plotbot.ask.schedule.thread_executor import ThreadExecutor
 from plotbot.errors import PlotbotError, ServerProblem
 from plotbot.safe import one_line
 
@@ -39,7 +39,7 @@ class Cluster:
         self.address = address
         self._seen: frozenset[str] = frozenset()
         # Dask sets no limit to what somebody else's server may keep it waiting for.
-        connecting = SlotExecutor("plotbot-dask-connect").submit(_connect, address)
+        connecting = ThreadExecutor("plotbot-dask-connect").submit(_connect, address)
         try:
             self._client = connecting.result(ANSWER_SECONDS)
         except (OSError, ValueError, TypeError, AssertionError, ImportError) as error:
@@ -73,26 +73,26 @@ class Cluster:
     def on_all(self, workers: Iterable[str], function: Callable[..., Any], *args: Any) -> dict[str, Any]:
         """What a function gives in each of the workers, beside their tasks; an exception where it does not.
 
-        Raises `LaneLostError` where nobody is left who could say.
+        Raises `HostLostError` where nobody is left who could say.
         """
         if not self.alive:
-            raise LaneLostError(f"the Dask scheduler at {self.address} is gone.")
+            raise HostLostError(f"the Dask scheduler at {self.address} is gone.")
         try:
             came: Mapping[str, Any] = self._client.run(
                 function, *args, workers=list(workers), on_error="return", callback_timeout=CALL_SECONDS
             )
         except (OSError, RuntimeError, AttributeError) as error:
             # A client that closes meanwhile has no scheduler any more, and says so with an AttributeError.
-            raise LaneLostError(f"the Dask scheduler at {self.address} does not answer: {_text(error)}") from None
+            raise HostLostError(f"the Dask scheduler at {self.address} does not answer: {_text(error)}") from None
         return dict(came)
 
     def on(self, worker: str, function: Callable[..., Any], *args: Any) -> Any:
-        """What a function gives in one worker. Raises the `PlotbotError` that it gives, else `LaneLostError`."""
-        came = self.on_all([worker], function, *args).get(worker, LaneLostError(f"Dask knows no worker {worker} now"))
-        if isinstance(came, PlotbotError | LaneLostError):
+        """What a function gives in one worker. Raises the `PlotbotError` that it gives, else `HostLostError`."""
+        came = self.on_all([worker], function, *args).get(worker, HostLostError(f"Dask knows no worker {worker} now"))
+        if isinstance(came, PlotbotError | HostLostError):
             raise came
         if isinstance(came, Exception):
-            raise LaneLostError(f"Dask worker {worker} does not answer: {_text(came)}")
+            raise HostLostError(f"Dask worker {worker} does not answer: {_text(came)}")
         return came
 
     def executor(self, worker: str, replies: Executor) -> WorkerExecutor:
@@ -106,14 +106,14 @@ class Cluster:
         closing.join(CLOSE_SECONDS)
 
     def _close(self, last: Callable[[], None]) -> None:
-        with suppress(LaneLostError):
+        with suppress(HostLostError):
             last()
         with suppress(OSError, RuntimeError, AttributeError):
             self._client.close(timeout=CLOSE_SECONDS)
 
 
 def _connect(address: str) -> distributed.Client:
-    # A warning of Dask's says in a table what `DaskFleet` says in a sentence.
+    # A warning of Dask's says in a table what `DaskPool` says in a sentence.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VersionMismatchWarning)
         return distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False, name="plotbot")

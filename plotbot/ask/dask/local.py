@@ -11,7 +11,7 @@ from distributed import Nanny, Scheduler, SpecCluster
 
 from plotbot.ask.dask import deaf
 from plotbot.ask.dask.cluster import quieten
-from plotbot.ask.dask.neighbour import URL_VARIABLE
+from plotbot.ask.dask.worker import URL_VARIABLE
 from plotbot.errors import ServerProblem
 
 THREADS = 64

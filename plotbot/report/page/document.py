@@ -12,20 +12,20 @@ from dataclasses import dataclass
 from importlib import resources
 from typing import Any
 
-from plotbot.measure.accounting import total_tally
 from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import speed_of
+from plotbot.measure.tally import total_tally
 from plotbot.records import Exchange
-from plotbot.report import figures
+from plotbot.report import formatting as figures
 from plotbot.report.hosts import aside_sentence
-from plotbot.report.page import words
+from plotbot.report.page import findings as words
 from plotbot.report.page.entries import Entry, Matrix, build_matrix
 from plotbot.report.page.packing import Chunks, Texts, ascii_json
 from plotbot.report.page.payloads import payload
 from plotbot.report.page.runs import PageRun
-from plotbot.report.sentences import LONGEST_NAME
+from plotbot.report.rich_text import LONGEST_NAME
 
 SCRIPTS = ("dom", "data", "overview", "hosts", "violations", "filters", "matrix", "marks", "case", "course", "start")
 _LONGEST_TITLE, _LONGEST_FACT = 300, 20_000

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from plotbot.measure.accounting import UNKNOWN_MODEL
+from plotbot.measure.tally import UNKNOWN_MODEL
 from plotbot.records import Case, ItemResult, PlannedItem
 from plotbot.report.page.runs import PageRun
 from plotbot.report.page.violations import Place, places_of

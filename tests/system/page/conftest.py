@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.ask.prompts import messages, prompt_hash
+from plotbot.ask.transport.prompts import messages, prompt_hash
 from plotbot.judge import compile_schema, explain, judge, validate_entry
 from plotbot.measure.metrics import measure_run
 from plotbot.records import Attempt, Case, Exchange, Fault, ItemResult, PlannedItem, Reply, RunRecords, Title

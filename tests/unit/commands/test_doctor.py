@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from plotbot.ask.listing import ModelFacts
-from plotbot.ask.server import ServerFacts
+from plotbot.ask.servers.discovery import ServerFacts
+from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.commands import main
 from plotbot.commands.doctor import Check, checks, report, settings_lines
 from plotbot.errors import ServerProblem
 from plotbot.settings import load_settings
-from plotbot.settings_keys import KEYS
+from plotbot.settings.keys import KEYS
 
 PROJECT = Path(__file__).parents[3]
 TOKEN = "sk-hush-0123456789"

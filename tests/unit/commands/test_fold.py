@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 
 OTHER = "20261123-090000-000000"

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import pytest
 
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.locks import TitleLocks
 from plotbot.keep.title_files import FoldOutcome, fold
 from plotbot.records import Answer, Title

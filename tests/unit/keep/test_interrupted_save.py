@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.title_files import FoldOutcome
 from plotbot.records import Answer
 

@@ -13,7 +13,7 @@ import pytest
 
 import plotbot
 from plotbot.errors import InputError, KeepError
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import Damaged, read_journal, read_line_at, stream_journal
 
@@ -212,7 +212,7 @@ def test_a_second_opener_is_refused_while_the_first_lives(path: Path) -> None:
 
 
 def test_a_dead_process_does_not_keep_the_journal(path: Path) -> None:
-    die = "import os, sys; from pathlib import Path; from plotbot.keep.disk import Disk\n"
+    die = "import os, sys; from pathlib import Path; from plotbot.keep.filesystem import Disk\n"
     die += "from plotbot.keep.journal import Journal; journal = Journal.open(Path(sys.argv[1]), Disk())\n"
     die += "journal.append('exchange', {'n': 0}).result(); os._exit(7)"
     assert subprocess.run([sys.executable, "-c", die, str(path)], check=False, timeout=60, cwd=ROOT).returncode == 7

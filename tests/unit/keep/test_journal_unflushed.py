@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from plotbot.errors import KeepError
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import read_journal, read_line_at
 

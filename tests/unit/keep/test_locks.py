@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from plotbot.errors import KeepError, LockBusyError
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.locks import SHARDS, TitleLocks, read_stamp
 
 Hooked = Callable[[Callable[[str, tuple[Any, ...]], None]], Disk]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from plotbot.errors import InputError, KeepError
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, find_run, last_run, list_runs, new_run_id
 from plotbot.safe import is_plain_name
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from plotbot.errors import InputError
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import is_running, read_run

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from plotbot.errors import ForeignFileError, LockBusyError
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.locks import TitleLocks
 from plotbot.keep.title_files import FoldOutcome, fold, sweep_temps, title_path
 from plotbot.records import Answer

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from plotbot.errors import InputError
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.title_files import FoldOutcome
 from plotbot.keep.title_reading import TitleFile, UnusableFile, answered_titles, title_files
 from plotbot.records import Answer, Title

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from plotbot.errors import ForeignFileError, KeepError, LineError, LockBusyError
+from plotbot.errors import ForeignFileError, KeepError, LockBusyError, RpcError
 from plotbot.keep.answer_queue import AnswerQueue, WritePolicy
-from plotbot.keep.disk import Disk
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.locks import TitleLocks
 from plotbot.keep.title_files import FoldOutcome, MovedAside, Unfolded, fold
 from plotbot.keep.writer import Writer
@@ -142,7 +142,7 @@ def test_closing_ends_at_its_timeout_and_names_what_is_left(answer: Make) -> Non
     assert len(batches) <= 1
 
 
-@pytest.mark.parametrize("error", [LineError("broken"), OSError("gone")])
+@pytest.mark.parametrize("error", [RpcError("broken"), OSError("gone")])
 def test_a_fold_that_cannot_be_reported_does_not_stop_the_writer(
     answer: Make, caplog: pytest.LogCaptureFixture, error: Exception
 ) -> None:

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from plotbot.measure.accounting import Tally
 from plotbot.measure.exit_status import RunEnd, exit_status
 from plotbot.measure.gate import GateResult, judge_gate, judge_gates
 from plotbot.measure.intervals import clustered_interval, effective_answers
 from plotbot.measure.metrics import ModelMetrics, measure_run
 from plotbot.measure.repeats import Repeats
+from plotbot.measure.tally import Tally
 from plotbot.records import RunRecords
 
 MakeRun = Callable[..., RunRecords]

@@ -5,7 +5,7 @@ import pytest
 from plotbot.errors import SettingsError
 from plotbot.plugin.options import EMBEDDED, SHOW_REPLIES, add_options, command_line
 from plotbot.settings import load_settings
-from plotbot.settings_keys import KEYS
+from plotbot.settings.keys import KEYS
 
 pytest_plugins = ("pytester",)
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from plotbot.measure.accounting import Tally
 from plotbot.measure.intervals import wilson_interval
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import Speed
+from plotbot.measure.tally import Tally
 from plotbot.records import Case, ItemResult, PlannedItem, RunRecords, Title
 
 

@@ -9,16 +9,16 @@ import jsonschema
 import pytest
 
 import plotbot.report.summary
-from plotbot.measure.accounting import Tally
 from plotbot.measure.hosts import FieldByHost, HostMetrics, Hosts
 from plotbot.measure.intervals import wilson_interval
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import Speed
+from plotbot.measure.tally import Tally
 from plotbot.records import RunRecords
 from plotbot.report.hosts import apart_sentence, aside_sentence, mixed_sentence, short
 from plotbot.report.markdown import summary_markdown
-from plotbot.report.page.words import Contender, what_is_mixed, which_is_best
-from plotbot.report.sentences import as_text
+from plotbot.report.page.findings import Contender, what_is_mixed, which_is_best
+from plotbot.report.rich_text import as_text
 from plotbot.report.summary import summarise
 from plotbot.report.table import WIDTH, summary_lines, table_lines
 

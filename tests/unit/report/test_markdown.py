@@ -8,7 +8,7 @@ import pytest
 from plotbot.measure.gate import judge_gates
 from plotbot.measure.metrics import ModelMetrics, measure_run
 from plotbot.records import RunRecords
-from plotbot.report.cures import CURES
+from plotbot.report.advice import CURES
 from plotbot.report.markdown import code, summary_markdown
 
 MakeRecords = Callable[..., RunRecords]

@@ -17,16 +17,16 @@ from plotbot.measure.gate import GateResult
 from plotbot.measure.metrics import ModelMetrics, measure_run
 from plotbot.records import Attempt, Case, Exchange, Fault, ItemResult, PlannedItem, Reply, RunRecords, Title, Violation
 from plotbot.report.page import PageData, PageRun, page_data, write_page
-from plotbot.report.page.packing import FULL, SHORT, Chunks, Texts, pieces
-from plotbot.report.page.violations import field_of
-from plotbot.report.page.words import (
+from plotbot.report.page.findings import (
     Contender,
     gate_sentences,
     what_fails_most,
     what_is_missing,
     which_is_best,
 )
-from plotbot.report.sentences import Sentence
+from plotbot.report.page.packing import FULL, SHORT, Chunks, Texts, pieces
+from plotbot.report.page.violations import field_of
+from plotbot.report.rich_text import Sentence
 
 MADE_AT = "2026-11-22 16:30 UTC"
 HEADLINE = "A goose is elected"

@@ -9,10 +9,10 @@ import jsonschema
 import pytest
 
 import plotbot.report.summary
-from plotbot.measure.accounting import Tally
 from plotbot.measure.intervals import Interval, clustered_interval, wilson_interval
 from plotbot.measure.metrics import FormatMetrics, ModelMetrics, ServerTime
 from plotbot.measure.repeats import Repeats
+from plotbot.measure.tally import Tally
 from plotbot.records import RunRecords
 from plotbot.report.markdown import summary_markdown
 from plotbot.report.summary import summarise

@@ -1,0 +1,34 @@
+"""The opening handshake: one plain question that loads a model and shows whether it follows an instruction."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from plotbot.ask.transport.chat_client import ChatClient
+from plotbot.ask.transport.prompts import handshake_messages
+from plotbot.records import Exchange, Reply
+
+_CONFIRM = re.compile(r"\bCONFIRM\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Handshake:
+    """Whether the model acknowledged, and the exchange in which it did or did not; its fault where there was one."""
+
+    acknowledged: bool
+    exchange: Exchange
+
+
+def shake_hands(client: ChatClient, model: str, prompt: str, *, load_timeout: float, seed: int = 0) -> Handshake:
+    """Ask *model* whether it is ready. An attempt may take *load_timeout* seconds: it may have to load the model.
+
+    Raises CancelledError once the client is closed or stopped; a server's fault is in the exchange.
+    """
+    exchange = client.converse(model, handshake_messages(prompt), seed=seed, timeout=load_timeout)
+    return Handshake(exchange.reply is not None and _confirms(exchange.reply), exchange)
+
+
+def _confirms(reply: Reply) -> bool:
+    # Thinking aloud repeats the question, so it counts only where the model says nothing else.
+    return _CONFIRM.search(reply.content or reply.reasoning) is not None

@@ -1,0 +1,227 @@
+"""Servers one server: from a case to an exchange, retries and all. Whatever the server does, it ends in an exchange."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import CancelledError
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from plotbot.ask.transport import open_session
+from plotbot.ask.transport.auth import Auth
+from plotbot.ask.transport.completions import has_choices, parse, reply_from
+from plotbot.ask.transport.prompts import Conversations, Message
+from plotbot.ask.transport.server_errors import SUCCESSES, Diagnosis, diagnose, is_transient, retry_after_seconds
+from plotbot.ask.transport.urls import base_url, chat_url, same_model
+from plotbot.errors import AskError
+from plotbot.records import Attempt, Case, Exchange, Fault, Question, Reply
+from plotbot.safe import one_line
+
+if TYPE_CHECKING:
+    from plotbot.ask.transport.http import HttpAnswer
+
+REPLY_CAP_BYTES = 8 * 1024 * 1024
+RAW_CAP_BYTES = 64 * 1024
+LONGEST_BACKOFF_SECONDS = 8.0
+_ENCODE = json.JSONEncoder(allow_nan=False).encode
+_HOW_A_BODY_ENDS = frozenset({"content-length", "transfer-encoding"})
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """One chat completion to ask for: its body, ready to send, and how long an attempt may take."""
+
+    case: str
+    model: str
+    params: Mapping[str, Any]
+    body: bytes
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """How one attempt ended; `again` says that another one can help, after `pause` seconds at least."""
+
+    attempt: Attempt
+    reply: Reply | None = None
+    raw: bytes = b""
+    again: bool = False
+    pause: float = 0.0
+
+
+class ChatClient:
+    """One server, the parameters that it is sent, and the patience that it is shown. For any number of threads.
+
+    *params* go into every request under the names of the API (`temperature`, `max_tokens`, …); those that are None
+    do not. *name* is what attempts call the server, *known_as* gives other names under which a model may answer (its
+    instances). *retry_limit* counts further tries after a transport fault, unless its category is one of *not_again*;
+    *backoff_seconds* is the pause before the first of them, and doubles. *slot* is held while an attempt is out, and
+    only then: a thread that waits for it has its request written. *stop*, once set, ends every pause.
+    """
+
+    def __init__(  # noqa: PLR0913  one for each thing that a server, a user or a test may want otherwise
+        self,
+        url: str,
+        *,
+        params: Mapping[str, Any],
+        name: str | None = None,
+        token: str | None = None,
+        request_timeout: float = 90.0,
+        retry_limit: int = 3,
+        not_again: Collection[str] = (),
+        backoff_seconds: float = 0.5,
+        known_as: Mapping[str, Collection[str]] | None = None,
+        slot: AbstractContextManager[object] | None = None,
+        stop: threading.Event | None = None,
+    ) -> None:
+        self.url = chat_url(url)
+        self.host = name or base_url(url).partition("://")[2]
+        self.params = {name: value for name, value in params.items() if value is not None}
+        self._bearer = Auth(token)
+        self._request_timeout = request_timeout
+        self._retry_limit = retry_limit
+        self._not_again = not_again
+        self._backoff_seconds = backoff_seconds
+        self._known_as = known_as or {}
+        self._slot = slot or nullcontext()
+        self._stop = stop or threading.Event()
+        self._http = open_session()
+        self._conversations = Conversations()
+
+    def ask(self, case: Case, question: Question) -> Exchange:
+        """Ask a case. Raises CancelledError once the client is closed or stopped, and nothing for a server's fault."""
+        talk = self._conversations.about(question, case.title.text)
+        schema = question.schema if case.response_format == "json_schema" else None
+        return self.converse(case.model, talk, case=case.id, seed=case.seed, schema=schema)
+
+    def converse(
+        self,
+        model: str,
+        talk: Sequence[Message],
+        *,
+        case: str = "",
+        seed: int | None = None,
+        schema: Mapping[str, Any] | None = None,
+        timeout: float | None = None,
+    ) -> Exchange:
+        """One chat completion, with *schema* to constrain it where there is one. *timeout* is seconds an attempt.
+
+        Raises CancelledError once the client is closed or stopped, and nothing for a server's fault.
+        """
+        params = self.params if seed is None else {**self.params, "seed": seed}
+        body: dict[str, Any] = {"model": model, "messages": list(talk), "stream": False, **params}
+        if schema is not None:
+            body["response_format"] = _response_format(schema)
+            params = {**params, "response_format": "json_schema"}
+        encoded = _ENCODE(body).encode("ascii")
+        return self._send(_Request(case, model, params, encoded, timeout or self._request_timeout))
+
+    def close(self) -> None:
+        """End every request and every pause at once, with CancelledError in its thread."""
+        self._stop.set()
+        self._http.close()
+
+    def _send(self, request: _Request) -> Exchange:
+        attempts: list[Attempt] = []
+        while True:
+            outcome = self._attempt(request)
+            attempts.append(outcome.attempt)
+            if not self._may_help(outcome) or len(attempts) > self._retry_limit:
+                return _exchange(request, attempts, outcome)
+            self._pause(len(attempts), outcome.pause)
+
+    def _may_help(self, outcome: _Outcome) -> bool:
+        fault = outcome.attempt.fault
+        return outcome.again and fault is not None and fault.category not in self._not_again
+
+    def _pause(self, failed: int, at_least: float) -> None:
+        """Wait before the next attempt, apart from the others: requests that failed together should not return so."""
+        backoff = min(self._backoff_seconds * 2 ** (failed - 1), LONGEST_BACKOFF_SECONDS)
+        jitter = random.uniform(0.5, 1.0)  # noqa: S311  it spreads retries, it guards nothing
+        if self._stop.wait(max(backoff * jitter, at_least)):
+            raise CancelledError
+
+    def _attempt(self, request: _Request) -> _Outcome:
+        with self._slot:
+            if self._stop.is_set():
+                raise CancelledError
+            at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
+            try:
+                answer = self._post(request)
+            except AskError as error:
+                fault = Fault(error.category, self._bearer.out_of(error.message))
+                attempt = Attempt(at, time.monotonic() - began, None, fault, self.host)
+                return _Outcome(attempt, again=is_transient(error.category))
+        return self._read(answer, request.model, at)
+
+    def _post(self, request: _Request) -> HttpAnswer:
+        return self._http.request(
+            "POST",
+            self.url,
+            headers=self._bearer.headers,
+            json_body=request.body,
+            deadline_seconds=request.seconds,
+            cap_bytes=REPLY_CAP_BYTES,
+        )
+
+    def _read(self, answer: HttpAnswer, model: str, at: str) -> _Outcome:
+        read = _reply_or_diagnosis(answer)
+        if isinstance(read, Reply):
+            read = self._checked(read, model)
+        if isinstance(read, Reply):
+            return _Outcome(Attempt(at, answer.seconds, answer.status, None, self.host), reply=read)
+        fault = Fault(read.fault.category, self._bearer.out_of(read.fault.message))
+        return _Outcome(
+            Attempt(at, answer.seconds, answer.status, fault, self.host),
+            raw=self._bearer.out_of_bytes(answer.body[:RAW_CAP_BYTES]),
+            again=read.transient,
+            pause=retry_after_seconds(answer.headers),
+        )
+
+    def _checked(self, reply: Reply, model: str) -> Reply | Diagnosis:
+        """The reply, unless another model gave it. A server that names no model is believed."""
+        names = (model, *self._known_as.get(model, ()))
+        if reply.model is None or any(same_model(name, reply.model) for name in names):
+            return reply
+        told = f"Asked for {one_line(model, 120)}, but {one_line(reply.model, 120)} answered."
+        fault = Fault("wrong_model", f"{told} Load the model that is wanted, or name the loaded one.")
+        return Diagnosis(fault, transient=False)
+
+
+def _reply_or_diagnosis(answer: HttpAnswer) -> Reply | Diagnosis:
+    """What a successful status is worth is seen from the body alone: errors come with status 200, too."""
+    if answer.status in SUCCESSES:
+        try:
+            data = parse(answer.body)
+            if has_choices(data):
+                return reply_from(data)
+        except AskError as error:
+            # Broken JSON may quote the model: its words must not be taken for the server's.
+            if answer.body.lstrip().startswith(b"{"):
+                cut = not _HOW_A_BODY_ENDS.intersection(answer.headers)
+                return Diagnosis(Fault(error.category, error.message), transient=cut)
+    return diagnose(answer.status, answer.headers, answer.body)
+
+
+def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": dict(schema)}}
+
+
+def _exchange(request: _Request, attempts: Sequence[Attempt], last: _Outcome) -> Exchange:
+    return Exchange(
+        case=request.case,
+        model=request.model,
+        at=last.attempt.at,
+        seconds=last.attempt.seconds,
+        attempts=tuple(attempts),
+        reply=last.reply,
+        fault=last.attempt.fault,
+        params=request.params,
+        raw=last.raw,
+    )

@@ -1,0 +1,238 @@
+"""`reports/<model>.html`: pytest-html's pass/fail report, one page a model, made in one run.
+
+pytest-html writes one file a session. Each model gets a report of its that is never registered with pytest, and rows of
+plotbot's making: to have it make them of test reports, by way of hooks, would take three times as long. A user's own
+`--html=...` report and hooks are not touched, and the facts that pytest-metadata collects (CI variables among them)
+cannot reach a page.
+
+pytest-html escapes neither cells nor logs and puts them into the page as HTML: all text goes through `_text`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import html
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_html.hooks
+from pytest_html.report_data import ReportData
+from pytest_html.selfcontained_report import SelfContainedReport
+from pytest_html.util import _process_css, _read_template
+
+from plotbot.measure.metrics import ModelMetrics
+from plotbot.plugin.html_rows import LONGEST_CELL, MOST_REPLIES, MOST_ROWS, Entry, Rows
+from plotbot.report import formatting as figures
+from plotbot.report.case_row import CaseRow
+from plotbot.report.hosts import apart_sentence, mixed_sentence
+from plotbot.report.names import page_name
+from plotbot.report.rich_text import as_text
+from plotbot.report.table import categories
+from plotbot.safe import one_line, visible
+
+_OUTCOMES = {"passed": "Passed", "failed": "Failed", "skipped": "Skipped"}
+_COLUMNS = {
+    "result": "Result",
+    "title": "Title",
+    "category": "Category",
+    "host": "Host",
+    "seconds": "Seconds",
+    "speed": "Tokens/s",
+    "attempts": "Attempts",
+    "testId": "Case",
+}
+_RESOURCES = Path(pytest_html.hooks.__file__).parent / "resources"
+_CSS = """
+body { color: #333; font-size: 14px; margin: 16px; }
+a { color: #06c; }
+h1, #results-table td, #environment td { overflow-wrap: anywhere; }
+#results-table { color: #333; font-size: 13px; }
+#results-table th, #results-table td { vertical-align: top; }
+#results-table th, .col-result, .col-seconds, .col-speed, .col-attempts { white-space: nowrap; }
+th.numeric, td.numeric { text-align: right !important; font-variant-numeric: tabular-nums; }
+.col-result { width: 6em; }
+.col-title { min-width: 16em; unicode-bidi: plaintext; }
+.col-host { min-width: 10em; }
+.col-testId { color: #666; font-family: monospace; font-size: 12px; }
+.col-result:hover::after, .col-result.collapsed:hover::after { content: ""; }
+.logwrapper { max-height: 420px; overflow-y: auto; background-color: #f4f4f4; }
+.logwrapper .logexpander { float: right; top: 6px; margin: 6px; background-color: #f4f4f4; }
+.logwrapper .log { position: static; height: auto; font-size: 13px; overflow-wrap: anywhere; unicode-bidi: plaintext; }
+.log b { color: #666; font-family: Helvetica, Arial, sans-serif; font-size: 12px; }
+.summary__data { flex: none; }
+.summary__data p { margin: 4px 0; }
+.controls { justify-content: flex-start; gap: 2em; margin: 12px 0; }
+.filters span { margin-right: 8px; }
+.collapse button { color: #06c; }
+input.filter:disabled, input.filter:disabled + span { display: none; }
+.run-count, .summary__spacer { display: none; }
+"""
+
+
+class HtmlPages:
+    """Collects the cases of a run in the main process, and writes a page for each model at its end.
+
+    Where the user has blocked pytest-html (`-p no:html`) it collects nothing and writes nothing.
+    """
+
+    def __init__(self, config: pytest.Config, folder: Path) -> None:
+        self._config = config
+        self._folder = folder
+        self._wanted = hasattr(config.hook, "pytest_html_results_table_row")
+        # pytest-html compiles its template anew whenever it is read.
+        self._template = _read_template([_RESOURCES]) if self._wanted else None
+        self._models: dict[str, Rows] = {}
+
+    def add(self, report: pytest.TestReport, model: str, row: CaseRow) -> None:
+        """Take a case's row; *report* adds its traceback and captured output where the case did not pass.
+
+        It may be called for any phase of an item, and again: the last row of an item counts. A crashed worker's
+        report (`when` is "???") is as good as any.
+        """
+        if self._wanted:
+            self._models.setdefault(model, Rows()).add(report, row)
+
+    def finish(self, metrics: Iterable[ModelMetrics], facts: Mapping[str, object]) -> list[Path]:
+        """Write the pages of all models in *metrics* and return their paths, in that order.
+
+        *facts* is all that the page's environment table shows beside the model (run id, sample seed, server,
+        parameters); no value may be a secret. Raises OSError where a page cannot be written.
+        """
+        if not self._wanted:
+            return []
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return [self._write(one, facts) for one in metrics]
+
+    def _write(self, metrics: ModelMetrics, facts: Mapping[str, object]) -> Path:
+        path = self._folder / page_name(metrics.model)
+        several_hosts = len(set().union(*(one.hosts for one in self._models.values()))) > 1
+        columns = {name: label for name, label in _COLUMNS.items() if several_hosts or name != "host"}
+        rows = self._models.get(metrics.model, Rows())
+        page = _Page(path, self._config, self._template)
+        page.describe(metrics, {"model": metrics.model, **facts}, _head_lines(metrics, len(rows)))
+        page.write(rows.entries(), columns)
+        return path
+
+
+class _PageConfig:
+    """As much of pytest's config as pytest-html's report reads."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def getini(self, name: str) -> Any:
+        # The page's columns are not those that a user's ini file may sort by.
+        return "result" if name == "initial_sort" else self._config.getini(name)
+
+
+class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no types
+    """One page: pytest-html's report, filled in by us, with a policy that lets only its own script run."""
+
+    def __init__(self, path: Path, config: pytest.Config, template: object) -> None:
+        # The path goes round pytest-html, which expands ~ and $NAME in it.
+        self._target = path
+        css = _process_css(_RESOURCES / "style.css", []) + _CSS
+        own = _PageConfig(config)
+        super().__init__(path.name, own, ReportData(own), template, css)
+
+    def describe(self, metrics: ModelMetrics, facts: Mapping[str, object], head: Iterable[str]) -> None:
+        """Set its title, its environment table and the lines above its own."""
+        self._report.title = f"plotbot: {one_line(metrics.model, LONGEST_CELL)}"
+        self._report.set_data("environment", {visible(name): _text(str(value)) for name, value in facts.items()})
+        self._report.additional_summary["prefix"] += [f"<p>{_text(line)}</p>" for line in head]
+
+    def write(self, entries: Iterable[Entry], columns: Mapping[str, str]) -> None:
+        """Write it, with a row for each entry; *columns* are labels by name."""
+        self._report.table_header = [
+            f'<th class="sortable{_numeric(name)}" data-column-type="{name}">{label}</th>'
+            for name, label in columns.items()
+        ]
+        for number, entry in enumerate(entries):
+            shown = _values(entry.row)
+            self._report.outcomes = shown["result"]
+            cells = [_cell(name, shown[name]) for name in columns]
+            row = {"extras": [], **shown, "resultsTableRow": cells, "log": "\n".join(_log(entry))}
+            # By number: pytest-html's key is the test id, which it does not escape.
+            self._report.data["tests"][str(number)].append(row)
+        self._report.running_state = "finished"
+        self._generate_report()
+
+    def _write_report(self, rendered_report: str) -> None:
+        with self._target.open("w", encoding="utf-8", newline="\n") as file:
+            file.write(_sealed(rendered_report))
+
+
+def _sealed(page: str) -> str:
+    """The page with a policy: no network, and no script but those that pytest-html brought."""
+    scripts = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
+    policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}"
+    # The reload button of an unfinished page: never shown here, and the policy would call it an error.
+    page = page.replace(' onclick="location.reload()"', "", 1)
+    meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}"/>'
+    return page.replace("<head>", f"<head>\n    {meta}", 1).replace("<html>", '<html lang="en">', 1)
+
+
+def _values(row: CaseRow) -> dict[str, str]:
+    """What each column shows, as HTML; the page sorts by it."""
+    return {
+        "result": _OUTCOMES.get(row.outcome, "Error"),
+        "title": _text(one_line(row.title, LONGEST_CELL)),
+        "category": _text(one_line(row.category, LONGEST_CELL)),
+        "host": _text(one_line(row.host, LONGEST_CELL) or figures.NONE),
+        "seconds": _sortable(row.seconds, 2),
+        "speed": _sortable(row.tokens_per_second, 1),
+        "attempts": _sortable(row.attempts, 0),
+        "testId": _text(one_line(row.slug, LONGEST_CELL)),
+    }
+
+
+def _cell(name: str, value: str) -> str:
+    return f'<td class="col-{name}{_numeric(name)}">{value}</td>'
+
+
+def _sortable(value: float | None, decimals: int) -> str:
+    """A number padded with spaces, which HTML does not show: the page sorts its cells as text."""
+    return f"{figures.NONE if value is None else f'{value:.{decimals}f}':>16}"
+
+
+def _numeric(column: str) -> str:
+    return " numeric" if column in {"seconds", "speed", "attempts"} else ""
+
+
+def _log(entry: Entry) -> list[str]:
+    row = entry.row
+    # A failing test's own output says what the message says, in readable lines.
+    blocks = [("Message", "" if entry.output else row.message), ("Why", entry.output), ("Reply", row.reply)]
+    lines = [f"<b>{label}</b>\n{_text(text.strip())}\n" for label, text in blocks if text]
+    return lines or ["Nothing to show here; what was asked and answered is in the run's journal."]
+
+
+def _head_lines(metrics: ModelMetrics, cases: int) -> Iterator[str]:
+    yield figures.accounting_line(metrics.tally)
+    if metrics.pass_rate is not None:
+        interval = figures.interval_percent(metrics.interval)
+        yield f"pass rate {figures.percent(metrics.pass_rate)}, 95 % interval {interval}%"
+    mixed = mixed_sentence(metrics)
+    if mixed is not None:
+        sentences = [*mixed, " ", *apart_sentence(metrics)]
+        yield f"mixed: {as_text(sentences, lambda name: one_line(name, LONGEST_CELL))}"
+    for label, counts in (("failures", metrics.failures), ("errors", metrics.errors)):
+        if counts:
+            yield f"{label}: {categories(counts)}"
+    if cases > MOST_ROWS:
+        yield f"{cases} cases: only those that did not pass have a row (from {MOST_ROWS + 1} cases on)."
+    elif cases > MOST_REPLIES:
+        yield f"{cases} cases: only those that did not pass show their reply (from {MOST_REPLIES + 1} cases on)."
+
+
+def _text(text: str) -> str:
+    """Any text as HTML that shows it and does nothing else."""
+    escaped = html.escape(visible(text))
+    # pytest-html paints lines red that begin with an E, as pytest's tracebacks do: here only `E   ` is one of those.
+    return re.sub(r"^E(?!   )", "&#69;", escaped, flags=re.MULTILINE)

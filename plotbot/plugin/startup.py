@@ -1,0 +1,98 @@
+"""The beginning of a session in the main process: which run it is, from settings and options."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from plotbot.errors import UsageProblem
+from plotbot.keep.filesystem import Disk
+from plotbot.plan.plan import Missing
+from plotbot.plugin import options
+from plotbot.records import Question, Title
+from plotbot.run.again import as_in_last_run
+from plotbot.run.leftovers import fold_leftovers
+from plotbot.run.recorded_plan import as_recorded, find_recorded
+from plotbot.run.resume import ReplayedRun, ResumedRun
+from plotbot.run.servers import Servers
+from plotbot.run.session import MainRun
+from plotbot.settings import Settings, load_settings
+
+_AGAIN = ("lf", "failedfirst", "stepwise")
+"""pytest's options that name items of the last run: they find them only in the same sample."""
+
+
+def begin_run(config: pytest.Config, warn: Callable[[str], None]) -> MainRun:
+    """The run that settings and options ask for; nothing is asked or written yet.
+
+    Raises `pytest.UsageError` for settings and options that cannot be used.
+    """
+    try:
+        return _run(config, load_settings(config.rootpath, os.environ, options.command_line(config)), warn)
+    except UsageProblem as problem:
+        raise pytest.UsageError(str(problem)) from None
+
+
+def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None]) -> MainRun:
+    contradiction = options.contradiction(config)
+    if contradiction is not None:
+        raise UsageProblem(contradiction)
+    replay, resume_run = config.getoption(options.REPLAY), config.getoption(options.RESUME_RUN)
+    stops_early = bool(config.getoption("maxfail"))
+    if replay is not None or resume_run is not None or config.getoption(options.RESUME):
+        recorded = find_recorded(settings, replay or resume_run)
+        settings = as_recorded(settings, recorded, may_differ=replay is not None)
+        asking = _asking(config, settings, warn, embedded=bool(recorded.header.get("embedded")))
+        if replay is not None:
+            return ReplayedRun(settings, asking, recorded, warn=warn)
+        return ResumedRun(settings, asking, recorded, warn=warn, stops_early=stops_early)
+    if any(config.getoption(option, default=False) for option in _AGAIN):
+        settings = as_in_last_run(settings)
+    missing = _without_answer(settings, warn) if config.getoption(options.MISSING) else None
+    return MainRun(settings, _asking(config, settings, warn), warn=warn, stops_early=stops_early, missing=missing)
+
+
+def _asking(
+    config: pytest.Config, settings: Settings, warn: Callable[[str], None], *, embedded: bool = False
+) -> Servers:
+    return Servers(
+        settings,
+        embedded=embedded or config.getoption(options.EMBEDDED),
+        load=config.getoption(options.LOAD),
+        pinned=config.getoption(options.PINNED),
+        workers=config.getoption("numprocesses", default=0) or 0,
+        ask_user=_ask_at_terminal(config),
+        warn=warn,
+    )
+
+
+def _without_answer(settings: Settings, warn: Callable[[str], None]) -> Missing:
+    from plotbot.keep.title_reading import answered_titles  # noqa: PLC0415  for `--missing` alone
+
+    def missing(titles: Sequence[Title], model: str, question: Question) -> list[Title]:
+        disk = Disk()
+        # An answer that a killed run has in its journal alone is not missing.
+        fold_leftovers(settings, disk, warn)
+        answered = answered_titles(settings.generated_dir, titles, model, question.hash, disk=disk)
+        return [title for title in titles if title.id not in answered]
+
+    return missing
+
+
+def _ask_at_terminal(config: pytest.Config) -> Callable[[str], bool] | None:
+    """A yes-or-no question with pytest's capture out of the way; None where there is nobody to answer it."""
+    if config.getoption("numprocesses", default=None) or not sys.__stdin__ or not sys.__stdin__.isatty():
+        return None
+
+    def ask(question: str) -> bool:
+        capture = config.pluginmanager.get_plugin("capturemanager")
+        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
+            if capture is not None:
+                capture.suspend_global_capture(in_=True)
+            return input(f"{question} [Y/n] ").strip().lower() in {"", "y", "yes"}
+
+    return ask

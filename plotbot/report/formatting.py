@@ -1,0 +1,99 @@
+"""Numbers in words that are the same in the terminal, in Markdown and in pages."""
+
+from __future__ import annotations
+
+import math
+
+from plotbot.measure.gate import GateResult
+from plotbot.measure.intervals import Interval
+from plotbot.measure.metrics import FormatMetrics, ModelMetrics
+from plotbot.measure.tally import Tally
+
+NONE = "-"
+
+
+def percent(share: float | None) -> str:
+    """A share in percent with one decimal; 0.0% and 100.0% only where they are exact."""
+    if share is None:
+        return NONE
+    shown = share * 100 if share in {0, 1} else min(max(share * 100, 0.1), 99.9)
+    return f"{shown:.1f}%"
+
+
+def interval_percent(interval: Interval | None) -> str:
+    """Both ends in whole percent, rounded outwards: an interval must not look surer than it is."""
+    if interval is None:
+        return NONE
+    # Nine decimals take back what floating point adds to a bound that is a whole percent.
+    low, high = math.floor(round(interval.low * 100, 9)), math.ceil(round(interval.high * 100, 9))
+    return f"{low}-{high}"
+
+
+def rate_with_interval(rate: float | None, interval: Interval | None) -> str:
+    """`94.0% [84-98]`, or a hyphen where nothing was rated."""
+    return NONE if rate is None else f"{percent(rate)} [{interval_percent(interval)}]"
+
+
+def seconds(value: float | None) -> str:
+    """Seconds in at most six characters up to eleven days."""
+    if value is None:
+        return NONE
+    return f"{value:.2f}" if value < 100 else f"{value:.0f}"
+
+
+def per_second(value: float | None) -> str:
+    """Tokens per second; one decimal while it says something."""
+    if value is None:
+        return NONE
+    return f"{value:.1f}" if value < 1000 else f"{value:.0f}"
+
+
+def repeats_words(metrics: ModelMetrics) -> list[str]:
+    """What a model's repeats tell, in one sentence; none where nothing was asked twice."""
+    repeats = metrics.repeats
+    if repeats is None:
+        return []
+    worth = (
+        f"{metrics.tally.rated} answers to {repeats.titles} titles are worth {repeats.effective:.0f} independent ones"
+    )
+    most = repeats.most
+    at_most = f"pass@{most} {percent(repeats.pass_at[most])}, pass^{most} {percent(repeats.pass_all[most])}"
+    return [f"{worth}; {at_most}; {percent(repeats.flip_rate)} got both verdicts"]
+
+
+def format_words(metrics: ModelMetrics) -> list[str]:
+    """What each response format brought and took, in one sentence; none where there is one format only."""
+    told = [_format_words(one) for one in metrics.formats]
+    return ["; ".join(told)] if told else []
+
+
+def _format_words(one: FormatMetrics) -> str:
+    name = "free" if one.response_format == "none" else f"constrained ({one.response_format})"
+    return f"{name} {rate_with_interval(one.pass_rate, one.interval)}, {seconds(one.seconds_median)} s"
+
+
+def accounting_line(tally: Tally) -> str:
+    """`planned 50 = 44 passed + 3 failed + 1 error + 0 skipped + 2 not run`."""
+    boxes = f"{tally.passed} passed + {tally.failed} failed + {tally.error} error + {tally.skipped} skipped"
+    return f"planned {tally.planned} = {boxes} + {tally.not_run} not run"
+
+
+def gate_words(gate: GateResult) -> str:
+    """A gate's verdict and why, in one sentence."""
+    threshold = f"{gate.threshold * 100:.4g}%"
+    if gate.rate is None:
+        return f"{gate.verdict}: no case could be rated against the threshold {threshold}"
+    if gate.how == "point":
+        relation = "reaches" if gate.verdict == "PASS" else "misses"
+        return f"{gate.verdict}: the pass rate {gate.rate * 100:.4g}% {relation} the threshold {threshold}"
+    return f"{gate.verdict}: the interval {interval_percent(gate.interval)}% {_interval_relation(gate, threshold)}"
+
+
+def _interval_relation(gate: GateResult, threshold: str) -> str:
+    if gate.verdict == "PASS":
+        return f"lies at or above the threshold {threshold}"
+    if gate.verdict == "FAIL":
+        return f"lies below the threshold {threshold}"
+    if gate.needed is None:
+        return f"contains the threshold {threshold}, and no number of titles would settle it at this rate"
+    return f"contains the threshold {threshold}; about {gate.needed} rated titles would settle it at this rate"

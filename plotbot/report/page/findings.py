@@ -1,0 +1,189 @@
+"""The page's answers in words: which model is best, what fails most, what is missing."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from plotbot.measure.gate import GateResult
+from plotbot.measure.intervals import Interval
+from plotbot.measure.metrics import ModelMetrics
+from plotbot.measure.tally import total_tally
+from plotbot.report import formatting as figures
+from plotbot.report.advice import CURES
+from plotbot.report.hosts import apart_sentence, mixed_sentence
+from plotbot.report.page.violations import Place
+from plotbot.report.rich_text import Sentence, listed, name
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A model in a run. *run* is its run's id where several runs are compared, else empty."""
+
+    metrics: ModelMetrics
+    gate: GateResult | None = None
+    run: str = ""
+
+    @property
+    def named(self) -> Sentence:
+        model = name(self.metrics.model)
+        return [model, " in run ", name(self.run)] if self.run else [model]
+
+
+@dataclass(frozen=True, slots=True)
+class _Rated:
+    """A contender of which something was rated."""
+
+    contender: Contender
+    rate: float
+    interval: Interval
+
+    @property
+    def named(self) -> Sentence:
+        return self.contender.named
+
+
+def which_is_best(contenders: Sequence[Contender], same_titles: bool = True) -> list[Sentence]:
+    """The ranking, and whether its first place is more than chance; *same_titles*: all were rated on the same."""
+    rated = _ranked(contenders)
+    if not rated:
+        return [["No answer could be rated yet."]]
+    sentences = [_alone(rated[0])] if len(contenders) == 1 else _compared(rated)
+    unrated = [one.named for one in contenders if one.metrics.pass_rate is None]
+    if unrated:
+        sentences.append(["Nothing could be rated of ", *listed(unrated), "."])
+    if len(rated) > 1 and not same_titles:
+        sentences.append(["They were not rated on the same titles: a part of the difference may be the titles'."])
+    mixed = [one.named for one in contenders if one.metrics.mixed]
+    if mixed:
+        sentences.append(["Mixed rates, of hosts that did not serve the same model: ", *listed(mixed), "."])
+    return [*sentences, *_fastest(contenders)]
+
+
+def what_fails_most(contenders: Sequence[Contender], places: Counter[Place]) -> list[Sentence]:
+    """The most frequent failure and its cure, the place in the schema that breaks most, and the server's errors."""
+    failures = _sum(one.metrics.failures for one in contenders)
+    errors = _sum(one.metrics.errors for one in contenders)
+    sentences: list[Sentence] = [_most(failures, "failed answer") if failures else ["No answer failed."]]
+    if places:
+        (field, keyword), count = min(places.items(), key=lambda pair: (-pair[1], pair[0]))
+        answers = "1 answer" if count == 1 else f"{count:,} answers"
+        sentences.append(["Of the schema, ", name(field), " breaks ", name(keyword), f" most often: in {answers}."])
+    if errors:
+        sentences.append([*_most(errors, "error"), " Errors are the server's and do not count against a model."])
+    return sentences
+
+
+def what_is_missing(contenders: Sequence[Contender], unjudged: int = 0) -> list[Sentence]:
+    """What was planned and has no result; *unjudged* of these have been answered. Nothing where nothing is missing."""
+    total = total_tally(one.metrics.tally for one in contenders)
+    sentences: list[Sentence] = []
+    if total.not_run:
+        behind: list[Sentence] = [
+            [*one.named, f" {one.metrics.tally.not_run:,} of {one.metrics.tally.planned:,}"]
+            for one in contenders
+            if one.metrics.tally.not_run
+        ]
+        sentences.append([f"{total.not_run:,} of {total.planned:,} planned cases were not run: ", *listed(behind), "."])
+        sentences.append(["Resume the run: finished work is not asked again."])
+    if unjudged:
+        sentences.append([f"{unjudged:,} of them have an answer that no test has judged."])
+    return sentences
+
+
+def what_is_mixed(contenders: Iterable[Contender]) -> list[Sentence]:
+    """Whose hosts served different models, in what they differ, and how good each was; nothing where none did."""
+    found = ((one, mixed_sentence(one.metrics)) for one in contenders)
+    return [
+        [*one.named, ": ", *sentence, " ", *apart_sentence(one.metrics)]
+        for one, sentence in found
+        if sentence is not None
+    ]
+
+
+def gate_sentences(contenders: Iterable[Contender]) -> list[Sentence]:
+    """Each gate's verdict and why."""
+    return [[*one.named, f": {figures.gate_words(one.gate)}."] for one in contenders if one.gate is not None]
+
+
+def _ranked(contenders: Iterable[Contender]) -> list[_Rated]:
+    """The best first; equals stay in plan order."""
+    rated = [
+        _Rated(one, one.metrics.pass_rate, one.metrics.interval)
+        for one in contenders
+        if one.metrics.pass_rate is not None and one.metrics.interval is not None
+    ]
+    return sorted(rated, key=lambda one: -one.rate)
+
+
+def _alone(one: _Rated) -> Sentence:
+    tally = one.contender.metrics.tally
+    told = f" passed {tally.passed:,} of {tally.rated:,} rated answers, {figures.percent(one.rate)}."
+    sure = (
+        f" With 95\N{NO-BREAK SPACE}% confidence its rate on such titles lies between {_bounds(one.interval, ' and ')}."
+    )
+    return [*one.named, told + sure]
+
+
+def _compared(rated: Sequence[_Rated]) -> list[Sentence]:
+    best, others = rated[0], rated[1:]
+    if not others:
+        return [_alone(best)]
+    if best.rate == 0:
+        return [["No model passed a single answer."]]
+    rivals = [one for one in others if one.interval.high >= best.interval.low]
+    beaten = [one for one in others if one.interval.high < best.interval.low]
+    shared = [one for one in others if one.rate == best.rate]
+    leaders = listed([one.named for one in (best, *shared)])
+    verb = "share the highest pass rate" if shared else "has the highest pass rate"
+    sentences: list[Sentence] = [[*leaders, f" {verb}, {figures.percent(best.rate)} ({_bounds(best.interval)})."]]
+    if rivals:
+        sentences.append(_unsettled(best, rivals))
+    if beaten:
+        sentences.append(_settled(beaten))
+    return sentences
+
+
+def _unsettled(best: _Rated, rivals: Sequence[_Rated]) -> Sentence:
+    names = listed([one.named for one in rivals])
+    runs = "these runs" if best.contender.run else "this run"
+    return ["Whether ", *best.named, " is better than ", *names, f" is not settled by {runs}: the intervals overlap."]
+
+
+def _settled(beaten: Sequence[_Rated]) -> Sentence:
+    names = listed([one.named for one in beaten])
+    return ["It is better than ", *names, ", and the difference is real: the intervals do not overlap."]
+
+
+def bounds(interval: Interval) -> tuple[str, str]:
+    """Both ends in percent with one decimal, rounded outwards, so that two that do not overlap rarely look as if."""
+    low, high = math.floor(round(interval.low * 1000, 9)), math.ceil(round(interval.high * 1000, 9))
+    return f"{low / 10:.1f}", f"{high / 10:.1f}"
+
+
+def _bounds(interval: Interval, link: str = " to ") -> str:
+    return link.join(bounds(interval)) + "\N{NO-BREAK SPACE}%"
+
+
+def _fastest(contenders: Sequence[Contender]) -> list[Sentence]:
+    timed = [(one.metrics.seconds_median, one) for one in contenders if one.metrics.seconds_median is not None]
+    if len(timed) < 2:
+        return []
+    seconds, quickest = min(timed, key=lambda pair: pair[0])
+    return [["The quickest is ", *quickest.named, f": {figures.seconds(seconds)} s an answer (median)."]]
+
+
+def _most(counts: Counter[str], of: str) -> Sentence:
+    category, count = min(counts.items(), key=lambda pair: (-pair[1], pair[0]))
+    cure = CURES.get(category, "")
+    total = counts.total()
+    return [name(category), f": {count:,} of {total:,} {of}{'' if total == 1 else 's'}. {cure}".rstrip()]
+
+
+def _sum(many: Iterable[Mapping[str, int]]) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for counts in many:
+        total.update(counts)
+    return total

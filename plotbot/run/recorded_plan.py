@@ -1,0 +1,138 @@
+"""An earlier run's plan, taken up again: what it asked, and what must not have changed since.
+
+`--resume` goes on with a run and so refuses whatever would mix two different runs in one journal. `--replay` judges a
+run's replies again, with today's schema and checks, and asks nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from plotbot.ask.servers.pin import MODEL_FIELDS
+from plotbot.errors import InputError
+from plotbot.keep.filesystem import Disk
+from plotbot.keep.run_folder import RunFolder, find_run, last_run
+from plotbot.keep.run_reading import RunOnDisk, read_run
+from plotbot.records import Case, Question
+from plotbot.run.eval_files import EvalFiles
+from plotbot.settings import Settings
+
+# What decides which cases a run has, or what a model is asked: a run has one value of each.
+PLAN_KEYS = ("TEST_SAMPLE_SIZE", "SAMPLE_SEED", "REPEATS", "RESPONSE_FORMAT", "SHARD", "MODEL_SEED")
+PARAMETER_KEYS = (
+    "TEMPERATURE", "TOP_P", "TOP_K", "MIN_P", "REPEAT_PENALTY", "MAX_TOKENS", "REASONING_EFFORT",
+)  # fmt: skip
+_LEFT_OPEN = frozenset({"default", "drawn"})
+
+
+class RecordedPlan:
+    """The plan of an earlier run, in the place of a new one.
+
+    Where today's prompt or schema *may_differ*, replies are judged by today's, and cases without one are left out.
+    """
+
+    def __init__(self, run: RunOnDisk, root: Path, *, may_differ: bool) -> None:
+        self.models: tuple[str, ...] = tuple(run.header["models"])
+        self.questions: dict[str, Question] = dict(run.questions)
+        self.cases: dict[str, Case] = dict(run.cases)
+        self._run = run
+        self._root = root
+        self._may_differ = may_differ
+
+    def cases_of(self, questions: Sequence[Question], files: EvalFiles) -> tuple[Case, ...]:
+        """The cases that the run had for these files, in its order.
+
+        Raises `InputError` where it had none, or where prompt or schema are not what they were and must be.
+        """
+        hashes = self._recorded_hashes(files)
+        cases = tuple(case for case in self.cases.values() if case.prompt_hash in hashes)
+        if self._may_differ:
+            return tuple(case for case in cases if case.id in self._run.replied)
+        _refuse_changed_questions(self._run, [self.questions[one] for one in hashes], questions, files)
+        return cases
+
+    def _recorded_hashes(self, files: EvalFiles) -> Sequence[str]:
+        wanted = files.below(self._root)
+        evals = self._run.header["evals"]
+        for recorded in evals:
+            if recorded["files"] == wanted:
+                return list(recorded["hashes"])
+        known = "; ".join(", ".join(recorded["files"].values()) for recorded in evals)
+        raise InputError(
+            f"run {self._run.folder.run_id} has no cases for {', '.join(wanted.values())}: it asked with {known}"
+        )
+
+
+def find_recorded(settings: Settings, name: str | None) -> RunOnDisk:
+    """The run named by id or path, or the last one where there is no name. Raises `InputError` where there is none."""
+    if name is None:
+        folder = last_run(settings.runs_dir)
+        if folder is None:
+            raise InputError(f"{settings.runs_dir}: there is no run yet: start one with pytest evals")
+    elif (path := settings.root / name).is_dir():
+        folder = RunFolder(path)
+    else:
+        folder = find_run(settings.runs_dir, name)
+    return read_run(folder, Disk())
+
+
+def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Settings:
+    """The settings with the run's own values for all that makes a plan or a request.
+
+    What nobody sets today is as it was; what somebody sets otherwise is refused by name (`InputError`), unless it
+    *may_differ* because nothing is asked.
+    """
+    then: Mapping[str, Any] = run.header["settings"]
+    today = settings.to_json()["values"]
+    keys = (*PLAN_KEYS, *PARAMETER_KEYS)
+    changes = [
+        f"{key} was {then[key]}, is {today[key]} ({settings.origins[key]})"
+        for key in keys
+        if settings.origins[key] not in _LEFT_OPEN and today[key] != then[key]
+    ]
+    models = list(run.header["models"])
+    if settings.model and list(settings.model) != models:
+        changes.append(f"MODEL was {', '.join(models)}, is {', '.join(settings.model)} ({settings.origins['MODEL']})")
+    if changes and not may_differ:
+        raise InputError(_refusal(run, changes))
+    values = {key.lower(): then[key] for key in keys} | {"model": models}
+    return settings.with_values(f"run {run.folder.run_id}", **values)
+
+
+def refuse_other_models(run: RunOnDisk, served: Mapping[str, Mapping[str, Any]], warn: Callable[[str], None]) -> None:
+    """Raise `InputError`, field by field, where a model is not the one that the run has asked; warn of a newer server.
+
+    A field that the server did not tell then, or does not tell now, proves nothing and is passed over.
+    """
+    differences = []
+    for model, then in run.header["fingerprints"].items():
+        now = served.get(model, {})
+        told = [field for field in (*MODEL_FIELDS, "server", "server_version") if field in then and field in now]
+        for field in (field for field in told if then[field] != now[field]):
+            words = f"{model}: {field} was {then[field]}, is {now[field]}"
+            if field in MODEL_FIELDS:
+                differences.append(words)
+            else:
+                warn(f"{words}; the run goes on with it")
+    if differences:
+        raise InputError(_refusal(run, differences))
+
+
+def _refuse_changed_questions(
+    run: RunOnDisk, then: Sequence[Question], now: Sequence[Question], files: EvalFiles
+) -> None:
+    if {question.hash for question in then} == {question.hash for question in now}:
+        return
+    changes = []
+    if then[0].prompt != now[0].prompt:
+        changes.append(f"the prompt ({files.prompt}) has changed")
+    if then[0].schema != now[0].schema:
+        changes.append(f"the schema ({files.schema}) has changed")
+    raise InputError(_refusal(run, changes or ["plotbot words the structured prompt otherwise now"]))
+
+
+def _refusal(run: RunOnDisk, changes: Sequence[str]) -> str:
+    what = "; ".join(changes)
+    return f"run {run.folder.run_id} cannot be resumed: {what}. Put it back, or start a new run without --resume."

@@ -1,0 +1,76 @@
+"""The session's `results`: from an eval's last line to the title file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from plotbot.errors import KeepError
+from plotbot.judge import StrictJsonError, parse_strict
+from plotbot.keep.answer_queue import WritePolicy
+from plotbot.keep.filesystem import Disk
+from plotbot.keep.title_files import sweep_temps
+from plotbot.keep.writer import Writer
+from plotbot.plugin.process import Process
+from plotbot.records import Answer, Reply
+from plotbot.run.recovery import answer_of, fold_as_set, title_locks
+from plotbot.settings import Settings
+
+HURRIED_SECONDS = 2.0
+
+
+class Results:
+    """Keeps good answers. Every answer is in the run's journal already: what cannot be kept here is not lost."""
+
+    def __init__(self, process: Process) -> None:
+        self._process = process
+        self._writer = make_writer(process.settings, self._folded)
+
+    def keep(self, reply: Reply) -> None:
+        """Keep the reply that this eval was given; an eval's last line, so that only a good answer gets here.
+
+        Raises `KeepError` for any other reply, for one judged bad, and for one that holds no JSON.
+        """
+        state = self._process.current
+        if state is None or state.exchange is None or state.exchange.reply is not reply:
+            raise KeepError("results.keep takes the very reply that the `reply` fixture gave to this eval")
+        if state.verdict is not None and not state.verdict.ok:
+            raise KeepError(f"results.keep takes good replies only, and this one was judged {state.verdict.category}")
+        value = state.verdict.value if state.verdict is not None else _parsed(reply)
+        state.kept = True
+        # On resuming, an answer that is not in its title file any more was removed by somebody, and stays away.
+        if self._process.keeps_answers and state.case.id not in self._process.folded:
+            self._writer.keep(answer_of(self._process.run_id, state.case, state.exchange, value))
+
+    def close(self) -> None:
+        """Fold what is waiting; whatever cannot be folded is named to the main process.
+
+        Somebody who interrupts a run does not wait long: what is left then, is in the journal.
+        """
+        unfolded = self._writer.close(HURRIED_SECONDS if self._process.hurried else None)
+        if unfolded:
+            reasons = {str(left.answer.meta["case"]): str(left.error) for left in unfolded}
+            self._process.run.note_unfolded(reasons)
+
+    def _folded(self, answers: Sequence[Answer]) -> None:
+        self._process.run.note_folded([str(answer.meta["case"]) for answer in answers])
+
+
+def make_writer(settings: Settings, on_folded: Callable[[Sequence[Answer]], None]) -> Writer:
+    """The writer that the settings describe; it first sweeps what a killed process left behind."""
+    disk = Disk()
+    locks = title_locks(settings, disk)
+    sweep_temps(settings.generated_dir, settings.file_lock_stale_seconds, locks=locks, disk=disk)
+    policy = WritePolicy(
+        settings.write_strategy,
+        settings.write_batch_size,
+        settings.write_batch_seconds,
+        settings.write_batch_retry_limit,
+    )
+    return Writer(fold_as_set(settings, disk), policy, on_folded)
+
+
+def _parsed(reply: Reply) -> object:
+    try:
+        return parse_strict(reply.content)
+    except StrictJsonError as error:
+        raise KeepError(f"results.keep: this reply is no JSON ({error}); judge it before it is kept") from None

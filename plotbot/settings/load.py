@@ -1,0 +1,267 @@
+"""One frozen Settings, every value with its origin: default < config/config.json < PLOTBOT_<KEY> < command line.
+
+Every source is checked whole, so a bad value is reported even where another source overrides it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import secrets
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NoReturn, Self
+
+from plotbot.errors import SettingsError
+from plotbot.settings.keys import BY_NAME, EVERY_MODEL, KEYS, TOKEN, Key
+from plotbot.settings.values import UnfitError, from_text, nearest, plain, shown, typed
+
+CONFIG = "config/config.json"
+_COMMENTS = ("_", "//", "$schema")
+_PREFIX = "PLOTBOT_"
+_SEEDS_TO_DRAW = 1_000_000  # short enough to be typed again
+
+
+class Secret:
+    """A text that shows itself to nobody: not in repr, str, JSON or a pickle."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself, for the one place that sends it."""
+        return self._text
+
+    def __repr__(self) -> str:
+        return "Secret(…)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._text == other._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is not pickled: hand settings over with to_json(), which leaves it out")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that a user can set; the fields are the keys of `plotbot.settings.keys.KEYS` in lower case.
+
+    Times are in seconds. None and empty collections mean "not set", as the table says. `root` is the project root.
+    """
+
+    root: Path
+    origins: Mapping[str, str]
+    """By key: `default`, `drawn`, `config/config.json`, `PLOTBOT_<KEY>`, or the option."""
+
+    generated_dir: Path
+    request_timeout: float
+    load_timeout: float
+    write_strategy: Literal["immediate", "batch"]
+    write_batch_size: int
+    write_batch_seconds: float
+    write_batch_retry_limit: int
+    file_lock_timeout: float
+    file_lock_poll_interval: float
+    file_lock_stale_seconds: float
+    lm_studio_url: tuple[str, ...]
+    model: tuple[str, ...]
+    titles_path: Path
+    prompt_path: Path
+    schema_path: Path
+    test_sample_size: int
+    sample_seed: int
+    repeats: int
+    max_in_flight: int | None
+    response_format: tuple[str, ...]
+    tolerate: frozenset[str]
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    repeat_penalty: float
+    max_tokens: int
+    model_seed: int
+    reasoning_effort: str | None
+    confirm: Literal["ask", "require", "continue", "skip"]
+    request_retry_limit: int
+    min_pass_rate: Mapping[str, float]
+    gate: Literal["point", "interval"]
+    context_length: int | None
+    executor: str
+    shard: tuple[int, int] | None
+    pin_path: Path
+    report_dir: Path
+    runs_dir: Path
+    lm_api_token: Secret | None = field(default=None, repr=False)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The sampling parameters that every request states, so that a server's preset never decides."""
+        names = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "max_tokens")
+        params: dict[str, Any] = {name: getattr(self, name) for name in names}
+        if self.reasoning_effort is not None:
+            params["reasoning_effort"] = self.reasoning_effort
+        return params
+
+    def min_pass_rate_for(self, model: str) -> float | None:
+        """The least pass rate of a model: its own, else the one for all, else None."""
+        return self.min_pass_rate.get(model, self.min_pass_rate.get(EVERY_MODEL))
+
+    def with_values(self, origin: str, **values: Any) -> Self:
+        """A copy with other values, given by field name in the form of the configuration file."""
+        changed = {name: _typed(BY_NAME[name.upper()], value, self.root, origin) for name, value in values.items()}
+        origins = {**self.origins, **dict.fromkeys(map(str.upper, values), origin)}
+        return dataclasses.replace(self, origins=origins, **changed)
+
+    def to_json(self) -> dict[str, Any]:
+        """All values and origins but the token, in builtin types: what a worker is handed."""
+        values = {key.name: plain(key, getattr(self, key.field)) for key in KEYS}
+        return {"root": str(self.root), "origins": dict(self.origins), "values": values}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """The settings that `to_json` wrote, without a token; nothing is read or drawn again."""
+        root, origins = Path(data["root"]), data["origins"]
+        values = {key.field: _typed(key, data["values"][key.name], root, origins[key.name]) for key in KEYS}
+        return cls(root=root, origins=dict(origins), **values)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """One value of one source, in the form of the configuration file."""
+
+    key: Key
+    value: Any
+    origin: str
+
+
+def draw_seed() -> int:
+    return secrets.randbelow(_SEEDS_TO_DRAW)
+
+
+def load_settings(
+    root: Path,
+    environ: Mapping[str, str],
+    command_line: Mapping[str, Sequence[str] | str],
+    draw: Callable[[], int] = draw_seed,
+) -> Settings:
+    """The settings of a project; raises SettingsError.
+
+    `root` is the project root, where `config/config.json` is looked for; `command_line` holds the text of the options
+    that were given, by key; `draw` gives the SAMPLE_SEED that nobody set.
+    """
+    root = root.absolute()
+    values = {key.field: typed(key, key.default, root) for key in KEYS}
+    origins = {key.name: "default" for key in KEYS}
+    for source in (_from_file(root / CONFIG), _from_environ(environ), _from_command_line(command_line)):
+        for given in source:
+            values[given.key.field] = _typed(given.key, given.value, root, given.origin)
+            origins[given.key.name] = given.origin
+    if values["sample_seed"] is None:
+        values["sample_seed"], origins["SAMPLE_SEED"] = draw(), "drawn"
+    return Settings(root=root, origins=origins, lm_api_token=token_in(environ), **values)
+
+
+def _from_environ(environ: Mapping[str, str]) -> Iterator[_Given]:
+    """The PLOTBOT_ variables. An empty one is one that is not set: that is how CI systems write "nothing"."""
+    variables = {key.variable: key for key in KEYS}
+    for name in sorted(environ):
+        if name.startswith(_PREFIX) and environ[name].strip():
+            key = variables.get(name) or _unknown("environment", name, environ[name], variables)
+            yield _Given(key, _read_text(key, [environ[name]], name), name)
+
+
+def _from_command_line(command_line: Mapping[str, Sequence[str] | str]) -> Iterator[_Given]:
+    for name, text in command_line.items():
+        key = BY_NAME.get(name) or _unknown("command line", name, text, BY_NAME)
+        yield _Given(key, _read_text(key, [text] if isinstance(text, str) else list(text), key.option), key.option)
+
+
+def _from_file(path: Path) -> Iterator[_Given]:
+    for name, value in _read_config(path).items():
+        if not name.startswith(_COMMENTS):
+            yield _Given(BY_NAME.get(name) or _unknown(CONFIG, name, value, BY_NAME), value, CONFIG)
+
+
+def _read_config(path: Path) -> dict[str, Any]:
+    try:
+        # Windows editors begin a file with a byte order mark.
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as problem:
+        raise SettingsError(f"{CONFIG} cannot be read: {problem}. Put it right or remove it.") from problem
+    return _parse_config(text)
+
+
+def _parse_config(text: str) -> dict[str, Any]:
+    try:
+        config = json.loads(text, object_pairs_hook=_without_duplicates)
+    except json.JSONDecodeError as problem:
+        place = f"line {problem.lineno}, column {problem.colno}"
+        raise SettingsError(f"{CONFIG} is not JSON: {problem.msg} at {place}. Put it right there.") from problem
+    except (ValueError, RecursionError) as problem:
+        raise SettingsError(f"{CONFIG} cannot be used: {problem}. Put it right or remove it.") from problem
+    if not isinstance(config, dict):
+        raise SettingsError(f'{CONFIG} must be an object such as {{"TEMPERATURE": 0.8}}, but is {shown(config)}.')
+    return config
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members and not name.startswith(_COMMENTS):
+            raise SettingsError(
+                f"{CONFIG} has {shown(name)} twice, the second time as {_masked(name, value)}. Keep one."
+            )
+        members[name] = value
+    return members
+
+
+def _read_text(key: Key, texts: list[str], origin: str) -> Any:
+    try:
+        return from_text(key, texts)
+    except UnfitError as unfit:
+        raise _refused(key, unfit, origin) from None
+
+
+def _typed(key: Key, value: Any, root: Path, origin: str) -> Any:
+    try:
+        return typed(key, value, root)
+    except UnfitError as unfit:
+        raise _refused(key, unfit, origin) from None
+
+
+def _refused(key: Key, unfit: UnfitError, origin: str) -> SettingsError:
+    hint = f" ({unfit.hint})" if unfit.hint else ""
+    cure = f"Change it, or leave it out: then it is {key.default_text}."
+    return SettingsError(f"{origin}: {key.name} is {unfit.came}, but must be {key.allowed}{hint}. {cure}")
+
+
+def _unknown(source: str, name: str, value: object, known: Mapping[str, Key]) -> NoReturn:
+    if name.removeprefix(_PREFIX).upper() == TOKEN:
+        raise SettingsError(f"{source}: {TOKEN} is read from the environment variable {TOKEN} only. Remove it here.")
+    upper = name.upper()
+    hint = nearest(upper, known) or "`plotbot doctor` lists the keys"
+    raise SettingsError(f"{source}: {shown(name)} ({_masked(name, value)}) is no setting; {hint}")
+
+
+def _masked(name: str, value: object) -> str:
+    """The value, unless it may be a token under a misspelt name."""
+    return "value not shown" if nearest(name.upper().removeprefix(_PREFIX), [TOKEN]) else shown(value)
+
+
+def token_in(environ: Mapping[str, str]) -> Secret | None:
+    """The server's token, from the one place that it may stand in. Raises SettingsError where it can be no token."""
+    text = environ.get(TOKEN, "").strip()
+    if not text.isascii() or not text.isprintable() or " " in text:
+        raise SettingsError(
+            f"environment: {TOKEN} has characters that no token has. Set it again; it is not shown here."
+        )
+    return Secret(text) if text else None

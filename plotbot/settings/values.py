@@ -1,0 +1,255 @@
+"""From what a user wrote to a typed value, and back: one setting at a time, whatever its source.
+
+`from_text` turns text (an option, a variable) into the form that `config/config.json` has; `typed` checks that form
+and gives the value that a Settings holds; `plain` is the way back.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import re
+import reprlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+from plotbot.safe import one_line
+from plotbot.settings.keys import EVERY_MODEL, Key
+
+_WHOLE = re.compile(r"[+-]?[0-9]{1,20}")
+_NUMBER = re.compile(r"[+-]?(?:[0-9]{1,20}\.?[0-9]{0,20}|\.[0-9]{1,20})(?:[eE][+-]?[0-9]{1,3})?")
+_EXECUTORS = ("threads", "dask")
+_SCHEDULER = "dask://"
+_SCHEDULER_PORT = 8786
+_SHARD = re.compile(r"([0-9]{1,5})/([0-9]{1,5})")
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_LONGEST_NAME = 300
+
+
+class UnfitError(Exception):
+    """A value is not what its key allows: what came, as a message may show it, and a hint where there is one."""
+
+    def __init__(self, came: str, hint: str = "") -> None:
+        super().__init__(came, hint)
+        self.came = came
+        self.hint = hint
+
+
+def shown(value: object) -> str:
+    """The value as a message shows it: as JSON, on one line, cut, with nothing that moves a cursor."""
+    scalar = value is None or isinstance(value, str | int | float)
+    return one_line(json.dumps(value, ensure_ascii=False) if scalar else reprlib.repr(value), 80)
+
+
+def nearest(word: str, words: Iterable[str]) -> str:
+    """A hint at the word that was probably meant, or nothing."""
+    found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
+    return f"did you mean {found[0]}?" if found else ""
+
+
+def from_text(key: Key, texts: Sequence[str]) -> Any:
+    """The JSON form of an option's or a variable's text; a list's texts may each hold several values.
+
+    Text that is no number stays text, and `typed` refuses it.
+    """
+    if key.may_be_unset and not any(text.strip() for text in texts):
+        return None
+    if key.kind == "rates":
+        return _rates_from_text(texts)
+    if key.is_list:
+        return _split(texts)
+    text = texts[-1] if key.kind == "path" else texts[-1].strip()
+    return _number_from_text(text) if key.kind in {"whole", "number"} else text
+
+
+def typed(key: Key, value: Any, root: Path) -> Any:
+    """The value that a Settings holds, from its JSON form; raises UnfitError."""
+    if key.may_be_unset and value in (None, [], ()):
+        return _UNSET.get(key.kind)
+    if key.kind == "path":
+        return _path(value, root)
+    return _TYPED[key.kind](key, value)
+
+
+def plain(key: Key, value: Any) -> Any:
+    """The JSON form of a value that a Settings holds: builtin types only."""
+    if key.kind == "shard" and value is not None:
+        return f"{value[0]}/{value[1]}"
+    if isinstance(value, Path):
+        return str(value)
+    if isinstance(value, Mapping):
+        return dict(value) or None
+    return sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
+
+
+def _split(texts: Sequence[str]) -> list[str]:
+    return [part.strip() for text in texts for part in text.split(",")]
+
+
+def _number_from_text(text: str) -> str | float:
+    if _WHOLE.fullmatch(text):
+        return int(text)
+    return float(text) if _NUMBER.fullmatch(text) else text
+
+
+def _rates_from_text(texts: Sequence[str]) -> dict[str, Any]:
+    rates: dict[str, Any] = {}
+    for part in _split(texts):
+        model, _, rate = part.rpartition("=")
+        model = model.strip() or EVERY_MODEL
+        if model in rates:
+            raise UnfitError(shown(part), f"{'every model' if model == EVERY_MODEL else model} has a rate already")
+        rates[model] = _number_from_text(rate.strip())
+    return rates
+
+
+def _whole(key: Key, value: Any) -> int:
+    if type(value) is not int or not key.low <= value <= key.high:
+        raise UnfitError(shown(value))
+    return value
+
+
+def _number(key: Key, value: Any) -> float:
+    if type(value) not in {int, float} or not key.low <= value <= key.high:  # a bool is an int to isinstance
+        raise UnfitError(shown(value))
+    return float(value)
+
+
+def _choice(key: Key, value: Any) -> str:
+    if not isinstance(value, str) or value not in key.choices:
+        raise UnfitError(shown(value), nearest(value.lower(), key.choices) if isinstance(value, str) else "")
+    return value
+
+
+def _choices(key: Key, value: Any) -> tuple[str, ...]:
+    return tuple(_choice(key, one) for one in _each(value))
+
+
+def _choice_set(key: Key, value: Any) -> frozenset[str]:
+    return frozenset(_choices(key, value))
+
+
+def _names(_: Key, value: Any) -> tuple[str, ...]:
+    return tuple(_name(one) for one in _each(value))
+
+
+def _name(value: Any) -> str:
+    fits = isinstance(value, str) and 0 < len(value) <= _LONGEST_NAME and value.strip() == value
+    if not fits or _CONTROL.search(value):
+        raise UnfitError(shown(value))
+    return str(value)
+
+
+def _urls(_: Key, value: Any) -> tuple[str, ...]:
+    return tuple(_url(one) for one in _each(value))
+
+
+def _url(value: Any) -> str:
+    if not isinstance(value, str):
+        raise UnfitError(shown(value))
+    parts = _url_parts(value)
+    if parts is None or parts.scheme.lower() not in {"http", "https"} or not parts.hostname:
+        raise UnfitError(_without_secrets(value), "it looks like http://127.0.0.1:1234")
+    if "@" in parts.netloc:
+        raise UnfitError(_without_secrets(value), "credentials do not belong in a URL; a token goes into LM_API_TOKEN")
+    if "?" in value or "#" in value:
+        raise UnfitError(_without_secrets(value))
+    return value
+
+
+def _url_parts(text: str) -> SplitResult | None:
+    """The parts of a URL; None where it is none, or its port is not a port."""
+    if _CONTROL.search(text) or any(character.isspace() for character in text):
+        return None
+    try:
+        parts = urlsplit(text)
+        usable = parts.port != 0  # reading a port that is no number raises, too
+    except ValueError:
+        return None
+    return parts if usable else None
+
+
+def _without_secrets(url: str) -> str:
+    """A URL as a message may show it: what stands before an @ may be a password, what follows a ? a key."""
+    return shown(re.sub(r"[?#].*", "?…", re.sub(r".*@", "…@", url, flags=re.DOTALL), flags=re.DOTALL))
+
+
+def _rates(key: Key, value: Any) -> dict[str, float]:
+    rates = value if isinstance(value, Mapping) else {EVERY_MODEL: value}
+    return {_name(model): _rate(key, rate) for model, rate in rates.items()}
+
+
+def _rate(_: Key, value: Any) -> float:
+    if type(value) not in {int, float} or not 0 <= value <= 1:
+        raise UnfitError(shown(value))
+    return float(value)
+
+
+def _executor(_: Key, value: Any) -> str:
+    """The executor; a scheduler's address with its port, which is Dask's own where none was given."""
+    if value in _EXECUTORS:
+        return str(value)
+    if not isinstance(value, str):
+        raise UnfitError(shown(value))
+    parts = _url_parts(value)
+    if parts is None or parts.scheme.lower() != "dask" or not parts.hostname:
+        raise UnfitError(shown(value), _executor_hint(value))
+    host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+    if "@" in value or value.partition("://")[2].rstrip("/").lower() not in {host, f"{host}:{parts.port}"}:
+        raise UnfitError(_without_secrets(value), "an address has a host and a port, nothing else")
+    return f"{_SCHEDULER}{host}:{parts.port or _SCHEDULER_PORT}"
+
+
+def _executor_hint(text: str) -> str:
+    """What was probably meant: Dask itself writes a scheduler's address as tcp://HOST:PORT."""
+    scheme, is_url, address = text.partition("://")
+    if is_url and address.strip() and scheme.lower() in {"tcp", "http", "https"}:
+        return f"did you mean {_SCHEDULER}{one_line(address.strip(), 80)}?"
+    return "an address looks like dask://192.168.1.5:8786" if is_url else nearest(text.lower(), _EXECUTORS)
+
+
+def _shard(_: Key, value: Any) -> tuple[int, int]:
+    match = _SHARD.fullmatch(value) if isinstance(value, str) else None
+    if match is None:
+        raise UnfitError(shown(value))
+    part, parts = int(match[1]), int(match[2])
+    if not 1 <= part <= parts:
+        raise UnfitError(shown(value), f"the parts of {parts} are 1 to {parts}" if parts else "")
+    return part, parts
+
+
+def _path(value: Any, root: Path) -> Path:
+    if not isinstance(value, str) or not value.strip() or _CONTROL.search(value):
+        raise UnfitError(shown(value))
+    try:
+        return root / Path(value).expanduser()
+    except RuntimeError:
+        raise UnfitError(shown(value), "no such home folder") from None
+
+
+def _each(value: Any) -> list[Any]:
+    """The members of a list; a lone text is split at its commas. Never empty, none of them twice."""
+    members = _split([value]) if isinstance(value, str) else value
+    if not isinstance(members, list | tuple) or not members:
+        raise UnfitError(shown(value))
+    for place, member in enumerate(members):
+        if member in members[:place]:
+            raise UnfitError(shown(member), "it is there twice")
+    return list(members)
+
+
+_TYPED: dict[str, Callable[[Key, Any], Any]] = {
+    "whole": _whole,
+    "number": _number,
+    "choice": _choice,
+    "choices": _choices,
+    "choice_set": _choice_set,
+    "names": _names,
+    "urls": _urls,
+    "rates": _rates,
+    "executor": _executor,
+    "shard": _shard,
+}
+_UNSET: dict[str, Any] = {"names": (), "choice_set": frozenset(), "rates": {}}

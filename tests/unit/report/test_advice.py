@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import pytest
+
+from plotbot.measure.gate import GateResult
+from plotbot.measure.metrics import ModelMetrics
+from plotbot.records import ERROR_CATEGORIES, FAILURE_CATEGORIES
+from plotbot.report.advice import CURES, next_step
+
+MakeMetrics = Callable[..., ModelMetrics]
+
+
+def test_every_category_has_a_cure_of_one_short_sentence() -> None:
+    assert set(CURES) == ERROR_CATEGORIES | FAILURE_CATEGORIES
+    assert all(cure.endswith(".") and len(cure) < 110 for cure in CURES.values())
+
+
+@pytest.mark.parametrize(
+    ("failures", "errors", "start"),
+    [
+        ({"fenced": 3, "schema": 1}, {"timeout": 2}, "fenced is 3 of 4 failures. "),
+        ({"fenced": 2}, {"timeout": 2}, "timeout is 2 of 2 errors. "),
+        ({"schema": 2, "fenced": 2}, {}, "fenced is 2 of 4 failures. "),
+        ({"<b>unheard-of</b>": 9, "schema": 1}, {}, "schema is 1 of 10 failures. "),
+    ],
+)
+def test_the_next_step_cures_what_happens_most(
+    make_metrics: MakeMetrics, failures: Mapping[str, int], errors: Mapping[str, int], start: str
+) -> None:
+    step = next_step([make_metrics(failures=failures, errors=errors)])
+    assert step == start + CURES[start.split(maxsplit=1)[0]]
+
+
+def test_the_next_step_looks_at_all_models(make_metrics: MakeMetrics) -> None:
+    models = [make_metrics("a", failures={"fenced": 2}), make_metrics("b", failures={"fenced": 1, "schema": 2})]
+    assert str(next_step(models)).startswith("fenced is 3 of 5 failures.")
+
+
+def test_a_run_that_stopped_early_is_to_be_resumed(make_metrics: MakeMetrics) -> None:
+    assert str(next_step([make_metrics(passed=3, not_run=("a", "b"))])).startswith("2 planned but not run: resume")
+
+
+def test_an_inconclusive_gate_wants_more_titles(make_metrics: MakeMetrics) -> None:
+    gates = [
+        GateResult(name, "INCONCLUSIVE", "interval", 0.9, 0.94, None, needed)
+        for name, needed in (("a", 217), ("b", 40))
+    ]
+    assert "TEST_SAMPLE_SIZE to about 217" in str(next_step([make_metrics(passed=3)], gates))
+
+
+def test_a_perfect_run_leaves_nothing_to_do(make_metrics: MakeMetrics) -> None:
+    assert next_step([make_metrics(passed=3)]) is None
