@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any, Self
 
 ERROR_CATEGORIES = frozenset({
@@ -23,6 +24,22 @@ RECOVERABLE_CATEGORIES = frozenset({
     "truncated", "json_in_reasoning", "thinking_leak", "fenced", "prose_around", "wrong_shape",
 })  # fmt: skip
 OK = "ok"
+
+
+class ExitStatus(IntEnum):
+    """The exit statuses of an eval run, and of every `plotbot` command.
+
+    `FAILURES` are a run's model failures, or a gate that does not hold; of a command, something lost, damaged or left
+    over.
+    """
+
+    OK = 0
+    FAILURES = 1
+    INTERRUPTED = 2
+    HARNESS_FAULT = 3
+    USAGE = 4
+    NO_CASES = 5
+    INCOMPLETE = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from typing import NoReturn
 
 from plotbot import __version__
 from plotbot.errors import PlotbotError, UsageProblem
+from plotbot.records import ExitStatus
 
 COMMANDS = {
     "baseline": "keep a run's verdicts in a file for git, to compare later runs with",
@@ -30,7 +31,6 @@ COMMANDS = {
     "runs": "list the runs and how far each came",
     "verify": "prove on disk that no answer is lost and nothing is damaged",
 }
-INTERRUPTED, FAULT, USAGE = 2, 3, 4
 _READER_GONE = 141  # what a shell reports for a program that writes into a closed pipe
 
 
@@ -41,10 +41,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _run_and_flush(sys.argv[1:] if argv is None else argv)
     except PlotbotError as problem:
         print(f"plotbot: {problem}", file=sys.stderr)
-        return USAGE if isinstance(problem, UsageProblem) else FAULT
+        return ExitStatus.USAGE if isinstance(problem, UsageProblem) else ExitStatus.HARNESS_FAULT
     except KeyboardInterrupt:
         print("plotbot: interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return ExitStatus.INTERRUPTED
     except BrokenPipeError:
         _write_to_nobody()
         return _READER_GONE

@@ -9,9 +9,8 @@ from plotbot.commands.project import add_project_argument, project_settings
 from plotbot.commands.sheets import RUN_OR_BASELINE, find_sheet
 from plotbot.errors import InputError
 from plotbot.measure.comparison import compare_sheets
+from plotbot.records import ExitStatus
 from plotbot.report.comparison import comparison_lines
-
-COMPARED, REFUSED = 0, 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,5 +39,5 @@ def run(args: argparse.Namespace) -> int:
     print("\n".join(comparison_lines(args.before, args.after, comparisons)))
     if any(comparison.refused for comparison in comparisons):
         print("\nto compare what was asked otherwise: --anyway")
-        return REFUSED
-    return COMPARED
+        return ExitStatus.USAGE
+    return ExitStatus.OK

@@ -16,13 +16,13 @@ from plotbot.commands.project import add_settings_arguments, project_settings
 from plotbot.errors import UsageProblem
 from plotbot.judge import compile_schema
 from plotbot.plan.inputs import read_prompt, read_schema, read_titles
+from plotbot.records import ExitStatus
 from plotbot.run.pool_choice import THREADS, pool_of
 from plotbot.safe import one_line, visible
 from plotbot.settings import Settings
 from plotbot.settings.keys import KEYS, TOKEN, Key
 from plotbot.settings.values import plain
 
-READY, NOT_READY = 0, 4
 _PATIENCE_SECONDS = 10.0
 _WIDEST_VALUE = 60
 _MOST_MODELS = 40
@@ -63,7 +63,7 @@ def report(found: Iterator[Check]) -> int:
     print(
         "\nReady: pytest evals" if ready else "\nNot ready: see each NO above for what to do, then ask the doctor again"
     )
-    return READY if ready else NOT_READY
+    return ExitStatus.OK if ready else ExitStatus.USAGE
 
 
 def settings_lines(settings: Settings) -> list[str]:

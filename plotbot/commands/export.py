@@ -14,9 +14,9 @@ from plotbot.errors import KeepError
 from plotbot.keep.atomic_replace import write_atomically
 from plotbot.keep.filesystem import Disk, describe
 from plotbot.keep.title_reading import TitleFile, UnusableFile, title_files
+from plotbot.records import ExitStatus
 from plotbot.safe import visible
 
-WHOLE, DAMAGED = 0, 1
 _PROVENANCE = ("run", "case", "at", "fingerprint", "params")
 
 
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
         _write(args.output, lines)
     for reason in unusable:
         complain(reason)
-    return DAMAGED if unusable else WHOLE
+    return ExitStatus.FAILURES if unusable else ExitStatus.OK
 
 
 def _lines(folder: Path, unusable: list[str]) -> Iterator[str]:

@@ -9,10 +9,9 @@ from plotbot.commands.run_choice import add_run_arguments, chosen_runs, complain
 from plotbot.judge import kept_values
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.title_files import sweep_temps
+from plotbot.records import ExitStatus
 from plotbot.run.recovery import Recovered, fold_as_set, fold_run, title_locks
 from plotbot.safe import visible
-
-FOLDED, LEFT_OVER = 0, 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,7 +31,7 @@ def run(args: argparse.Namespace) -> int:
         folded, left = folded + outcome.folded, left + len(outcome.unfolded)
     if not folded and not left:
         print("Nothing was left to fold.")
-    return LEFT_OVER if left or unreadable else FOLDED
+    return ExitStatus.FAILURES if left or unreadable else ExitStatus.OK
 
 
 def _tell(run_id: str, outcome: Recovered) -> None:

@@ -13,12 +13,10 @@ from plotbot.judge import kept_values
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import is_running, read_run, recorded_questions
-from plotbot.records import Question
+from plotbot.records import ExitStatus, Question
 from plotbot.report.formatting import accounting_line
 from plotbot.safe import visible
 from plotbot.settings import Settings
-
-PROVED, NOT_PROVED = 0, 1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     _tell(f"title files: {titles.files}, with {titles.answers} answers", titles)
     problems += len(titles.problems)
     print("\nProved." if not problems else f"\nNot proved: {problems} missing or damaged, see each NO above")
-    return NOT_PROVED if problems else PROVED
+    return ExitStatus.FAILURES if problems else ExitStatus.OK
 
 
 def _prove_run(folder: RunFolder, settings: Settings, as_recorded: set[Place], disk: Disk) -> int:

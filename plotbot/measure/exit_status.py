@@ -4,26 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from plotbot.measure.gate import GateResult
 from plotbot.measure.tally import Tally, missing_parts
-
-if TYPE_CHECKING:
-    # The signal handlers need an exit status before anything has been measured.
-    from plotbot.measure.gate import GateResult
-
-
-class ExitStatus(IntEnum):
-    """The exit statuses of an eval run."""
-
-    OK = 0
-    MODEL_FAILURES = 1
-    INTERRUPTED = 2
-    HARNESS_FAULT = 3
-    USAGE = 4
-    NO_CASES = 5
-    INCOMPLETE = 10
+from plotbot.records import ExitStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +59,7 @@ def exit_status(end: RunEnd) -> ExitStatus:
         (end.interrupted, ExitStatus.INTERRUPTED),
         (end.planned == 0, ExitStatus.NO_CASES),
         (_incomplete(end), ExitStatus.INCOMPLETE),
-        (end.stopped_by_maxfail or _not_good_enough(end), ExitStatus.MODEL_FAILURES),
+        (end.stopped_by_maxfail or _not_good_enough(end), ExitStatus.FAILURES),
     )
     return next((status for applies, status in reasons if applies), ExitStatus.OK)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.measure.exit_status import ExitStatus
+from plotbot.records import ExitStatus
 
 LAST_SECONDS = 5.0
 

@@ -21,11 +21,8 @@ from typing import Any
 
 from plotbot.errors import AskError, PlotbotError, RpcError, UsageProblem
 from plotbot.plugin.process import Run
-from plotbot.records import Case, Exchange, PlannedItem
+from plotbot.records import Case, Exchange, ExitStatus, PlannedItem
 from plotbot.run.eval_files import EvalFiles
-
-ORPHANED = 3
-"""Exit status of a worker whose main process is gone."""
 
 
 class RpcServer:
@@ -151,7 +148,7 @@ class RpcClient:
         with contextlib.suppress(OSError, EOFError):
             watch.recv_bytes()
         if self._working:
-            os._exit(ORPHANED)
+            os._exit(ExitStatus.HARNESS_FAULT)
 
 
 def _call(ticket: Mapping[str, Any]) -> Connection[bytes, bytes]:
