@@ -2,7 +2,7 @@
 
 `even`: 4 hosts of 4 slots. `slow`: one of them takes three times as long. `killed`: one of them is killed half-way and
 started again. `front`: 64 hosts of 4 slots, with answers so quick that one front cannot keep up, and where its time
-goes. FairSemaphore used is over all hosts: busy slot-seconds over all slots times the time from the first request in to the
+goes. Slots used are over all hosts: busy slot-seconds over all slots times the time from the first request in to the
 last reply out. The mocks run on the same machine: what they take is shown beside.
 """
 

@@ -117,7 +117,7 @@ class MainRun:
         """Nothing is left to do: `stop` has ended what this process started."""
 
     def stop(self) -> None:
-        """Ask nothing more, abandon what is in flight, close the recorder. Raises `KeepError` where they do not close."""
+        """Ask nothing more, abandon what is in flight, close the recorder. Raises `KeepError` if it does not."""
         if self._dispatcher is not None:
             self._dispatcher.stop()
         self._asking.stop()

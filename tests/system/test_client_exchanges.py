@@ -93,7 +93,7 @@ def completion(content: str = "[]", **rest: Any) -> dict[str, Any]:
     return {"choices": [{"message": {"content": content}, "finish_reason": "stop"}], **rest}
 
 
-def client_for(url: str, **settings: Any) -> Client:
+def client_for(url: str, **settings: Any) -> ChatClient:
     params = {"temperature": 0.0, "max_tokens": 9, "reasoning_effort": None}
     return ChatClient(url, params=params, **({"request_timeout": LONG_SECONDS, "backoff_seconds": 0.0} | settings))
 

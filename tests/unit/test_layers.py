@@ -135,7 +135,7 @@ def test_the_top_conftest_does_next_to_nothing() -> None:
 
 
 def _cycles(graph: Mapping[str, frozenset[str]]) -> Iterator[list[str]]:
-    """Every cycle's path, the first time that it closes. A package's own `__init__` that re-exports its inside is none."""
+    """Every cycle's path, the first time that it closes. A package's `__init__` that re-exports its inside is none."""
     done: set[str] = set()
 
     def visit(module: str, path: list[str]) -> Iterator[list[str]]:

@@ -15,8 +15,8 @@ from plotbot.records import Case, Exchange
 class Entry:
     """What the scheduler knows of one case.
 
-    `asked` says that it is in hand or done, `claimed` that somebody has fetched it. `failed_on` are the host_queues on which
-    it got a fault, `failed` is what came of the last of them, with all attempts.
+    `asked` says that it is in hand or done, `claimed` that somebody has fetched it. `failed_on` are the host_queues on
+    which it got a fault, `failed` is what came of the last of them, with all attempts.
     """
 
     case: Case

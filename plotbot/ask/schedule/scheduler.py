@@ -7,9 +7,9 @@ The rules, in the order in which they decide what is asked next:
 3. What somebody waits for goes before what nobody waits for yet.
 4. The rest goes in the order in which pytest will walk the items, as far ahead as `ahead` allows.
 
-A host_queue may hold a case more than its host has slots: the next request is then written while the slots are busy. A run
-that stops at its first failure takes no case more in hand than there are slots, and towards the end nobody does: what
-waits for one host could have been asked on another.
+A host_queue may hold a case more than its host has slots: the next request is then written while the slots are busy. A
+run that stops at its first failure takes no case more in hand than there are slots, and towards the end nobody does:
+what waits for one host could have been asked on another.
 
 An exchange is kept (durably) before anybody gets to see it, and the next case is asked before it is kept, so that the
 disk's time is not the slots' time. Answers that nobody has fetched yet are held in memory up to `HELD_CHARACTERS`;
@@ -53,10 +53,10 @@ class ExchangeStore(Protocol):
 class Scheduler:
     """Asks cases on its host_queues and hands out their exchanges.
 
-    `welcome` is told whenever a model's turn has begun on a host_queue, and may raise why it shall not; where that leaves no
-    host_queue for the model, the exception is what everybody who waits for it gets. `tell` takes sentences about hosts that
-    fail. *most* caps the cases in hand over all host_queues; *retry_limit* the further tries of a case on hosts that do
-    answer. `later` calls back after so many seconds.
+    `welcome` is told whenever a model's turn has begun on a host_queue, and may raise why it shall not; where that
+    leaves no host_queue for the model, the exception is what everybody who waits for it gets. `tell` takes sentences about
+    hosts that fail. *most* caps the cases in hand over all host_queues; *retry_limit* the further tries of a case on
+    hosts that do answer. `later` calls back after so many seconds.
     """
 
     def __init__(
@@ -204,7 +204,7 @@ class Scheduler:
         ]
 
     def _has_plenty(self, host_queue: HostQueue, width: int, a_second: float) -> bool:
-        """Whether all host_queues have something to do until this one has given an answer, for which it may take so long."""
+        """Whether all host_queues have something to do until this one has given an answer, however long it takes."""
         left = self._backlog.left(host_queue.model)
         return host_queue.usual_seconds > 0 and left > width and left > a_second * host_queue.usual_seconds
 

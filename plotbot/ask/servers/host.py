@@ -1,6 +1,7 @@
 """What a run knows of one server: what it says of itself and of the run's models, and whether that is what is pinned.
 
-It is knowledge alone and can be sent to another process; who asks the server is a `plotbot.ask.servers.host_client.HostClient`.
+It is knowledge alone and can be sent to another process; who asks the server is a
+`plotbot.ask.servers.host_client.HostClient`.
 """
 
 from __future__ import annotations
