@@ -54,9 +54,9 @@ class Scheduler:
     """Asks cases on its host_queues and hands out their exchanges.
 
     `welcome` is told whenever a model's turn has begun on a host_queue, and may raise why it shall not; where that
-    leaves no host_queue for the model, the exception is what everybody who waits for it gets. `tell` takes sentences about
-    hosts that fail. *most* caps the cases in hand over all host_queues; *retry_limit* the further tries of a case on
-    hosts that do answer. `later` calls back after so many seconds.
+    leaves no host_queue for the model, the exception is what everybody who waits for it gets. `tell` takes sentences
+    about hosts that fail. *most* caps the cases in hand over all host_queues; *retry_limit* the further tries of a
+    case on hosts that do answer. `later` calls back after so many seconds.
     """
 
     def __init__(
