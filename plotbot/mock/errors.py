@@ -19,7 +19,7 @@ RESOURCES_TEXT = (
 NO_MODELS_TEXT = "No models loaded. Please load a model in the developer page or use the 'lms load' command."
 _AUTH_TEXT = (
     "An LM Studio API token is required to make requests to this server, but none was provided using the Authorization "
-    "header using the 'Auth' scheme (i.e., 'Authorization: Auth $LM_API_TOKEN'). Learn more at: "
+    "header using the 'Bearer' scheme (i.e., 'Authorization: Bearer $LM_API_TOKEN'). Learn more at: "
     "https://lmstudio.ai/docs/developer/core/authentication."
 )
 

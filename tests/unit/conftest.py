@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -15,6 +16,8 @@ from plotbot.keep.journal import Journal
 from plotbot.keep.run_folder import RunFolder
 from plotbot.records import Attempt, Case, Exchange, Fault, ItemResult, Question, Reply, Title
 
+CALLS = [name for name in vars(Disk) if not name.startswith("_")]
+Before = Callable[[str, tuple[Any, ...]], None]
 RUN = "20261122-121501-7f3a01"
 AT = "2026-11-22T12:15:02+00:00"
 SCHEMA = {"type": "array", "items": {"type": "object", "required": ["title"]}}
@@ -100,3 +103,21 @@ def row() -> type[Row]:
 def write_run() -> Callable[..., RunFolder]:
     """Write a run of `row`s into a folder of runs: plan and journal, as a run that was killed leaves them."""
     return write_run_files
+
+
+def hook_disk(before: Before) -> Disk:
+    """A real disk that calls *before* with the name and arguments of every call, ahead of it."""
+    disk = Disk()
+
+    def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
+        before(name, arguments)
+        return method(*arguments)
+
+    for name in CALLS:
+        setattr(disk, name, functools.partial(call, name, getattr(disk, name)))
+    return disk
+
+
+@pytest.fixture
+def hooked() -> Callable[[Before], Disk]:
+    return hook_disk

@@ -29,7 +29,7 @@ class Auth:
     def __init__(self, token: str | None) -> None:
         if token and not re.fullmatch(r"[!-~]+", token):
             raise SettingsError("LM_API_TOKEN holds a character that cannot be part of a token, such as a space.")
-        self.headers: Mapping[str, str] = {"Authorization": _Header(f"Auth {token}")} if token else {}
+        self.headers: Mapping[str, str] = {"Authorization": _Header(f"Bearer {token}")} if token else {}
         # Servers quote the beginning of a token that they refuse.
         lengths = range(len(token), min(len(token), _SHORTEST_PART) - 1, -1) if token else ()
         parts = "|".join(re.escape(token[:length]) for length in lengths) if token else "(?!)"

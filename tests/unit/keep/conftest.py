@@ -1,6 +1,5 @@
 """What the tests of keeping share: answers, locks, and disks that record or refuse calls."""
 
-import functools
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,9 +10,6 @@ from plotbot.keep.filesystem import Disk
 from plotbot.keep.locks import TitleLocks
 from plotbot.keep.title_files import FoldOutcome, fold
 from plotbot.records import Answer, Title
-
-CALLS = [name for name in vars(Disk) if not name.startswith("_")]
-Before = Callable[[str, tuple[Any, ...]], None]
 
 
 class MakeAnswer(Protocol):
@@ -44,27 +40,9 @@ def make_answer(
     return Answer(Title(title_id, text), model, prompt_hash, what, {"run": "r1", "case": "c1", "at": at, **meta})
 
 
-def hook_disk(before: Before) -> Disk:
-    """A real disk that calls *before* with the name and arguments of every call, ahead of it."""
-    disk = Disk()
-
-    def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
-        before(name, arguments)
-        return method(*arguments)
-
-    for name in CALLS:
-        setattr(disk, name, functools.partial(call, name, getattr(disk, name)))
-    return disk
-
-
 @pytest.fixture
 def answer() -> MakeAnswer:
     return make_answer
-
-
-@pytest.fixture
-def hooked() -> Callable[[Before], Disk]:
-    return hook_disk
 
 
 @pytest.fixture

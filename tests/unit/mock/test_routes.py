@@ -172,11 +172,11 @@ def test_without_a_token_only_the_greeting_is_open(serve: Serve, call: Call, cha
 
 def test_a_wrong_token_is_refused_with_its_first_ten_characters(serve: Serve, call: Call) -> None:
     server = serve(token="sk-lm-good")
-    bad = call(server, "GET /v1/models", headers="Authorization: Auth 22aac52a71ffff\r\n")
+    bad = call(server, "GET /v1/models", headers="Authorization: Bearer 22aac52a71ffff\r\n")
     assert bad.error["message"] == (
         "Malformed LM Studio API token provided: 22aac52a71... Ensure you are using a valid token."
     )
-    assert call(server, "GET /v1/models", headers="Authorization: Auth sk-lm-good\r\n").status == 200
+    assert call(server, "GET /v1/models", headers="Authorization: Bearer sk-lm-good\r\n").status == 200
 
 
 def test_the_mock_tells_its_figures_under_a_header_of_its_own(serve: Serve, chat: Call, call: Call) -> None:

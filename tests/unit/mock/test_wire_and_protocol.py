@@ -103,7 +103,7 @@ def test_the_log_has_every_request_before_its_answer(serve: Serve, connect: Conn
 
 def test_the_log_shows_no_token(serve: Serve, call: Call) -> None:
     server = serve()
-    call(server, "GET /x", headers="Authorization: Auth sk-lm-secret\r\n")
+    call(server, "GET /x", headers="Authorization: Bearer sk-lm-secret\r\n")
     assert "secret" not in repr(server.requests)
 
 

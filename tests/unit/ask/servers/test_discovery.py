@@ -97,7 +97,7 @@ def test_lm_studio_s_newest_listing_is_read() -> None:
     assert (gemma.loaded, gemma.context_length, gemma.slots, gemma.quantization) == (True, 4096, 4, "Q4_K_M")
     assert gemma.instance_ids == ("google/gemma-4-26b-a4b", "google/gemma-4-26b-a4b:2")
     assert facts.models[1] == ModelFacts("bare", loaded=False)
-    assert {request["token"] for request in seen} == {"Auth sk-lm-abcdefgh:0123"}
+    assert {request["token"] for request in seen} == {"Bearer sk-lm-abcdefgh:0123"}
 
 
 def test_an_older_lm_studio_answers_200_to_paths_that_it_does_not_have() -> None:

@@ -8,7 +8,7 @@ TOKEN = "sk-lm-abcdefgh:01234567890123456789"
 
 def test_the_token_is_in_the_header_and_nowhere_to_be_seen() -> None:
     bearer = Auth(TOKEN)
-    assert bearer.headers["Authorization"] == f"Auth {TOKEN}"
+    assert bearer.headers["Authorization"] == f"Bearer {TOKEN}"
     assert "abcdefgh" not in repr(bearer) + repr(bearer.headers) + f"{dict(bearer.headers)}"
 
 

@@ -10,7 +10,7 @@ import pytest
 from plotbot.ask.transport.prompts import handshake_messages, make_structured_prompt, messages, prompt_hash
 
 SHIPPED: dict[str, Any] = json.loads(
-    (Path(__file__).parents[3] / "data" / "story_seed.schema.json").read_text(encoding="utf-8")
+    (Path(__file__).parents[4] / "data" / "story_seed.schema.json").read_text(encoding="utf-8")
 )
 FIELDS = list(SHIPPED["items"]["properties"])
 
