@@ -6,10 +6,11 @@ import argparse
 from pathlib import Path
 
 from plotbot.commands.project import add_project_argument, project_settings
-from plotbot.commands.sheets import RUN, find_folder, sheet_of_run
+from plotbot.commands.sheets import sheet_of_run
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.atomic_replace import write_atomically
 from plotbot.keep.filesystem import Disk, describe
+from plotbot.keep.run_folder import RUN_HELP, find_run
 from plotbot.measure.baseline import baseline_text
 from plotbot.measure.verdict_sheet import VerdictSheet, is_rated, passes
 
@@ -17,7 +18,7 @@ DEFAULT_OUTPUT = "config/baseline.json"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_id", metavar="RUN", help=RUN)
+    parser.add_argument("run_id", metavar="RUN", help=RUN_HELP)
     parser.add_argument("--output", type=Path, metavar="FILE", help=f"the file to write (default: {DEFAULT_OUTPUT})")
     add_project_argument(parser)
 
@@ -25,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Writes the file, over an earlier one: git has that. Raises `InputError` for a run without a verdict."""
     settings = project_settings(args)
-    folder = find_folder(args.run_id, settings, Path.cwd())
+    folder = find_run(args.run_id, settings, Path.cwd())
     sheet = sheet_of_run(folder)
     output = settings.root / DEFAULT_OUTPUT if args.output is None else Path.cwd() / args.output
     words = _words(sheet)

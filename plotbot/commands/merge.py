@@ -17,7 +17,7 @@ from plotbot.commands.run_choice import complain, complain_of_damage, complain_o
 from plotbot.errors import InputError
 from plotbot.judge import kept_values
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import RunFolder, check_writable, find_run, new_run_id
+from plotbot.keep.run_folder import RUN_HELP, RunFolder, check_writable, find_run, new_run_id
 from plotbot.keep.run_reading import RunOnDisk, is_running, read_run
 from plotbot.measure.exit_status import counted_end, exit_status
 from plotbot.measure.tally import missing_parts
@@ -37,9 +37,7 @@ _MOST_NAMED = 20
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "runs", nargs="+", metavar="RUN", help="the id or folder of a run with --shard: name every part"
-    )
+    parser.add_argument("runs", nargs="+", metavar="RUN", help=f"each part, a run with --shard: {RUN_HELP}")
     add_settings_arguments(parser)
 
 
@@ -64,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _folders(settings: Settings, names: Sequence[str]) -> list[RunFolder]:
-    folders = [_folder(settings, name) for name in names]
+    folders = [RunFolder(find_run(name, settings, Path.cwd()).path.resolve()) for name in names]
     if len(folders) == 1:
         raise InputError(f"there is only one run to merge, {folders[0].run_id}: name all parts of its plan")
     for number, folder in enumerate(folders):
@@ -73,14 +71,6 @@ def _folders(settings: Settings, names: Sequence[str]) -> list[RunFolder]:
         if is_running(folder):
             raise InputError(f"run {folder.run_id} still runs: wait for it, then merge")
     return folders
-
-
-def _folder(settings: Settings, name: str) -> RunFolder:
-    for path in (Path.cwd() / name, settings.root / name):
-        if path.is_dir():
-            return RunFolder(path.resolve())
-    found = find_run(settings.runs_dir, name)
-    return RunFolder(found.path.resolve())
 
 
 def _shards(folders: Sequence[RunFolder], settings: Settings, disk: Disk) -> list[Shard]:

@@ -15,7 +15,7 @@ from plotbot.commands.run_choice import add_run_arguments, chosen_runs, complain
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.atomic_replace import write_atomically
 from plotbot.keep.filesystem import Disk, describe
-from plotbot.keep.run_folder import RunFolder
+from plotbot.keep.run_folder import LAST, RunFolder
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.gate import GateResult, judge_gates
 from plotbot.measure.metrics import ModelMetrics, measure_run
@@ -48,10 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Raises `InputError` where there is no run or one cannot be read, `KeepError` where a report cannot be written."""
     settings, disk = project_settings(args), Disk()
-    folders = chosen_runs(settings, args.runs)
-    if not folders:
-        raise InputError(f"{settings.runs_dir}: there is no run yet: start one with pytest evals")
-    measured = [measured_run(folder, disk) for folder in (folders if args.runs else folders[-1:])]
+    measured = [measured_run(folder, disk) for folder in chosen_runs(settings, args.runs or [LAST])]
     for one in measured:
         _write_summary(one, disk)
     pages = write_reports(measured, settings.report_dir, disk)

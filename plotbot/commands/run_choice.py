@@ -1,15 +1,16 @@
-"""Which runs a command works on: those named by id or folder, else all of the project's, or the last."""
+"""Which runs a command works on: those that its RUN arguments name, else all of the project's, or the last."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 from plotbot.commands.project import add_settings_arguments
 from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import RunFolder, find_run, list_runs
+from plotbot.keep.run_folder import RUN_HELP, RunFolder, find_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.run.recovery import Recovered
 from plotbot.safe import visible
@@ -18,13 +19,13 @@ from plotbot.settings import Settings
 
 def add_run_arguments(parser: argparse.ArgumentParser, otherwise: str) -> None:
     """Any number of runs, then the settings; *otherwise* says which runs are meant where none is named."""
-    parser.add_argument("runs", nargs="*", metavar="RUN", help=f"a run's id or folder; default: {otherwise}")
+    parser.add_argument("runs", nargs="*", metavar="RUN", help=f"{RUN_HELP}; default: {otherwise}")
     add_settings_arguments(parser)
 
 
 def chosen_runs(settings: Settings, names: Sequence[str]) -> tuple[RunFolder, ...]:
     """The runs of these names, oldest first where there are none. Raises `InputError` for an unknown one."""
-    return tuple(_named(settings, name) for name in names) or list_runs(settings.runs_dir)
+    return tuple(find_run(name, settings, Path.cwd()) for name in names) or list_runs(settings.runs_dir)
 
 
 def readable(folders: Sequence[RunFolder], disk: Disk, unreadable: list[str]) -> Iterator[RunOnDisk]:
@@ -54,8 +55,3 @@ def complain_of_folding(run_id: str, outcome: Recovered) -> None:
         complain(f"{moved.path} was damaged ({moved.reason}) and is now {moved.moved_to.name}")
     for case, reason in outcome.unfolded.items():
         complain(f"{run_id}: case {case} stays in the journal: {reason}")
-
-
-def _named(settings: Settings, name: str) -> RunFolder:
-    folder = RunFolder(settings.root / name)
-    return folder if folder.plan.is_file() else find_run(settings.runs_dir, name)

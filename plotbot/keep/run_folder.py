@@ -15,7 +15,11 @@ from plotbot.errors import InputError, KeepError
 from plotbot.keep.atomic_replace import write_atomically
 from plotbot.keep.filesystem import Disk, describe
 from plotbot.keep.pretty_json import spread
+from plotbot.settings import Settings
 
+LAST = "last"
+RUN_HELP = f"a run's id or folder, or {LAST!r} for the newest"
+"""What a RUN argument takes, for help texts."""
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 
 
@@ -90,13 +94,20 @@ def last_run(runs_dir: Path) -> RunFolder | None:
     return next(reversed(list_runs(runs_dir)), None)
 
 
-def find_run(runs_dir: Path, run_id: str) -> RunFolder:
-    """The run with that id. Raises `InputError`, naming the newest ones, where there is none."""
-    known = {run.run_id: run for run in list_runs(runs_dir)}
-    if run_id not in known:
-        newest = ", ".join(list(known)[-3:]) or "none"
-        raise InputError(f"{runs_dir}: no run {run_id!r:.80}; the newest here: {newest}")
-    return known[run_id]
+def find_run(name: str, settings: Settings, here: Path) -> RunFolder:
+    """Resolve a RUN argument: `last`, a run's folder, or a run's id. Raises `InputError` if there is no such run.
+
+    A relative folder is looked for in *here*, the current folder, and then in the project root.
+    """
+    if name == LAST:
+        newest = last_run(settings.runs_dir)
+        if newest is None:
+            raise InputError(f"{settings.runs_dir}: there is no run yet: start one with pytest evals")
+        return newest
+    for folder in (here, settings.root):
+        if name and (folder / name).is_dir():
+            return RunFolder((folder / name).resolve())
+    return _run_with_id(settings.runs_dir, name)
 
 
 def check_writable(folder: Path, disk: Disk) -> None:
@@ -110,6 +121,14 @@ def check_writable(folder: Path, disk: Disk) -> None:
         disk.unlink(probe)
     except OSError as error:
         raise _unwritable(folder, error) from error
+
+
+def _run_with_id(runs_dir: Path, run_id: str) -> RunFolder:
+    known = {run.run_id: run for run in list_runs(runs_dir)}
+    if run_id not in known:
+        newest = ", ".join(list(known)[-3:]) or "none"
+        raise InputError(f"{runs_dir}: no run {run_id!r:.80}; the newest here: {newest}")
+    return known[run_id]
 
 
 def _nearest_existing(folder: Path) -> Path:

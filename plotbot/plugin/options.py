@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
+from plotbot.keep.run_folder import RUN_HELP
 from plotbot.settings.keys import KEYS, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, given_options
 
 EMBEDDED = "plotbot_embedded"
@@ -42,12 +43,12 @@ _NAMING = (
         "FILE",
         "say which titles were broken or fixed since FILE, which `plotbot baseline` wrote; it sets no exit status",
     ),
-    ("--resume-run", RESUME_RUN, "RUN", "go on with the run of this id or folder, as --resume does with the last"),
+    ("--resume-run", RESUME_RUN, "RUN", f"go on with a run as --resume does with the last: {RUN_HELP}"),
     (
         "--replay",
         REPLAY,
         "RUN",
-        "judge the replies of the run of this id or folder again, with today's schema and checks; no server is asked",
+        f"judge a run's replies again, with today's schema and checks; no server is asked: {RUN_HELP}",
     ),
 )
 

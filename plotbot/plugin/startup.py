@@ -11,6 +11,7 @@ import pytest
 
 from plotbot.errors import UsageProblem
 from plotbot.keep.filesystem import Disk
+from plotbot.keep.run_folder import LAST
 from plotbot.plan.plan import Missing
 from plotbot.plugin import options
 from plotbot.records import Question, Title
@@ -44,7 +45,7 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
     replay, resume_run = config.getoption(options.REPLAY), config.getoption(options.RESUME_RUN)
     stops_early = bool(config.getoption("maxfail"))
     if replay is not None or resume_run is not None or config.getoption(options.RESUME):
-        recorded = find_recorded(settings, replay or resume_run)
+        recorded = find_recorded(replay or resume_run or LAST, settings, config.invocation_params.dir)
         settings = as_recorded(settings, recorded, may_differ=replay is not None)
         asking = _asking(config, settings, warn, embedded=bool(recorded.header.get("embedded")))
         if replay is not None:

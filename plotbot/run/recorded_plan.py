@@ -13,7 +13,7 @@ from typing import Any
 from plotbot.ask.servers.pin import MODEL_FIELDS
 from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import RunFolder, find_run, last_run
+from plotbot.keep.run_folder import find_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.records import Case, Question
 from plotbot.run.eval_files import EvalFiles
@@ -65,17 +65,9 @@ class RecordedPlan:
         )
 
 
-def find_recorded(settings: Settings, name: str | None) -> RunOnDisk:
-    """The run named by id or path, or the last one where there is no name. Raises `InputError` where there is none."""
-    if name is None:
-        folder = last_run(settings.runs_dir)
-        if folder is None:
-            raise InputError(f"{settings.runs_dir}: there is no run yet: start one with pytest evals")
-    elif (path := settings.root / name).is_dir():
-        folder = RunFolder(path)
-    else:
-        folder = find_run(settings.runs_dir, name)
-    return read_run(folder, Disk())
+def find_recorded(name: str, settings: Settings, here: Path) -> RunOnDisk:
+    """The run that a RUN argument means, read back. Raises `InputError` if there is none, or it cannot be read."""
+    return read_run(find_run(name, settings, here), Disk())
 
 
 def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Settings:

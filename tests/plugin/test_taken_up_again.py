@@ -131,6 +131,8 @@ def test_a_run_is_resumed_by_its_id(evals: Evals, project: Path, broken: MockSer
     result = evals(broken, "--resume-run", first)
     result.assert_outcomes(passed=4)
     assert f"data/runs/{first}" in _said(result)
+    last = _run_id(project)
+    assert f"data/runs/{last}" in _said(evals(broken, "--resume-run", "last"))
 
 
 def test_resuming_where_nothing_has_run_says_so(evals: Evals, start_mock: Mock) -> None:
@@ -185,7 +187,8 @@ def test_a_replay_asks_no_server_and_keeps_nothing(evals: Evals, project: Path, 
     run = _run_id(project)
     before = (project / "data" / "runs" / run / "journal.jsonl").read_bytes()
     asked = len(server.requests)
-    result = evals(server, "--replay", run)
+    evals(server, "--replay", run).assert_outcomes(passed=4)
+    result = evals(server, "--replay", "last")
     result.assert_outcomes(passed=4)
     assert "0 of 4 verdicts moved" in _said(result)
     assert len(server.requests) == asked

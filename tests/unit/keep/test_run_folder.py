@@ -12,8 +12,10 @@ from plotbot.errors import InputError, KeepError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, find_run, last_run, list_runs, new_run_id
 from plotbot.safe import is_plain_name
+from plotbot.settings import Settings, load_settings
 
 Hooked = Callable[[Callable[[str, tuple[Any, ...]], None]], Disk]
+OLDER = "20251122-121501-ffff01"
 NOON = datetime(2026, 11, 22, 12, 15, 1, tzinfo=UTC)
 
 
@@ -23,6 +25,10 @@ def _denying(hooked: Hooked, call: str) -> Disk:
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
     return hooked(deny)
+
+
+def _settings(runs_dir: Path, root: Path | None = None) -> Settings:
+    return load_settings(root or runs_dir, {}, {"RUNS_DIR": str(runs_dir)})
 
 
 def test_a_run_id_is_a_safe_name_that_sorts_by_time() -> None:
@@ -74,24 +80,34 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
 
 
 def test_runs_are_listed_oldest_first_and_nothing_else_is(tmp_path: Path) -> None:
-    for name in ("20261122-121501-7f3a01", "20251122-121501-ffff01", "notes", "20261122-121501-zzzzzz"):
+    for name in ("20261122-121501-7f3a01", OLDER, "notes", "20261122-121501-zzzzzz"):
         (tmp_path / name).mkdir()
     (tmp_path / "20271122-121501-000001").write_bytes(b"a file")
-    assert [run.run_id for run in list_runs(tmp_path)] == ["20251122-121501-ffff01", "20261122-121501-7f3a01"]
+    assert [run.run_id for run in list_runs(tmp_path)] == [OLDER, "20261122-121501-7f3a01"]
     newest = last_run(tmp_path)
     assert newest is not None
     assert newest.run_id == "20261122-121501-7f3a01"
-    assert find_run(tmp_path, "20251122-121501-ffff01").path == tmp_path / "20251122-121501-ffff01"
 
 
 @pytest.mark.parametrize("run_id", ["20270101-000000-000000", "../../etc", "", "\0"])
 def test_an_unknown_run_is_named_beside_the_newest(tmp_path: Path, run_id: str) -> None:
     (tmp_path / "20261122-121501-7f3a01").mkdir()
     with pytest.raises(InputError, match="the newest here: 20261122-121501-7f3a01"):
-        find_run(tmp_path, run_id)
+        find_run(run_id, _settings(tmp_path), tmp_path)
+
+
+@pytest.mark.parametrize("name", ["last", OLDER, f"data/runs/{OLDER}", f"runs/{OLDER}", "../latest"])
+def test_a_run_is_found_by_its_id_its_folder_or_as_the_last(tmp_path: Path, name: str) -> None:
+    runs, here = tmp_path / "data" / "runs", tmp_path / "data"
+    for run_id in ("20241122-121501-7f3a01", OLDER):
+        (runs / run_id).mkdir(parents=True)
+    (tmp_path / "latest").symlink_to(runs / OLDER)
+    assert find_run(name, _settings(runs, root=tmp_path), here).path == runs / OLDER
 
 
 def test_where_nothing_has_run_there_is_no_last_run(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="there is no run yet: start one with pytest evals"):
+        find_run("last", _settings(tmp_path / "none"), tmp_path)
     assert last_run(tmp_path / "none") is None
     assert list_runs(tmp_path) == ()
 
