@@ -124,7 +124,7 @@ def test_no_proxy_netrc_or_redirect_takes_a_request_elsewhere(tmp_path: Path, mo
             exchange = asking(server.url, token=TOKEN)
         assert exchange.fault is not None
         assert (exchange.fault.category, thief.heard) == ("http_error", [])
-        assert f"Authorization: Auth {TOKEN}".encode() in server.heard[0]
+        assert f"Authorization: Bearer {TOKEN}".encode() in server.heard[0]
         assert b"netrc-secret" not in server.heard[0]
 
 
@@ -229,7 +229,7 @@ def test_what_cannot_be_read_is_kept_as_it_came_up_to_a_limit() -> None:
 
 
 def test_a_server_that_repeats_the_token_does_not_get_it_into_an_exchange() -> None:
-    told = http({"error": f"proxy dump: Authorization: Auth {TOKEN}"}, "500 Oops")
+    told = http({"error": f"proxy dump: Authorization: Bearer {TOKEN}"}, "500 Oops")
     with peer(told) as server:
         exchange = asking(server.url, token=TOKEN)
     assert "proxy dump" in str(exchange.fault)

@@ -262,8 +262,8 @@ def test_the_token_is_in_no_file_and_no_output(runs: Runs, workers: str) -> None
     quoted = {"error": {"message": f"Malformed LM Studio API token provided: {TOKEN[:10]}... in {TOKEN}"}}
     rules = (
         Rule(headline="^quoted ", status=401, body=quoted),
-        Rule(headline="^echoed ", status=500, body=f"Authorization: Auth {TOKEN}"),
-        Rule(headline="^plain ", status=200, body=f"Auth {TOKEN}"),
+        Rule(headline="^echoed ", status=500, body=f"Authorization: Bearer {TOKEN}"),
+        Rule(headline="^plain ", status=200, body=f"Bearer {TOKEN}"),
         *playing({"F05": 1, "F19.fetch": 1, "F23": 1, "F29": 1}),
     )
     (runs.project / "evals" / "test_own.py").write_text(

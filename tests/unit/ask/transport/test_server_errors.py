@@ -9,7 +9,7 @@ from plotbot.records import ERROR_CATEGORIES
 CRASH = "The model has crashed without additional information. (Exit code: null)"
 NO_TOKEN = (
     "An LM Studio API token is required to make requests to this server, but none was provided using the Authorization "
-    "header using the 'Auth' scheme (i.e., 'Authorization: Auth $LM_API_TOKEN'). Learn more at: "
+    "header using the 'Auth' scheme (i.e., 'Authorization: Bearer $LM_API_TOKEN'). Learn more at: "
     "https://lmstudio.ai/docs/developer/core/authentication."
 )
 N_KEEP = (
