@@ -94,24 +94,6 @@ def write_run_files(runs_dir: Path, *rows: Row, run_id: str = RUN, **header: Any
     return folder
 
 
-def hook_disk(before: Before) -> Disk:
-    """A real disk that calls *before* with the name and arguments of every call, ahead of it."""
-    disk = Disk()
-
-    def call(name: str, method: Callable[..., Any], *arguments: Any) -> Any:
-        before(name, arguments)
-        return method(*arguments)
-
-    for name in CALLS:
-        setattr(disk, name, functools.partial(call, name, getattr(disk, name)))
-    return disk
-
-
-@pytest.fixture
-def hooked() -> Callable[[Before], Disk]:
-    return hook_disk
-
-
 @pytest.fixture
 def row() -> type[Row]:
     return Row
