@@ -9,7 +9,7 @@ from typing import Any
 from plotbot import __version__
 from plotbot.ask.embedded import MODEL_ID, EmbeddedEngine
 from plotbot.ask.schedule.host_queue import HostQueue
-from plotbot.ask.schedule.pool import Found, LocalPool, Pool
+from plotbot.ask.schedule.pool import FoundServer, LocalPool, Pool
 from plotbot.ask.schedule.scheduler import ExchangeStore, Scheduler
 from plotbot.ask.servers.discovery import resolve_models
 from plotbot.ask.servers.host import Host
@@ -119,36 +119,36 @@ class Servers:
             "embedded": self._embedded,
         }
 
-    def enter_first(self, model: str) -> None:
+    def start_first_turn(self, model: str) -> None:
         """The first model's turn begins, on all hosts at once.
 
         Raises `AskError` where no answer came, where the model cannot be loaded or is not the pinned one then;
         `ServerProblem` where the user wants no run with a model that does not say the CONFIRM that is required.
         """
-        entering = [host_queue.executor.submit(host_queue.enter, model) for host_queue in self._host_queues]
-        for host_queue, welcome in zip(self._host_queues, entering, strict=True):
-            self.welcome(host_queue, model, welcome.result())
+        starting = [host_queue.executor.submit(host_queue.start_turn, model) for host_queue in self._host_queues]
+        for host_queue, start in zip(self._host_queues, starting, strict=True):
+            self.accept_turn(host_queue, model, start.result())
             host_queue.model = model
 
-    def welcome(self, host_queue: HostQueue, model: str, welcome: TurnStart) -> None:
-        """Hear how a model's turn began on a host_queue. Raises as `enter_first` does."""
-        host_queue.host = self._hosts[self._host_queues.index(host_queue)] = welcome.host
-        for word in welcome.warnings:
+    def accept_turn(self, host_queue: HostQueue, model: str, start: TurnStart) -> None:
+        """Take note of how a model's turn started on a host. Raises as `start_first_turn` does."""
+        host_queue.host = self._hosts[self._host_queues.index(host_queue)] = start.host
+        for word in start.warnings:
             self._warn(word)
-        if welcome.said is not None:
-            self._unacknowledged(model, welcome.said)
+        if start.said is not None:
+            self._unacknowledged(model, start.said)
         self._entered.add(model)
 
     def scheduler(self, recorder: ExchangeStore, *, ahead: int | None) -> Scheduler:
-        """Who asks from now on, on all host_queues."""
+        """The scheduler that asks from now on, on all hosts."""
         scheduler = Scheduler(
             self._host_queues,
             recorder,
-            welcome=self.welcome,
+            on_turn_start=self.accept_turn,
             tell=self._warn,
             ahead=ahead,
             # One host's own window is that already, and leaves room for a request that is made ready.
-            most=None if self._alone else self._settings.max_in_flight,
+            max_in_flight=None if self._alone else self._settings.max_in_flight,
             retry_limit=self._settings.request_retry_limit,
         )
         self._the_pool().watch(partial(self._arrived, scheduler))
@@ -190,14 +190,14 @@ class Servers:
             return LocalPool((self._engine.url,), self._settings, None)
         return pool_of(self._settings, version=__version__, warn=self._warn)
 
-    def _host(self, found: Found, models: Sequence[str]) -> Host:
+    def _host(self, found: FoundServer, models: Sequence[str]) -> Host:
         engine = self._engine
         embedded = {} if engine is None else {"sha256": engine.sha256, "engine": engine.version}
         # Of several hosts none gets more than it has slots: there MAX_IN_FLIGHT is for all of them together.
         most = self._settings.max_in_flight if self._alone else None
         return Host(found.name, found.url, found.facts, models, most=most, limit=found.limit, embedded=embedded)
 
-    def _arrived(self, scheduler: Scheduler, found: Found) -> None:
+    def _arrived(self, scheduler: Scheduler, found: FoundServer) -> None:
         """A server that comes while the run is on is asked, too, where it is as good as the others."""
         assert self._errand is not None, "a scheduler comes after the servers have been looked over"
         try:

@@ -170,13 +170,13 @@ class MainRun:
             self._some_recorder(), ahead=self._asking.window if self._stops_early else None
         )
         for case_id, offset in answered.items():
-            self._dispatcher.already(self._case(case_id), offset)
+            self._dispatcher.already_answered(self._case(case_id), offset)
         self._dispatcher.look_ahead(open_cases)
 
     def _greet_first(self, model: str) -> None:
         """The first model's handshake comes before any test, so that a doomed run ends before it has begun."""
         try:
-            self._asking.enter_first(model)
+            self._asking.start_first_turn(model)
         except AskError as error:
             raise ServerProblem(f"{model} cannot be asked: {error.message} ({error.category})") from None
 

@@ -18,7 +18,7 @@ from plotbot.ask.dask.local import LocalWorkers
 from plotbot.ask.dask.worker import PortableSpec, Surroundings
 from plotbot.ask.dask.worker_executor import WorkerExecutor
 from plotbot.ask.schedule.host_queue import HostLostError, HostQueue
-from plotbot.ask.schedule.pool import Found
+from plotbot.ask.schedule.pool import FoundServer
 from plotbot.ask.schedule.thread_executor import ThreadExecutor
 from plotbot.ask.servers.discovery import ServerFacts
 from plotbot.ask.servers.host import Host
@@ -39,7 +39,7 @@ class _DaskWorker:
     """A worker that has been looked at, the server next to it, and who runs its jobs once it is asked."""
 
     worker: str
-    found: Found
+    found: FoundServer
     threads: int
     executor: WorkerExecutor | None = field(default=None)
 
@@ -65,7 +65,7 @@ class DaskPool:
     def first(self) -> ServerFacts:
         return self.servers()[0].facts
 
-    def servers(self) -> list[Found]:
+    def servers(self) -> list[FoundServer]:
         if not self._seats:
             self._seats = self._all_seats()
             _check_once_each(self._seats)
@@ -76,7 +76,7 @@ class DaskPool:
         seats = {seat.found.name: seat for seat in self._seats}
         return [self._host_queue(seats[host.name], host, portable, spare) for host in hosts]
 
-    def watch(self, arrived: Callable[[Found], None]) -> None:
+    def watch(self, arrived: Callable[[FoundServer], None]) -> None:
         threading.Thread(target=self._watch, args=(arrived,), name="plotbot-dask-watch", daemon=True).start()
 
     def close(self) -> None:
@@ -163,7 +163,7 @@ class DaskPool:
             host,
             executor,
             ask=partial(worker_tasks.ask, name),
-            enter=partial(worker_tasks.enter, name),
+            start_turn=partial(worker_tasks.enter, name),
             probe=partial(self._probe, executor, name),
             look=partial(self._look, worker, name),
             # What waits in the worker begins without a word to the front: as many as may end at the same time.
@@ -182,7 +182,7 @@ class DaskPool:
             raise ServerProblem(str(lost)) from None
         return host
 
-    def _watch(self, arrived: Callable[[Found], None]) -> None:
+    def _watch(self, arrived: Callable[[FoundServer], None]) -> None:
         while not self._closed.wait(LOOK_ROUND_SECONDS):
             workers = self._cluster.workers()
             for seat in list(self._seats):
@@ -199,7 +199,7 @@ class DaskPool:
         if seat.executor is not None:
             seat.executor.lose(f"{gone} is gone.")
 
-    def _welcome(self, worker: str, arrived: Callable[[Found], None]) -> None:
+    def _welcome(self, worker: str, arrived: Callable[[FoundServer], None]) -> None:
         """Look at a worker that came while the run was on; it is told of where it is as good as the others."""
         try:
             self._check_versions([worker])
@@ -227,7 +227,7 @@ def _seat(worker: str, seen: Any) -> _DaskWorker:
     name = server_name(worker, seen.url)
     limit = seen.threads if seen.slots is None else min(seen.threads, max(seen.slots, 1))
     facts = ServerFacts(f"http://{name}", seen.facts.kind, seen.facts.version, seen.facts.models)
-    return _DaskWorker(worker, Found(name, facts.url, facts, limit), seen.threads)
+    return _DaskWorker(worker, FoundServer(name, facts.url, facts, limit), seen.threads)
 
 
 def server_name(worker: str, url: str) -> str:

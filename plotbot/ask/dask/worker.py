@@ -93,7 +93,7 @@ class HostWorker(WorkerPlugin):
     def enter(self, model: str) -> TurnStart:
         """Begin a model's turn; the server may tell its slots only now. Raises `AskError`, as a `HostClient` does."""
         before = self.caller.host.window
-        welcome = self.caller.enter(model)
+        welcome = self.caller.start_turn(model)
         if self.caller.host.window != before:
             sync(self._worker.loop, self.setup, self._worker, callback_timeout=_PATIENCE_SECONDS)
         return replace(welcome, host=self.host)

@@ -1,163 +1,134 @@
-"""What happens when a host fails: it is set aside, its cases are asked elsewhere, and it is tried again after a pause.
+"""Decides what to do when a host fails: set it aside, ask its cases elsewhere, probe it again after a pause.
 
-One broken request does not make a broken host. After a request that found nobody, or came to no end, the host is asked
-by GET whether it is there; until it has said so it gets no further case. A host that is there keeps its place, and the
-case is asked again as often as REQUEST_RETRY_LIMIT allows, elsewhere if it can be. A host that is not there costs its
-cases none of their tries. What a host says of itself (it lost the model, it wants a token, its model crashes) sets it
-aside without a question, unless the same case has met it on another host: then it is the case that does it.
+One broken request does not make a broken host. After a request that reached no server, or that timed out, the host is
+probed by GET; until the probe has succeeded it gets no further case. If it does, the host stays in use, and the
+case is asked again as often as REQUEST_RETRY_LIMIT allows, on another host if possible. If it does not, the host is
+set aside, and that costs its cases none of their tries. A fault that the host reports about itself (it lost the model,
+wants a token, its model crashes) sets it aside without a probe, unless the same case has met such a fault on another
+host: then the case is the cause.
 
-With one host there is no elsewhere: its client has tried as often as it may before anything comes here, and what comes
-here is only whether there is a server left at all.
+With a single host there is no other to ask: its client has made all tries before an exchange comes here, and the
+only question left is whether the server is still there.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import partial
 
-from plotbot.ask.schedule.backlog import Entry
-from plotbot.ask.schedule.host_queue import HostLostError, HostQueue
+from plotbot.ask.schedule.host_queue import HostLostError, HostQueue, ScheduledCase
 from plotbot.ask.servers.host_client import ELSEWHERE_FIRST
 from plotbot.errors import AskError, PlotbotError
 from plotbot.records import Attempt, Exchange, Fault
 from plotbot.safe import one_line
 
-Later = Callable[[float, Callable[[], None]], None]
-
-OF_THE_HOST = frozenset({"server_busy", "auth", "model_unavailable", "model_crashed", "model_unloaded", "wrong_model"})
+HOST_FAULTS = frozenset({"server_busy", "auth", "model_unavailable", "model_crashed", "model_unloaded", "wrong_model"})
 
 
-def later_in_a_thread(seconds: float, call: Callable[[], None]) -> None:
-    """Call back after so many seconds, from a thread that holds up no exit."""
-    timer = threading.Timer(seconds, call)
-    timer.daemon = True
-    timer.start()
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the scheduler has to do, in this order; what is empty or None it leaves out.
+
+    `tell` the user a sentence; `settle` cases with the exchange in which they failed for good; `ask_again` cases before
+    all others; `give_up` the run, for the reason given; `probe` a host after `probe_after` seconds.
+    """
+
+    tell: str | None = None
+    settle: Sequence[tuple[ScheduledCase, Exchange]] = ()
+    ask_again: Sequence[ScheduledCase] = ()
+    give_up: str | None = None
+    probe: HostQueue | None = None
+    probe_after: float = 0.0
 
 
 class Failover:
-    """Decides about hosts and the cases that failed on them. *lock* guards the host_queues, and is the scheduler's.
+    """Keeps account of failing hosts and of the cases held back for their probes.
 
-    `ask_again` puts cases back, `settle` takes a fault as a case's end, `give_up` says that no host is left and why,
-    `tell` takes a sentence for the user.
+    It changes the state of *hosts*, which is the scheduler's own list, so every call needs the scheduler's lock.
+    *retry_limit* is REQUEST_RETRY_LIMIT.
     """
 
-    def __init__(
-        self,
-        host_queues: Sequence[HostQueue],
-        lock: threading.Lock,
-        retry_limit: int,
-        *,
-        ask_again: Callable[[Sequence[Entry]], None],
-        settle: Callable[[Entry, Exchange], None],
-        give_up: Callable[[str], None],
-        tell: Callable[[str], None],
-        later: Later,
-    ) -> None:
-        self._host_queues = host_queues
-        self._lock = lock
+    def __init__(self, hosts: Sequence[HostQueue], retry_limit: int) -> None:
+        self._hosts = hosts
         self._retry_limit = retry_limit
-        self._ask_again, self._settle, self._give_up = ask_again, settle, give_up
-        self._tell, self._later = tell, later
-        self._doubts: dict[HostQueue, list[Entry]] = {}
-        self._stopped = False
+        self._held_back: dict[HostQueue, list[ScheduledCase]] = {}
 
-    def stop(self) -> None:
-        """Try no host again."""
-        self._stopped = True
-
-    def takes(self, host_queue: HostQueue, entry: Entry, exchange: Exchange) -> bool:
-        """Whether an exchange is not the end of its case: then all that follows is done here."""
+    def after_exchange(self, host: HostQueue, case: ScheduledCase, exchange: Exchange) -> Decision | None:
+        """Decide about a case's exchange; None if the case ends with it, be it a reply or a fault."""
         if exchange.fault is None:
-            host_queue.answered(exchange.seconds)
-            return False
+            host.answered(exchange.seconds)
+            return None
         category = exchange.fault.category
-        if category in ELSEWHERE_FIRST and (category == "unreachable" or len(self._host_queues) > 1):
-            entry.has_failed(host_queue, exchange)
-            self._doubt(host_queue, entry)
-            return True
-        if category in OF_THE_HOST and not entry.failed_on and self._others(host_queue):
-            entry.has_failed(host_queue, exchange)
-            self._set_aside(host_queue, exchange.fault.message, [entry])
-            return True
-        return False
+        if category in ELSEWHERE_FIRST and (category == "unreachable" or self._several):
+            case.has_failed(host, exchange)
+            return self._hold_back(host, case)
+        if category in HOST_FAULTS and not case.failed_on and self._has_other(host):
+            case.has_failed(host, exchange)
+            return self._set_aside(host, exchange.fault.message, [case])
+        return None
 
-    def takes_refusal(self, host_queue: HostQueue, error: BaseException) -> bool:
-        """Whether a model that could not be entered on a host_queue may be on another one."""
-        nobody = isinstance(error, HostLostError) or (isinstance(error, AskError) and error.category == "unreachable")
-        if not nobody and not (isinstance(error, PlotbotError) and self._others(host_queue)):
-            return False
-        self._set_aside(host_queue, str(error), [])
-        return True
-
-    def take_loss(self, host_queue: HostQueue, entry: Entry, why: str) -> None:
-        """Whoever asked is gone, and the case with him."""
+    def after_error(self, host: HostQueue, case: ScheduledCase, error: BaseException) -> Decision | None:
+        """Decide about a case that got no exchange; None if the error is a fault of the harness."""
+        if not isinstance(error, HostLostError):
+            return None
+        why = str(error)
         fault = Fault("unreachable", one_line(why, 300))
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        attempt = Attempt(now, 0.0, None, fault, host_queue.name)
-        entry.has_failed(host_queue, Exchange(entry.case.id, entry.case.model, now, 0.0, (attempt,), fault=fault))
-        self._set_aside(host_queue, why, [entry])
+        attempt = Attempt(now, 0.0, None, fault, host.name)
+        case.has_failed(host, Exchange(case.case.id, case.case.model, now, 0.0, (attempt,), fault=fault))
+        return self._set_aside(host, why, [case])
 
-    def _others(self, host_queue: HostQueue) -> list[HostQueue]:
-        return [other for other in self._host_queues if other is not host_queue and other.set_aside is None]
+    def after_refused_turn(self, host: HostQueue, error: BaseException) -> Decision | None:
+        """Decide about a model's turn that did not start on a host; None if no other host may serve the model."""
+        lost = isinstance(error, HostLostError) or (isinstance(error, AskError) and error.category == "unreachable")
+        if lost or (isinstance(error, PlotbotError) and self._has_other(host)):
+            return self._set_aside(host, str(error), [])
+        return None
 
-    def _doubt(self, host_queue: HostQueue, entry: Entry) -> None:
-        """Hold the case back until it is known whether the host is there."""
-        with self._lock:
-            known = host_queue.set_aside is not None
-            first = not known and not host_queue.doubted
-            if not known:
-                host_queue.doubted = True
-                self._doubts.setdefault(host_queue, []).append(entry)
-        if known:
-            self._ask_again([entry])
-        elif first:
-            self._later(0.0, partial(self._probe, host_queue))
+    def after_probe(self, host: HostQueue, problem: Exception | None) -> Decision:
+        """Decide about a host that was probed: *problem* is what the probe raised, or None."""
+        if problem is not None:
+            return self._set_aside(host, str(problem), [])
+        tell = None if host.set_aside is None else f"{host.name} answers again."
+        host.set_aside, host.awaits_probe = None, False
+        settle, ask_again = [], []
+        for case in self._held_back.pop(host, []):
+            assert case.failure is not None, "a case is held back because it failed"
+            if self._several and len(case.failure.attempts) <= self._retry_limit:
+                ask_again.append(case)
+            else:
+                settle.append((case, case.failure))
+        return Decision(tell=tell, settle=settle, ask_again=ask_again)
 
-    def _probe(self, host_queue: HostQueue) -> None:
-        if self._stopped:
-            return
-        try:
-            host_queue.probe()
-        except (PlotbotError, HostLostError) as problem:
-            self._set_aside(host_queue, str(problem), [])
-        else:
-            self._keep_on(host_queue)
+    @property
+    def _several(self) -> bool:
+        return len(self._hosts) > 1
 
-    def _keep_on(self, host_queue: HostQueue) -> None:
-        with self._lock:
-            back = host_queue.set_aside is not None
-            host_queue.set_aside, host_queue.doubted = None, False
-            doubted = self._doubts.pop(host_queue, [])
-        if back:
-            self._tell(f"{host_queue.name} answers again.")
-        retried = [entry for entry in doubted if self._may_try_again(entry)]
-        for entry in doubted:
-            if entry not in retried:
-                assert entry.failed is not None
-                self._settle(entry, entry.failed)
-        self._ask_again(retried)
+    def _has_other(self, host: HostQueue) -> bool:
+        return any(other is not host and other.set_aside is None for other in self._hosts)
 
-    def _may_try_again(self, entry: Entry) -> bool:
-        assert entry.failed is not None, "it came here because it failed"
-        return len(self._host_queues) > 1 and len(entry.failed.attempts) <= self._retry_limit
+    def _hold_back(self, host: HostQueue, case: ScheduledCase) -> Decision:
+        """Hold the case back until a probe has shown whether the host is there."""
+        if host.set_aside is not None:
+            return Decision(ask_again=[case])
+        self._held_back.setdefault(host, []).append(case)
+        if host.awaits_probe:
+            return Decision()
+        host.awaits_probe = True
+        return Decision(probe=host)
 
-    def _set_aside(self, host_queue: HostQueue, why: str, entries: Sequence[Entry]) -> None:
-        with self._lock:
-            first = host_queue.set_aside is None
-            # Whatever comes back from a host that is set aside already was on its way before.
-            counts = first or not entries
-            host_queue.set_aside, host_queue.doubted, host_queue.model = why, False, None
-            host_queue.tries += counts
-            again = [*entries, *self._doubts.pop(host_queue, [])]
-            gone = all(one.gone for one in self._host_queues)
-        if first and len(self._host_queues) > 1:
-            self._tell(f"{host_queue.name} is set aside, its cases are asked elsewhere: {why}")
-        if gone:
-            self._ask_again(again)
-            self._give_up(f"No host answers any more. {why} pytest evals --resume goes on where this run ends.")
-            return
-        self._ask_again(again)
-        if counts:
-            self._later(host_queue.pause_seconds, partial(self._probe, host_queue))
+    def _set_aside(self, host: HostQueue, why: str, cases: Sequence[ScheduledCase]) -> Decision:
+        first = host.set_aside is None
+        # A case that comes back from a host set aside before was under way then: it is no further failure.
+        counts = first or not cases
+        host.set_aside, host.awaits_probe, host.model = why, False, None
+        host.failures += counts
+        tell = f"{host.name} is set aside, its cases are asked elsewhere: {why}" if first and self._several else None
+        ask_again = [*cases, *self._held_back.pop(host, [])]
+        if all(one.gone for one in self._hosts):
+            give_up = f"No host answers any more. {why} pytest evals --resume goes on where this run ends."
+            return Decision(tell=tell, ask_again=ask_again, give_up=give_up)
+        return Decision(
+            tell=tell, ask_again=ask_again, probe=host if counts else None, probe_after=host.pause_seconds
+        )  # fmt: skip

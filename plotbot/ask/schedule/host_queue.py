@@ -1,10 +1,10 @@
-"""A host as the scheduler uses it: what is asked there, by whom, whose turn it is, and whether it answers at all."""
+"""What the scheduler knows of one host and of one case, and how the host is asked."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
 
 from plotbot.ask.servers.host import Host
 from plotbot.ask.servers.host_client import TurnStart
@@ -13,38 +13,38 @@ from plotbot.records import Case, Exchange
 FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 TRIES_UNTIL_GIVEN_UP = 4
-"""After so many tries in vain a host counts as gone: with the pauses between them that is three to four seconds."""
+"""A host that has failed so often in a row counts as gone: with the pauses between, after three to four seconds."""
 
 
 class HostLostError(Exception):
-    """The process that asks a host is gone, and with it whatever it had in hand."""
+    """The process that asks a host is gone, and with it the cases that it had in hand."""
 
 
 @dataclass(slots=True, eq=False)
 class HostQueue:
-    """One host's host_queue.
+    """One host's cases in hand, the model whose turn it is there, and whether the host answers.
 
-    `ask` gets an exchange, `enter` begins a model's turn there; both are run by `executor`, which may be another
-    process's or machine's. They raise only for a fault of the harness, `enter` also what says that the model cannot be
-    asked there, both `HostLostError` where nobody is left to do it. `probe` and `look` are called here: `probe` raises
-    `ServerProblem` while the host does not answer or is another one, `look` where it does not say what it serves now.
-    `spare` is how many cases may be made ready beyond the window, so that the next one
-    goes out the moment a slot falls free.
+    `executor` runs `start_turn`, which begins a model's turn, and `ask`, which gets an exchange; it may run them in
+    another process or on another machine. Both raise for a fault of the harness only, and `HostLostError` when that
+    process is gone; `start_turn` also raises `PlotbotError` when the model cannot be asked on this host.
+    This process calls the other two: `probe` raises `ServerProblem` when the host does not answer or is not the same
+    any more, `look` when it does not say what it serves now. `spare` is how many cases may be in hand beyond the slots,
+    so that the next request is ready when a slot falls free.
     """
 
     host: Host
     executor: Executor
     ask: Callable[[Case], Exchange]
-    enter: Callable[[str], TurnStart]
+    start_turn: Callable[[str], TurnStart]
     probe: Callable[[], None]
     look: Callable[[], Host]
     spare: int = 0
     model: str | None = field(default=None, init=False)
-    entering: bool = field(default=False, init=False)
+    starting_turn: bool = field(default=False, init=False)
     in_hand: int = field(default=0, init=False)
-    doubted: bool = field(default=False, init=False)
+    awaits_probe: bool = field(default=False, init=False)
     set_aside: str | None = field(default=None, init=False)
-    tries: int = field(default=0, init=False)
+    failures: int = field(default=0, init=False)
     usual_seconds: float = field(default=0.0, init=False)
 
     @property
@@ -52,30 +52,70 @@ class HostQueue:
         return self.host.name
 
     @property
+    def window(self) -> int:
+        """How many requests may be in flight on this host."""
+        return self.host.window
+
+    @property
     def open(self) -> bool:
-        """Whether it may be given something to do."""
-        return self.set_aside is None and not self.doubted and not self.entering
+        """Whether the host may be given something to do."""
+        return self.set_aside is None and not self.awaits_probe and not self.starting_turn
 
     @property
     def gone(self) -> bool:
-        """Whether it has been tried again in vain often enough."""
-        return self.set_aside is not None and self.tries >= TRIES_UNTIL_GIVEN_UP
+        """Whether the host is set aside and has been tried again in vain often enough."""
+        return self.set_aside is not None and self.failures >= TRIES_UNTIL_GIVEN_UP
 
     @property
     def load(self) -> float:
-        """What is in hand, as a share of the slots."""
-        return self.in_hand / self.host.window
+        """The cases in hand, as a share of the slots."""
+        return self.in_hand / self.window
 
     @property
     def pause_seconds(self) -> float:
-        """How long to wait before the next try; it doubles with each."""
-        return min(FIRST_PAUSE_SECONDS * 2.0 ** max(self.tries - 1, 0), LONGEST_PAUSE_SECONDS)
+        """Seconds until the next probe; they double with each failure."""
+        return min(FIRST_PAUSE_SECONDS * 2.0 ** max(self.failures - 1, 0), LONGEST_PAUSE_SECONDS)
 
     def answered(self, seconds: float) -> None:
-        """Learn from an answer: the host is well, and so long it takes; 0 seconds are usual until one has come."""
-        self.tries = 0
+        """Learn from an answer. `usual_seconds` is a moving average, 0 before the first answer."""
+        self.failures = 0
         self.usual_seconds += (seconds - self.usual_seconds) / 4 if self.usual_seconds else seconds
 
-    def room(self, *, plenty: bool) -> bool:
-        """Whether it can take another case; *plenty* says that enough are left for all, so that one may wait here."""
-        return self.open and self.in_hand < self.host.window + (self.spare if plenty else 0)
+    def has_room(self, *, use_spare: bool) -> bool:
+        """Whether the host can take another case, beyond its slots if *use_spare* allows that."""
+        return self.open and self.in_hand < self.window + (self.spare if use_spare else 0)
+
+
+@dataclass(slots=True, eq=False)
+class ScheduledCase:
+    """A case and how far it has come.
+
+    `asked` is true while the case is in hand and afterwards, `fetched` once a test has taken its exchange. `kept`
+    resolves when the exchange is durable, at `offset`. `failed_on` lists the hosts on which the case met a fault;
+    `failure` is the last such exchange, with the attempts of all of them.
+    """
+
+    case: Case
+    kept: Future[None] = field(default_factory=Future)
+    exchange: Exchange | None = None
+    offset: int | None = None
+    asked: bool = False
+    fetched: bool = False
+    failure: Exchange | None = None
+    failed_on: list[HostQueue] = field(default_factory=list)
+
+    def with_all_attempts(self, exchange: Exchange) -> Exchange:
+        """The last exchange of this case, with the attempts of those before it."""
+        if self.failure is None or self.failure is exchange:
+            return exchange
+        return replace(exchange, attempts=(*self.failure.attempts, *exchange.attempts))
+
+    def has_failed(self, host: HostQueue, exchange: Exchange) -> None:
+        """Remember a fault and its host."""
+        self.failure = self.with_all_attempts(exchange)
+        self.failed_on.append(host)
+
+    def fail(self, error: BaseException) -> None:
+        """End the case with an error for every test that waits for it, unless it has ended already."""
+        if not self.kept.done():
+            self.kept.set_exception(error)

@@ -1,4 +1,4 @@
-"""All the hosts of a run, and who asks them: threads of this process, as many on each as it has slots."""
+"""The hosts of a run, and the pool that asks them from threads of this process."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _USUAL_PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """A server that was found: where it is asked, under which name it is reported, and what it said of itself.
+class FoundServer:
+    """A server that was found: its URL, the name that reports give it, and what it said of itself.
 
-    `limit` is how many requests at once whoever asks it can do; None where that is no matter.
+    `limit` is how many requests at once the process that asks it can make; None without such a limit.
     """
 
     name: str
@@ -35,62 +35,61 @@ class Found:
 
 
 class Pool(Protocol):
-    """The hosts of a run as whoever asks them can reach them."""
+    """The hosts of a run, as the processes that ask them can reach them."""
 
     def first(self) -> ServerFacts:
         """What the first server says of itself. Raises `ServerProblem`."""
 
-    def servers(self) -> Sequence[Found]:
+    def servers(self) -> Sequence[FoundServer]:
         """Every server, found by GET. Raises `ServerProblem` for the first that cannot be used."""
 
     def host_queues(self, hosts: Sequence[Host], spec: RunSpec, *, spare: int) -> list[HostQueue]:
-        """A host_queue for each of the hosts that were made of `servers`, in their order."""
+        """A queue for each of *hosts*, which were made of `servers`, in their order. For *spare* see `HostQueue`."""
 
-    def watch(self, arrived: Callable[[Found], None]) -> None:
-        """Tell from now on of every server that comes later than the others, from a thread."""
+    def watch(self, arrived: Callable[[FoundServer], None]) -> None:
+        """Call *arrived*, from a thread, with every server that joins from now on."""
 
     def close(self) -> None:
-        """End every request, and whatever was started for it."""
+        """End every request, and every process that was started to make them."""
 
 
 class LocalPool:
-    """Servers that this process asks itself. *token* is sent to all of them."""
+    """Servers that this process asks itself, from a thread for each slot. *token* is sent to all of them."""
 
     def __init__(self, urls: Sequence[str], settings: Settings, token: str | None) -> None:
         self._urls = urls
         self._settings = settings
         self._token = token
         self._facts: dict[str, ServerFacts] = {}
-        self._callers: list[HostClient] = []
+        self._clients: list[HostClient] = []
         self._executor: ThreadExecutor | None = None
 
     def first(self) -> ServerFacts:
         return self._discover(self._urls[0])
 
-    def servers(self) -> list[Found]:
+    def servers(self) -> list[FoundServer]:
         _check_each_is_listed_once(self._urls)
         with ThreadExecutor("plotbot-discovery") as executor:
-            looking = [executor.submit(self._discover, url) for url in self._urls]
-            found = [job.result() for job in looking]
-        return [
-            Found(base_url(url).partition("://")[2], url, facts)
-            for url, facts in zip(self._urls, found, strict=True)
-        ]  # fmt: skip
+            found = [executor.submit(self._discover, url) for url in self._urls]
+            return [
+                FoundServer(base_url(url).partition("://")[2], url, facts.result())
+                for url, facts in zip(self._urls, found, strict=True)
+            ]
 
     def host_queues(self, hosts: Sequence[Host], spec: RunSpec, *, spare: int) -> list[HostQueue]:
         executor = self._executor = ThreadExecutor()
-        self._callers = [HostClient(host, spec, self._token) for host in hosts]
+        self._clients = [HostClient(host, spec, self._token) for host in hosts]
         return [
-            HostQueue(caller.host, executor, caller.ask, caller.enter, caller.probe, caller.look, spare)
-            for caller in self._callers
+            HostQueue(client.host, executor, client.ask, client.start_turn, client.probe, client.look, spare)
+            for client in self._clients
         ]
 
-    def watch(self, arrived: Callable[[Found], None]) -> None:
-        """Its servers are those that were named: none comes later."""
+    def watch(self, arrived: Callable[[FoundServer], None]) -> None:
+        """Do nothing: no server joins those that the settings name."""
 
     def close(self) -> None:
-        for caller in self._callers:
-            caller.close()
+        for client in self._clients:
+            client.close()
         if self._executor is not None:
             self._executor.shutdown(wait=False)
 
@@ -101,7 +100,7 @@ class LocalPool:
 
 
 def _check_each_is_listed_once(urls: Sequence[str]) -> None:
-    """A server that is asked twice over gets more requests than it has slots. Raises `ServerProblem`."""
+    """Raise `ServerProblem` for a server that is listed twice: it would get more requests than it has slots."""
     listed: dict[tuple[str, int, str], str] = {}
     for url in urls:
         earlier = listed.setdefault(_address(url), url)
@@ -112,7 +111,7 @@ def _check_each_is_listed_once(urls: Sequence[str]) -> None:
 
 
 def _address(url: str) -> tuple[str, int, str]:
-    """A server's host, port and path, however they are spelt."""
+    """A server's host, port and path, equal for all spellings of one URL."""
     parts = urlsplit(base_url(url))
     host = (parts.hostname or "").rstrip(".")
     port = parts.port or _USUAL_PORTS[parts.scheme]

@@ -1,39 +1,34 @@
-"""What keeps the hosts' slots busy: it asks ahead of pytest's walk, on every host one model at a time.
+"""Keeps the slots of all hosts busy: asks ahead of pytest's walk over the items, on each host one model at a time.
 
 The rules, in the order in which they decide what is asked next:
 
-1. Never two models in flight on one host. A model's turn there ends when nothing of it is left to ask, nor in flight.
-2. A case goes to the host with the most room, one that has failed on a host elsewhere if it can.
-3. What somebody waits for goes before what nobody waits for yet.
+1. Never two models in flight on one host. A model's turn there ends when it has no case left to ask and none in flight.
+2. A case goes to the host with the most room; a case that has failed on a host goes to another if it can.
+3. A case that a test waits for goes before those that no test waits for yet.
 4. The rest goes in the order in which pytest will walk the items, as far ahead as `ahead` allows.
 
-A host_queue may hold a case more than its host has slots: the next request is then written while the slots are busy. A
-run that stops at its first failure takes no case more in hand than there are slots, and towards the end nobody does:
-what waits for one host could have been asked on another.
-
-An exchange is kept (durably) before anybody gets to see it, and the next case is asked before it is kept, so that the
-disk's time is not the slots' time. Answers that nobody has fetched yet are held in memory up to `HELD_CHARACTERS`;
-beyond that they are read back from where they are kept.
-
-What is done about a host that fails stands in `plotbot.ask.schedule.failover`.
+A host may have more cases in hand than slots: the next request is then written while the slots are busy. A run
+that stops at its first failure does without, and so does every run towards its end: a case that waits for one host
+could have been asked on another.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from functools import partial
 from typing import Any, Protocol
 
-from plotbot.ask.schedule.backlog import Backlog, Entry
-from plotbot.ask.schedule.failover import Failover, Later, later_in_a_thread
-from plotbot.ask.schedule.host_queue import HostLostError, HostQueue
+from plotbot.ask.schedule.failover import Decision, Failover
+from plotbot.ask.schedule.host_queue import HostLostError, HostQueue, ScheduledCase
 from plotbot.ask.servers.host_client import TurnStart
 from plotbot.errors import AskError, PlotbotError
 from plotbot.records import Case, Exchange
 
 HELD_CHARACTERS = 64_000_000
+"""So much text of exchanges that no test has fetched stays in memory; the rest is read back from the store."""
 
 
 class Stopped(RuntimeError):  # noqa: N818  the run stopped, nothing is wrong with it
@@ -41,7 +36,7 @@ class Stopped(RuntimeError):  # noqa: N818  the run stopped, nothing is wrong wi
 
 
 class ExchangeStore(Protocol):
-    """Where exchanges are kept."""
+    """Where the scheduler keeps exchanges; a run's recorder is one."""
 
     def keep(self, exchange: Exchange, /) -> Future[int]:
         """Make it durable; the future gives the offset from which `recall` reads it back. Raises `PlotbotError`."""
@@ -50,50 +45,109 @@ class ExchangeStore(Protocol):
         """Read a kept exchange back."""
 
 
-class Scheduler:
-    """Asks cases on its host_queues and hands out their exchanges.
+def call_later(seconds: float, call: Callable[[], None]) -> None:
+    """Call *call* after so many seconds, from a daemon thread, which does not delay the end of the process."""
+    timer = threading.Timer(seconds, call)
+    timer.daemon = True
+    timer.start()
 
-    `welcome` is told whenever a model's turn has begun on a host_queue, and may raise why it shall not; where that
-    leaves no host_queue for the model, the exception is what everybody who waits for it gets. `tell` takes sentences
-    about hosts that fail. *most* caps the cases in hand over all host_queues; *retry_limit* the further tries of a
-    case on hosts that do answer. `later` calls back after so many seconds.
+
+class CaseQueue:
+    """The cases that wait to be asked, in their order. The scheduler's lock guards it.
+
+    *hosts* is the scheduler's own list, to which hosts may be added.
+    """
+
+    def __init__(self, hosts: Sequence[HostQueue]) -> None:
+        self._hosts = hosts
+        self._awaited: deque[ScheduledCase] = deque()
+        self._planned: dict[str, deque[ScheduledCase]] = {}
+
+    @property
+    def awaited(self) -> bool:
+        """Whether a test waits for a case that has not been asked."""
+        return bool(self._awaited)
+
+    def append(self, case: ScheduledCase) -> None:
+        self._planned.setdefault(case.case.model, deque()).append(case)
+
+    def expedite(self, case: ScheduledCase) -> None:
+        """Move up a case for which a test waits now."""
+        if case not in self._awaited:
+            self._awaited.append(case)
+
+    def put_back(self, case: ScheduledCase) -> None:
+        """Queue a failed case again, before all others: its test may be the next one."""
+        case.asked = False
+        self._awaited.appendleft(case)
+
+    def remaining(self, model: str | None) -> int:
+        """About how many cases of a model wait; some of them may have been asked out of turn."""
+        return len(self._planned.get(model, ())) if model is not None else 0
+
+    def take(self, host: HostQueue, *, look_ahead: bool) -> ScheduledCase | None:
+        """The next case for a host, of the model whose turn it is there; without *look_ahead* only an awaited one."""
+        for case in self._awaited:
+            if case.case.model == host.model and self._may_go_to(host, case):
+                self._awaited.remove(case)
+                return case
+        planned = self._planned.get(host.model) if host.model is not None else None
+        while planned and not _is_new(planned[0]):
+            planned.popleft()
+        return planned.popleft() if planned and look_ahead else None
+
+    def next_model(self, host: HostQueue, *, look_ahead: bool) -> str | None:
+        """The model whose turn is next on a host: one that a test waits for, else the first with cases left."""
+        awaited = next((case.case.model for case in self._awaited if self._may_go_to(host, case)), None)
+        if awaited is not None or not look_ahead:
+            return awaited
+        return next((model for model, planned in self._planned.items() if any(map(_is_new, planned))), None)
+
+    def _may_go_to(self, host: HostQueue, case: ScheduledCase) -> bool:
+        """Whether an awaited case may be asked here: on a host where it has failed only if no other is left for it."""
+        return not case.asked and (
+            host not in case.failed_on
+            or not any(other.set_aside is None and other not in case.failed_on for other in self._hosts)
+        )
+
+
+class Scheduler:
+    """Asks cases on its hosts, keeps the exchanges in *store* and hands them out. Any thread may call it.
+
+    `on_turn_start` is called when a model's turn has started on a host and may raise a `PlotbotError` to refuse the
+    turn; if no other host may serve the model, its cases raise that error. `tell` takes sentences about failing hosts.
+    *ahead* caps the cases that are asked before a test fetches them, *max_in_flight* the cases in hand over all hosts;
+    *retry_limit* is how often a case may be tried again on hosts that answer. `later` calls back after some seconds.
     """
 
     def __init__(
         self,
-        host_queues: Sequence[HostQueue],
-        recorder: ExchangeStore,
+        hosts: Sequence[HostQueue],
+        store: ExchangeStore,
         *,
-        welcome: Callable[[HostQueue, str, TurnStart], None],
+        on_turn_start: Callable[[HostQueue, str, TurnStart], None],
         tell: Callable[[str], None],
         ahead: int | None = None,
-        most: int | None = None,
+        max_in_flight: int | None = None,
         retry_limit: int = 0,
-        later: Later = later_in_a_thread,
+        later: Callable[[float, Callable[[], None]], None] = call_later,
     ) -> None:
-        self._host_queues = list(host_queues)
-        self._books = recorder
-        self._welcome = welcome
+        self._hosts = list(hosts)
+        self._store = store
+        self._on_turn_start = on_turn_start
+        self._tell = tell
         self._ahead = ahead
-        self._most = most
+        self._max_in_flight = max_in_flight
+        self._later = later
         self._lock = threading.Lock()
-        self._entries: dict[str, Entry] = {}
-        self._backlog = Backlog()
+        self._cases: dict[str, ScheduledCase] = {}
+        self._queue = CaseQueue(self._hosts)
+        self._failover = Failover(self._hosts, retry_limit)
         self._in_hand = 0
-        self._unclaimed = 0
+        self._unfetched = 0
         self._held = 0
         self._stopped = False
         self._gone: str | None = None
-        self._failover = Failover(
-            self._host_queues,
-            self._lock,
-            retry_limit,
-            ask_again=self._ask_again,
-            settle=self._settle,
-            give_up=self._give_up_all,
-            tell=tell,
-            later=later,
-        )
 
     @property
     def in_flight(self) -> int:
@@ -105,221 +159,240 @@ class Scheduler:
         return self._gone
 
     def look_ahead(self, cases: Iterable[Case]) -> None:
-        """Say what will be wanted, in the order of the items; begins to ask."""
+        """Announce cases in the order of their items, and begin to ask them."""
         with self._lock:
             for case in cases:
-                if case.id not in self._entries:
-                    entry = self._entries[case.id] = Entry(case)
-                    self._backlog.append(entry)
+                if case.id not in self._cases:
+                    self._cases[case.id] = scheduled = ScheduledCase(case)
+                    self._queue.append(scheduled)
         self._fill()
 
-    def already(self, case: Case, offset: int) -> None:
-        """Say that a case has been answered before, and where its exchange is kept: it is not asked again."""
-        entry = self._entries[case.id] = Entry(case, offset=offset, asked=True, claimed=True)
-        entry.answer.set_result(None)
+    def already_answered(self, case: Case, offset: int) -> None:
+        """Announce a case whose exchange the store has at *offset*: it is not asked again."""
+        scheduled = self._cases[case.id] = ScheduledCase(case, offset=offset, asked=True, fetched=True)
+        scheduled.kept.set_result(None)
 
-    def add(self, host_queue: HostQueue) -> None:
-        """Ask on one more host_queue from now on."""
+    def add(self, host: HostQueue) -> None:
+        """Ask on one more host from now on."""
         with self._lock:
-            self._host_queues.append(host_queue)
+            self._hosts.append(host)
         self._fill()
 
     def exchange(self, case: Case) -> Exchange:
-        """Block until the case is answered and kept. Raises what went wrong in the harness, or `Stopped`."""
+        """Block until the case's exchange is kept. Raises the error that prevented that, or `Stopped`."""
         with self._lock:
-            entry = self._entries.setdefault(case.id, Entry(case))
-            if not entry.asked:
+            scheduled = self._cases.setdefault(case.id, ScheduledCase(case))
+            if not scheduled.asked:
                 if self._stopped:
-                    raise self._why_not(entry)
-                self._backlog.wait_for(entry)
+                    raise self._why_not_asked(scheduled)
+                self._queue.expedite(scheduled)
         self._fill()
         try:
-            entry.answer.result()
+            scheduled.kept.result()
         finally:
-            exchange = self._claim(entry)
+            exchange = self._fetch(scheduled)
             self._fill()
-        return exchange or self._read_back(entry)
+        return exchange or self._read_back(scheduled)
 
     def stop(self) -> None:
-        """Ask nothing more. What is in flight may still arrive and be kept; whoever waits for the rest is told."""
+        """Ask nothing more. What is in flight may still be kept; a test that waits for another case gets `Stopped`."""
         with self._lock:
             self._stopped = True
-            waiting = [entry for entry in self._entries.values() if not entry.asked]
-        self._failover.stop()
-        for entry in waiting:
-            _fail(entry, self._why_not(entry))
+            waiting = [case for case in self._cases.values() if not case.asked]
+        for case in waiting:
+            case.fail(self._why_not_asked(case))
 
-    def _why_not(self, entry: Entry) -> Exception:
+    def _why_not_asked(self, case: ScheduledCase) -> Exception:
         if self._gone is not None:
             return AskError("unreachable", self._gone)
-        return Stopped(f"the run stopped before {entry.case.slug} was asked")
+        return Stopped(f"the run stopped before {case.case.slug} was asked")
 
-    def _claim(self, entry: Entry) -> Exchange | None:
+    def _fetch(self, case: ScheduledCase) -> Exchange | None:
         with self._lock:
-            if not entry.claimed:
-                entry.claimed = True
-                self._unclaimed -= 1
-            exchange, entry.exchange = entry.exchange, None
+            if not case.fetched:
+                case.fetched = True
+                self._unfetched -= 1
+            exchange, case.exchange = case.exchange, None
             self._held -= exchange.size if exchange else 0
         return exchange
 
-    def _read_back(self, entry: Entry) -> Exchange:
-        """For another test of the same case, a re-queued item, or an answer too many to hold in memory."""
-        assert entry.offset is not None, "an answer without an error has been kept"
-        return self._books.recall(entry.offset)
+    def _read_back(self, case: ScheduledCase) -> Exchange:
+        """For a second test of the same case, a re-queued item, or an exchange beyond what memory may hold."""
+        assert case.offset is not None, "a case that ended without an error has been kept"
+        return self._store.recall(case.offset)
 
     def _fill(self) -> None:
-        while (job := self._take()) is not None:
-            host_queue, what = job
+        """Give the hosts all that they have room for. Call it without the lock: a job may be done at once."""
+        while (job := self._next_job()) is not None:
+            host, what = job
             if isinstance(what, str):
-                host_queue.executor.submit(host_queue.enter, what).add_done_callback(
-                    partial(self._entered, host_queue, what)
-                )
+                turn = host.executor.submit(host.start_turn, what)
+                turn.add_done_callback(partial(self._turn_started, host, what))
             else:
-                host_queue.executor.submit(host_queue.ask, what.case).add_done_callback(
-                    partial(self._arrived, host_queue, what)
-                )
+                asked = host.executor.submit(host.ask, what.case)
+                asked.add_done_callback(partial(self._arrived, host, what))
 
-    def _take(self) -> tuple[HostQueue, Entry | str] | None:
-        """The next thing to do and where: a case to ask, a model to enter, or nothing now."""
+    def _next_job(self) -> tuple[HostQueue, ScheduledCase | str] | None:
+        """The next job and its host: a case to ask, a model whose turn starts, or None for now."""
         with self._lock:
-            if self._stopped or (self._most is not None and self._in_hand >= self._most):
+            if self._stopped or (self._max_in_flight is not None and self._in_hand >= self._max_in_flight):
                 return None
-            for host_queue in sorted(self._with_room(), key=lambda host_queue: host_queue.load):
-                if (job := self._job_for(host_queue)) is not None:
-                    return host_queue, job
+            for host in sorted(self._with_room(), key=lambda host: host.load):
+                if (job := self._job_for(host)) is not None:
+                    return host, job
             return None
 
     def _with_room(self) -> list[HostQueue]:
-        width = sum(host_queue.host.window for host_queue in self._host_queues)
-        a_second = sum(
-            host_queue.host.window / host_queue.usual_seconds
-            for host_queue in self._host_queues
-            if host_queue.usual_seconds
-        )
-        return [
-            host_queue
-            for host_queue in self._host_queues
-            if host_queue.room(plenty=self._has_plenty(host_queue, width, a_second))
-        ]
+        slots = sum(host.window for host in self._hosts)
+        per_second = sum(host.window / host.usual_seconds for host in self._hosts if host.usual_seconds)
+        return [host for host in self._hosts if host.has_room(use_spare=self._has_plenty(host, slots, per_second))]
 
-    def _has_plenty(self, host_queue: HostQueue, width: int, a_second: float) -> bool:
-        """Whether all host_queues have something to do until this one has given an answer, however long it takes."""
-        left = self._backlog.left(host_queue.model)
-        return host_queue.usual_seconds > 0 and left > width and left > a_second * host_queue.usual_seconds
+    def _has_plenty(self, host: HostQueue, slots: int, per_second: float) -> bool:
+        """Whether enough cases are left to keep all hosts busy until this one has given its next answer."""
+        left = self._queue.remaining(host.model)
+        return host.usual_seconds > 0 and left > slots and left > per_second * host.usual_seconds
 
-    def _job_for(self, host_queue: HostQueue) -> Entry | str | None:
+    def _job_for(self, host: HostQueue) -> ScheduledCase | str | None:
         look_ahead = self._may_look_ahead()
-        entry = self._backlog.take(host_queue.model, host_queue, self._host_queues, look_ahead=look_ahead)
-        if entry is not None:
-            entry.asked = True
-            host_queue.in_hand += 1
+        case = self._queue.take(host, look_ahead=look_ahead)
+        if case is not None:
+            case.asked = True
+            host.in_hand += 1
             self._in_hand += 1
-            self._unclaimed += 1
-            return entry
-        model = (
-            None
-            if host_queue.in_hand
-            else self._backlog.next_model(host_queue, self._host_queues, look_ahead=look_ahead)
-        )
-        host_queue.entering = model is not None
+            self._unfetched += 1
+            return case
+        model = None if host.in_hand else self._queue.next_model(host, look_ahead=look_ahead)
+        host.starting_turn = model is not None
         return model
 
     def _may_look_ahead(self) -> bool:
-        # Somebody who waits for the next model gets it soonest when this one's cases are asked whether wanted or not.
-        return self._ahead is None or self._unclaimed < self._ahead or self._backlog.awaited
+        # A test that waits for the next model gets its reply soonest if the present model's cases are asked unfetched.
+        return self._ahead is None or self._unfetched < self._ahead or self._queue.awaited
 
-    def _entered(self, host_queue: HostQueue, model: str, done: Future[TurnStart]) -> None:
-        error = _error_of(done) or self._unwelcome(host_queue, model, done.result())
+    def _turn_started(self, host: HostQueue, model: str, done: Future[TurnStart]) -> None:
+        error = _error_of(done) or self._refusal(host, model, done.result())
         with self._lock:
-            host_queue.entering = False
-            host_queue.model = model if error is None else None
-        if error is not None and not self._failover.takes_refusal(host_queue, error):
-            for entry in self._give_up(model):
-                _fail(entry, error)
+            host.starting_turn = False
+            host.model = model if error is None else None
+            decision = None if error is None else self._failover.after_refused_turn(host, error)
+        if decision is not None:
+            self._carry_out(decision)
+        elif error is not None:
+            self._fail_model(model, error)
         self._fill()
 
-    def _unwelcome(self, host_queue: HostQueue, model: str, welcome: TurnStart) -> PlotbotError | None:
+    def _refusal(self, host: HostQueue, model: str, start: TurnStart) -> PlotbotError | None:
         try:
-            self._welcome(host_queue, model, welcome)
+            self._on_turn_start(host, model, start)
         except PlotbotError as why:
             return why
         return None
 
-    def _give_up(self, model: str) -> list[Entry]:
+    def _fail_model(self, model: str, error: BaseException) -> None:
         with self._lock:
-            lost = [entry for entry in self._entries.values() if entry.case.model == model and not entry.asked]
-            for entry in lost:
-                entry.asked = True
-            self._unclaimed += len(lost)
-        return lost
+            lost = [case for case in self._cases.values() if case.case.model == model and not case.asked]
+            for case in lost:
+                case.asked = True
+            self._unfetched += len(lost)
+        for case in lost:
+            case.fail(error)
 
-    def _arrived(self, host_queue: HostQueue, entry: Entry, done: Future[Exchange]) -> None:
-        with self._lock:
-            host_queue.in_hand -= 1
-            self._in_hand -= 1
+    def _arrived(self, host: HostQueue, case: ScheduledCase, done: Future[Exchange]) -> None:
         error = _error_of(done)
-        if isinstance(error, HostLostError):
-            self._failover.take_loss(host_queue, entry, str(error))
-        elif error is not None:
-            self._fill()
-            _fail(entry, error)
-        elif not self._failover.takes(host_queue, entry, exchange := done.result()):
-            self._fill()
-            self._settle(entry, exchange)
-
-    def _ask_again(self, entries: Sequence[Entry]) -> None:
         with self._lock:
-            for entry in reversed(entries):
-                self._backlog.put_back(entry)
-                self._unclaimed -= 1
+            host.in_hand -= 1
+            self._in_hand -= 1
+            if error is None:
+                decision = self._failover.after_exchange(host, case, done.result())
+            else:
+                decision = self._failover.after_error(host, case, error)
+        if decision is not None:
+            self._carry_out(decision)
+            return
+        # The slot is refilled first: it does not wait for the disk.
+        self._fill()
+        if error is None:
+            self._settle(case, done.result())
+        else:
+            case.fail(error)
+
+    def _carry_out(self, decision: Decision) -> None:
+        """Do what the failover decided. Call it without the lock: each step may call back or ask more."""
+        if decision.tell is not None:
+            self._tell(decision.tell)
+        for case, failure in decision.settle:
+            self._settle(case, failure)
+        self._ask_again(decision.ask_again)
+        if decision.give_up is not None:
+            self._give_up(decision.give_up)
+        if decision.probe is not None:
+            self._later(decision.probe_after, partial(self._probe, decision.probe))
+
+    def _probe(self, host: HostQueue) -> None:
+        if self._stopped:
+            return
+        problem: Exception | None = None
+        try:
+            host.probe()
+        except (PlotbotError, HostLostError) as why:
+            problem = why
+        with self._lock:
+            decision = self._failover.after_probe(host, problem)
+        self._carry_out(decision)
+
+    def _ask_again(self, cases: Sequence[ScheduledCase]) -> None:
+        with self._lock:
+            for case in reversed(cases):
+                self._queue.put_back(case)
+                self._unfetched -= 1
             stopped = self._stopped
-        for entry in entries if stopped else ():
-            _fail(entry, self._why_not(entry))
+        for case in cases if stopped else ():
+            case.fail(self._why_not_asked(case))
         self._fill()
 
-    def _settle(self, entry: Entry, exchange: Exchange) -> None:
-        """This is the end of it, be it a reply or a fault: keep it, then hand it out."""
-        whole = entry.with_all_attempts(exchange)
+    def _settle(self, case: ScheduledCase, exchange: Exchange) -> None:
+        """End a case, be it with a reply or a fault: keep its exchange, then hand it out."""
+        whole = case.with_all_attempts(exchange)
         try:
-            kept = self._books.keep(whole)
-        except PlotbotError as unkept:
-            # Nobody is above this callback to hear of it but the one who waits.
-            _fail(entry, unkept)
+            kept = self._store.keep(whole)
+        except PlotbotError as error:
+            # This runs as a callback, which has no caller to raise to.
+            case.fail(error)
         else:
-            kept.add_done_callback(partial(self._kept, entry, whole))
+            kept.add_done_callback(partial(self._hand_out, case, whole))
 
-    def _kept(self, entry: Entry, exchange: Exchange, kept: Future[int]) -> None:
+    def _hand_out(self, case: ScheduledCase, exchange: Exchange, kept: Future[int]) -> None:
         error = _error_of(kept)
         if error is not None:
-            _fail(entry, error)
+            case.fail(error)
             return
         with self._lock:
-            entry.offset = kept.result()
+            case.offset = kept.result()
             if self._held < HELD_CHARACTERS:
-                entry.exchange = exchange
+                case.exchange = exchange
                 self._held += exchange.size
-        entry.answer.set_result(None)
+        case.kept.set_result(None)
 
-    def _give_up_all(self, why: str) -> None:
-        """No host is left: what was tried in vain is kept as it failed, the rest stays to be asked another time."""
+    def _give_up(self, why: str) -> None:
+        """No host is left: keep the failures of the cases that were tried, and leave the rest for another run."""
         with self._lock:
             self._gone = why
-            tried = [entry for entry in self._entries.values() if not entry.asked and entry.failed is not None]
-            for entry in tried:
-                entry.asked = True
-            self._unclaimed += len(tried)
-        for entry in tried:
-            assert entry.failed is not None
-            self._settle(entry, entry.failed)
+            tried = [
+                (case, case.failure) for case in self._cases.values() if not case.asked and case.failure is not None
+            ]
+            for case, _ in tried:
+                case.asked = True
+            self._unfetched += len(tried)
+        for case, failure in tried:
+            self._settle(case, failure)
         self.stop()
 
 
+def _is_new(case: ScheduledCase) -> bool:
+    """Whether the case has never been asked; one that was put back stands among the awaited."""
+    return not case.asked and not case.failed_on
+
+
 def _error_of(done: Future[Any]) -> BaseException | None:
-    """What went wrong; a future that was cancelled before its turn raises instead of telling."""
+    """What a future raises, or None. A future that was cancelled before its turn has no `exception` to read."""
     return CancelledError() if done.cancelled() else done.exception()
-
-
-def _fail(entry: Entry, error: BaseException) -> None:
-    if not entry.answer.done():
-        entry.answer.set_exception(error)

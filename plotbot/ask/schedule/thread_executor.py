@@ -1,4 +1,4 @@
-"""The threads that ask: a `concurrent.futures.Executor` that never holds up the end of a process."""
+"""A `concurrent.futures.Executor` of daemon threads, which do not delay the end of the process."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _Job = tuple[Future[Any], Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
 class ThreadExecutor(Executor):
-    """As many daemon threads as there are jobs at once, kept for the next ones; who submits sets the bound.
+    """Starts a thread for each job that finds none idle, and reuses it. The caller bounds the number of jobs.
 
     `ThreadPoolExecutor` joins its threads when the interpreter ends, so one hanging request would keep an interrupted
-    run alive until its timeout. Daemon threads are left behind.
+    run alive until its timeout. Daemon threads are abandoned instead.
     """
 
     def __init__(self, name: str = "plotbot-slot") -> None:
@@ -33,10 +33,10 @@ class ThreadExecutor(Executor):
         future: Future[T] = Future()
         self._jobs.put((future, fn, args, kwargs))
         if not self._idle.acquire(blocking=False):
-            self._hire()
+            self._start_thread()
         return future
 
-    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002  no job ever waits
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002  no job is ever queued
         self._open = False
         for _ in self._threads:
             self._jobs.put(None)
@@ -44,7 +44,7 @@ class ThreadExecutor(Executor):
             for thread in self._threads:
                 thread.join()
 
-    def _hire(self) -> None:
+    def _start_thread(self) -> None:
         thread = threading.Thread(target=self._work, name=f"{self._name}-{len(self._threads)}", daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -61,6 +61,6 @@ class ThreadExecutor(Executor):
                 self._idle.release()
                 future.set_exception(error)
             else:
-                # Before whoever hears of it submits the next job, which is then this thread's and needs no other.
+                # Count the thread as idle before resolving the future, so that its callback can reuse it.
                 self._idle.release()
                 future.set_result(result)

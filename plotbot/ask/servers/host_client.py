@@ -94,7 +94,7 @@ class HostClient:
         """Learn how long an exchange took; the last few decide what is usual."""
         self._usual_seconds += (seconds - self._usual_seconds) / 8
 
-    def enter(self, model: str) -> TurnStart:
+    def start_turn(self, model: str) -> TurnStart:
         """A model's turn begins: it is loaded where the spec says so, then greeted, the first time.
 
         The greeting loads it before many ask at once, where nobody has. Raises `AskError` where no answer came, or

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field
-from typing import Any
 
 import pytest
 
@@ -17,42 +15,27 @@ from plotbot.ask.servers.host_client import TurnStart
 from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.errors import AskError, ServerProblem
 from plotbot.records import Attempt, Case, Exchange, Fault, Reply
-from tests.unit.ask.schedule.desk import case, settle
-
-REFUSED = "connection refused"
-
-
-class ByHand(Executor):
-    """Runs a job when the test says so; jobs are named by case, or `enter`."""
-
-    def __init__(self) -> None:
-        self.jobs: dict[str, tuple[Future[Any], Callable[[], Any]]] = {}
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        future: Future[Any] = Future()
-        self.jobs[args[0].id if isinstance(args[0], Case) else "enter"] = future, lambda: fn(*args, **kwargs)
-        return future
-
-    def run(self, *names: str) -> None:
-        for name in names or tuple(self.jobs):
-            settle(*self.jobs.pop(name))
+from tests.unit.ask.schedule.harness import FakeStore, ManualExecutor, accept, case, cases, never
 
 
 @dataclass
-class Place:
-    """One host: `fault` is what its requests end in, `down` that it does not answer a probe either."""
+class FakeHost:
+    """One host: `fault` is what its requests end in; if it is `down`, it does not answer a probe either.
+
+    `refusing` is what the start of a model's turn raises; a `lost` host's process is gone.
+    """
 
     name: str
-    hand: ByHand = field(default_factory=ByHand)
+    executor: ManualExecutor = field(default_factory=ManualExecutor)
     fault: str | None = None
     down: bool = False
-    closed: Exception | None = None
+    refusing: Exception | None = None
     lost: bool = False
 
     def __post_init__(self) -> None:
         facts = ServerFacts(f"http://{self.name}", "lmstudio", None, (ModelFacts("a", slots=2), ModelFacts("b")))
         self.host = Host(self.name, facts.url, facts, ["a"])
-        self.host_queue = HostQueue(self.host, self.hand, self.ask, self.enter, self.probe, self.probe_in_vain)
+        self.queue = HostQueue(self.host, self.executor, self.ask, self.start_turn, self.probe, never)
 
     def ask(self, asked: Case) -> Exchange:
         if self.lost:
@@ -62,52 +45,44 @@ class Place:
         reply = Reply(f"from {self.name}") if fault is None else None
         return Exchange(asked.id, asked.model, "now", 0.1, (attempt,), reply=reply, fault=fault)
 
-    def enter(self, _model: str) -> TurnStart:
-        if self.closed is not None:
-            raise self.closed
+    def start_turn(self, _model: str) -> TurnStart:
+        if self.refusing is not None:
+            raise self.refusing
         return TurnStart(self.host, None, ())
 
     def probe(self) -> None:
         if self.down:
             raise ServerProblem(f"Nothing answers at {self.name}.")
 
-    def probe_in_vain(self) -> Host:
-        raise AssertionError("only a pin wants that")
 
-
-class Desk:
+class Harness:
     """A scheduler on some hosts, with everything that it says and keeps, and its clock."""
 
     def __init__(self, *names: str, retry_limit: int = 3) -> None:
-        self.places = {name: Place(name) for name in names}
-        self.kept: list[Exchange] = []
+        self.hosts = {name: FakeHost(name) for name in names}
+        self.store = FakeStore()
         self.told: list[str] = []
         self.waiting: list[tuple[float, Callable[[], None]]] = []
         self.scheduler = Scheduler(
-            [place.host_queue for place in self.places.values()],
-            self,
-            welcome=lambda *_: None,
+            [host.queue for host in self.hosts.values()],
+            self.store,
+            on_turn_start=accept,
             tell=self.told.append,
             retry_limit=retry_limit,
             later=lambda seconds, call: self.waiting.append((seconds, call)),
         )
 
-    def keep(self, exchange: Exchange, /) -> Future[int]:
-        self.kept.append(exchange)
-        kept: Future[int] = Future()
-        kept.set_result(len(self.kept) - 1)
-        return kept
-
-    def recall(self, offset: int, /) -> Exchange:
-        return self.kept[offset]
+    @property
+    def kept(self) -> list[Exchange]:
+        return self.store.kept
 
     def start(self, *names: str) -> None:
-        self.scheduler.look_ahead([case(name) for name in names])
-        for place in self.places.values():
-            place.hand.run("enter")
+        self.scheduler.look_ahead(cases(*names))
+        for host in self.hosts.values():
+            host.executor.run("start a")
 
     def at(self, name: str) -> list[str]:
-        return list(self.places[name].hand.jobs)
+        return self.hosts[name].executor.waiting
 
     def let_time_pass(self) -> list[float]:
         """Everything that was put off happens; gives how long it was put off."""
@@ -123,193 +98,193 @@ class Desk:
 
 
 def test_each_host_gets_as_many_cases_as_it_has_slots() -> None:
-    desk = Desk("x", "y")
-    desk.start("a1", "a2", "a3", "a4", "a5")
-    assert sorted(desk.at("x") + desk.at("y")) == ["a1", "a2", "a3", "a4"]
-    assert len(desk.at("x")) == 2
+    harness = Harness("x", "y")
+    harness.start("a1", "a2", "a3", "a4", "a5")
+    assert sorted(harness.at("x") + harness.at("y")) == ["a1", "a2", "a3", "a4"]
+    assert len(harness.at("x")) == 2
 
 
 def test_a_host_that_is_gone_is_set_aside_and_its_cases_are_asked_elsewhere() -> None:
-    desk = Desk("x", "y", retry_limit=0)
-    desk.start("a1", "a2", "a3", "a4")
-    lost = desk.at("x")
-    desk.places["x"].fault, desk.places["x"].down = "unreachable", True
-    desk.places["x"].hand.run()
-    assert desk.at("x") == [], "nothing more until it is known whether it is there"
-    desk.let_time_pass()
-    desk.places["y"].hand.run()
-    assert desk.at("y") == lost
-    desk.places["y"].hand.run()
-    assert [desk.attempts(name) for name in lost] == [["x", "y"], ["x", "y"]]
-    assert len(desk.kept) == 4
-    assert desk.told == ["x is set aside, its cases are asked elsewhere: Nothing answers at x."]
+    harness = Harness("x", "y", retry_limit=0)
+    harness.start("a1", "a2", "a3", "a4")
+    lost = harness.at("x")
+    harness.hosts["x"].fault, harness.hosts["x"].down = "unreachable", True
+    harness.hosts["x"].executor.run()
+    assert harness.at("x") == [], "nothing more until it is known whether it is there"
+    harness.let_time_pass()
+    harness.hosts["y"].executor.run()
+    assert harness.at("y") == lost
+    harness.hosts["y"].executor.run()
+    assert [harness.attempts(name) for name in lost] == [["x", "y"], ["x", "y"]]
+    assert len(harness.kept) == 4
+    assert harness.told == ["x is set aside, its cases are asked elsewhere: Nothing answers at x."]
 
 
 def test_it_is_tried_again_after_pauses_that_grow_and_gets_cases_when_it_answers() -> None:
-    desk = Desk("x", "y")
-    desk.start(*(f"a{number}" for number in range(9)))
-    desk.places["x"].fault, desk.places["x"].down = "unreachable", True
-    desk.places["x"].hand.run()
-    assert [desk.let_time_pass() for _ in range(4)] == [[0.0], [0.5], [1.0], [2.0]]
-    desk.places["x"].fault, desk.places["x"].down = None, False
-    desk.let_time_pass()
-    assert desk.told[-1] == "x answers again."
-    assert desk.at("x") == ["enter"], "it may have been started anew: its model is greeted again"
-    desk.places["x"].hand.run("enter")
-    assert len(desk.at("x")) == 2
-    assert desk.scheduler.gone is None
+    harness = Harness("x", "y")
+    harness.start(*(f"a{number}" for number in range(9)))
+    harness.hosts["x"].fault, harness.hosts["x"].down = "unreachable", True
+    harness.hosts["x"].executor.run()
+    assert [harness.let_time_pass() for _ in range(4)] == [[0.0], [0.5], [1.0], [2.0]]
+    harness.hosts["x"].fault, harness.hosts["x"].down = None, False
+    harness.let_time_pass()
+    assert harness.told[-1] == "x answers again."
+    assert harness.at("x") == ["start a"], "it may have been started anew: its model is greeted again"
+    harness.hosts["x"].executor.run("start a")
+    assert len(harness.at("x")) == 2
+    assert harness.scheduler.gone is None
 
 
 def test_one_broken_request_does_not_make_a_broken_host() -> None:
-    desk = Desk("x", "y")
-    desk.start("a1", "a2", "a3", "a4")
-    broken = desk.at("x")[0]
-    desk.places["x"].fault = "unreachable"
-    desk.places["x"].hand.run(broken)
-    desk.places["x"].fault = None
-    desk.let_time_pass()
-    desk.places["y"].hand.run(*desk.at("y"))
-    assert desk.at("y") == [broken], "elsewhere, where there is an elsewhere"
-    desk.places["y"].hand.run()
-    assert desk.attempts(broken) == ["x", "y"]
-    assert desk.told == []
+    harness = Harness("x", "y")
+    harness.start("a1", "a2", "a3", "a4")
+    broken = harness.at("x")[0]
+    harness.hosts["x"].fault = "unreachable"
+    harness.hosts["x"].executor.run(broken)
+    harness.hosts["x"].fault = None
+    harness.let_time_pass()
+    harness.hosts["y"].executor.run(*harness.at("y"))
+    assert harness.at("y") == [broken], "elsewhere, where there is an elsewhere"
+    harness.hosts["y"].executor.run()
+    assert harness.attempts(broken) == ["x", "y"]
+    assert harness.told == []
 
 
 @pytest.mark.parametrize("category", ["unreachable", "timeout"])
 def test_a_case_that_fails_everywhere_ends_after_its_tries(category: str) -> None:
-    desk = Desk("x", "y", retry_limit=2)
-    for place in desk.places.values():
-        place.fault = category
-    desk.start("a1")
+    harness = Harness("x", "y", retry_limit=2)
+    for host in harness.hosts.values():
+        host.fault = category
+    harness.start("a1")
     for _ in range(3):
-        for place in desk.places.values():
-            place.hand.run()
-        desk.let_time_pass()
-    exchange = desk.scheduler.exchange(case("a1"))
+        for host in harness.hosts.values():
+            host.executor.run()
+        harness.let_time_pass()
+    exchange = harness.scheduler.exchange(case("a1"))
     assert exchange.fault is not None
     assert exchange.fault.category == category
     assert len(exchange.attempts) == 3
-    assert set(desk.attempts("a1")) == {"x", "y"}
+    assert set(harness.attempts("a1")) == {"x", "y"}
 
 
 def test_what_a_host_says_of_itself_sets_it_aside_but_a_case_that_does_it_twice_is_at_fault() -> None:
-    desk = Desk("x", "y")
-    for place in desk.places.values():
-        place.fault = "model_crashed"
-    desk.start("a1")
-    desk.places["x"].hand.run()
-    assert (desk.at("x"), desk.at("y")) == ([], ["a1"])
-    desk.places["y"].hand.run()
-    assert len(desk.scheduler.exchange(case("a1")).attempts) == 2
-    assert len(desk.told) == 1, "the second host keeps its place"
+    harness = Harness("x", "y")
+    for host in harness.hosts.values():
+        host.fault = "model_crashed"
+    harness.start("a1")
+    harness.hosts["x"].executor.run()
+    assert (harness.at("x"), harness.at("y")) == ([], ["a1"])
+    harness.hosts["y"].executor.run()
+    assert len(harness.scheduler.exchange(case("a1")).attempts) == 2
+    assert len(harness.told) == 1, "the second host keeps its host"
 
 
 @pytest.mark.parametrize("category", ["bad_request", "context_overflow", "protocol", "too_large"])
 def test_what_is_the_requests_own_fault_is_not_asked_elsewhere(category: str) -> None:
-    desk = Desk("x", "y")
-    for place in desk.places.values():
-        place.fault = category
-    desk.start("a1")
-    for place in desk.places.values():
-        place.hand.run()
-    assert len(desk.scheduler.exchange(case("a1")).attempts) == 1
-    assert desk.told == []
+    harness = Harness("x", "y")
+    for host in harness.hosts.values():
+        host.fault = category
+    harness.start("a1")
+    for host in harness.hosts.values():
+        host.executor.run()
+    assert len(harness.scheduler.exchange(case("a1")).attempts) == 1
+    assert harness.told == []
 
 
 def test_when_every_host_is_gone_what_was_tried_is_kept_and_the_rest_is_left() -> None:
-    desk = Desk("x", "y")
-    desk.start("a1", "a2", "a3", "a4", "a5")
-    for place in desk.places.values():
-        place.fault, place.down = "unreachable", True
-        place.hand.run()
-    while desk.waiting:
-        desk.let_time_pass()
-    assert desk.scheduler.gone is not None
-    assert "--resume" in desk.scheduler.gone
-    assert sorted(exchange.case for exchange in desk.kept) == ["a1", "a2", "a3", "a4"]
+    harness = Harness("x", "y")
+    harness.start("a1", "a2", "a3", "a4", "a5")
+    for host in harness.hosts.values():
+        host.fault, host.down = "unreachable", True
+        host.executor.run()
+    while harness.waiting:
+        harness.let_time_pass()
+    assert harness.scheduler.gone is not None
+    assert "--resume" in harness.scheduler.gone
+    assert sorted(exchange.case for exchange in harness.kept) == ["a1", "a2", "a3", "a4"]
     with pytest.raises(AskError, match="No host answers any more"):
-        desk.scheduler.exchange(case("a5"))
+        harness.scheduler.exchange(case("a5"))
 
 
 def test_a_single_server_that_is_gone_ends_the_run_as_well() -> None:
-    desk = Desk("x")
-    desk.start("a1", "a2", "a3")
-    place = desk.places["x"]
-    place.fault, place.down = "unreachable", True
-    place.hand.run()
-    while desk.waiting:
-        desk.let_time_pass()
-    assert desk.scheduler.gone is not None
-    assert sorted(exchange.case for exchange in desk.kept) == ["a1", "a2"]
-    assert desk.told == [], "the end says it"
+    harness = Harness("x")
+    harness.start("a1", "a2", "a3")
+    host = harness.hosts["x"]
+    host.fault, host.down = "unreachable", True
+    host.executor.run()
+    while harness.waiting:
+        harness.let_time_pass()
+    assert harness.scheduler.gone is not None
+    assert sorted(exchange.case for exchange in harness.kept) == ["a1", "a2"]
+    assert harness.told == [], "the end says it"
 
 
 @pytest.mark.parametrize("category", ["unreachable", "timeout", "server_busy", "model_crashed"])
 def test_a_single_server_that_is_there_is_believed(category: str) -> None:
-    desk = Desk("x")
-    desk.places["x"].fault = category
-    desk.start("a1")
-    desk.places["x"].hand.run()
-    desk.let_time_pass()
-    assert desk.scheduler.exchange(case("a1")).fault is not None
-    assert desk.attempts("a1") == ["x"]
-    assert desk.scheduler.gone is None
+    harness = Harness("x")
+    harness.hosts["x"].fault = category
+    harness.start("a1")
+    harness.hosts["x"].executor.run()
+    harness.let_time_pass()
+    assert harness.scheduler.exchange(case("a1")).fault is not None
+    assert harness.attempts("a1") == ["x"]
+    assert harness.scheduler.gone is None
 
 
-def test_a_lane_whose_process_is_gone_loses_no_case() -> None:
-    desk = Desk("x", "y")
-    desk.start("a1", "a2")
-    assert desk.at("x") == ["a1", "a2"]
-    desk.places["x"].lost = desk.places["x"].down = True
-    desk.places["x"].hand.run()
-    desk.places["y"].hand.run()
-    assert [desk.attempts(name) for name in ("a1", "a2")] == [["x", "y"]] * 2
-    assert "the worker at x was killed" in desk.told[0]
+def test_a_host_whose_process_is_gone_loses_no_case() -> None:
+    harness = Harness("x", "y")
+    harness.start("a1", "a2")
+    assert harness.at("x") == ["a1", "a2"]
+    harness.hosts["x"].lost = harness.hosts["x"].down = True
+    harness.hosts["x"].executor.run()
+    harness.hosts["y"].executor.run()
+    assert [harness.attempts(name) for name in ("a1", "a2")] == [["x", "y"]] * 2
+    assert "the worker at x was killed" in harness.told[0]
 
 
-def test_a_model_that_cannot_be_entered_on_one_host_is_asked_on_the_others() -> None:
-    desk = Desk("x", "y")
-    desk.places["x"].closed = AskError("model_unavailable", "no room")
-    desk.start("a1", "a2")
-    desk.places["y"].hand.run()
-    assert {exchange.reply and exchange.reply.content for exchange in desk.kept} == {"from y"}
-    assert len(desk.kept) == 2
+def test_a_model_whose_turn_cannot_start_on_one_host_is_asked_on_the_others() -> None:
+    harness = Harness("x", "y")
+    harness.hosts["x"].refusing = AskError("model_unavailable", "no room")
+    harness.start("a1", "a2")
+    harness.hosts["y"].executor.run()
+    assert {exchange.reply and exchange.reply.content for exchange in harness.kept} == {"from y"}
+    assert len(harness.kept) == 2
 
 
-def test_a_model_that_cannot_be_entered_anywhere_fails_its_own_cases() -> None:
-    desk = Desk("x", "y")
-    for place in desk.places.values():
-        place.closed = AskError("model_unavailable", "no room")
-    desk.start("a1")
+def test_a_model_whose_turn_cannot_start_anywhere_fails_its_own_cases() -> None:
+    harness = Harness("x", "y")
+    for host in harness.hosts.values():
+        host.refusing = AskError("model_unavailable", "no room")
+    harness.start("a1")
     with pytest.raises(AskError, match="no room"):
-        desk.scheduler.exchange(case("a1"))
+        harness.scheduler.exchange(case("a1"))
 
 
-def test_a_model_whose_turn_finds_nobody_anywhere_leaves_its_cases_for_another_time() -> None:
-    desk = Desk("x", "y")
-    for place in desk.places.values():
-        place.closed, place.down = AskError("unreachable", "connection refused"), True
-    desk.start("a1", "a2")
-    while desk.waiting:
-        desk.let_time_pass()
-    assert desk.scheduler.gone is not None
-    assert desk.kept == []
+def test_a_model_whose_turn_finds_no_server_anywhere_leaves_its_cases_for_another_time() -> None:
+    harness = Harness("x", "y")
+    for host in harness.hosts.values():
+        host.refusing, host.down = AskError("unreachable", "connection refused"), True
+    harness.start("a1", "a2")
+    while harness.waiting:
+        harness.let_time_pass()
+    assert harness.scheduler.gone is not None
+    assert harness.kept == []
 
 
 def test_after_a_stop_no_host_is_tried_again() -> None:
-    desk = Desk("x", "y")
-    desk.start("a1", "a2", "a3")
-    desk.places["x"].fault, desk.places["x"].down = "unreachable", True
-    desk.places["x"].hand.run()
-    desk.let_time_pass()
-    desk.scheduler.stop()
-    desk.let_time_pass()
-    assert desk.waiting == []
+    harness = Harness("x", "y")
+    harness.start("a1", "a2", "a3")
+    harness.hosts["x"].fault, harness.hosts["x"].down = "unreachable", True
+    harness.hosts["x"].executor.run()
+    harness.let_time_pass()
+    harness.scheduler.stop()
+    harness.let_time_pass()
+    assert harness.waiting == []
 
 
 def test_hosts_take_their_models_at_their_own_pace() -> None:
-    desk = Desk("x", "y")
-    desk.start("a1", "a2", "a3", "b1")
-    desk.places["x"].hand.run()
-    assert desk.at("x") == ["enter"], "it begins the next model"
-    assert desk.at("y") == ["a3"], "while the other one still answers for the first"
+    harness = Harness("x", "y")
+    harness.start("a1", "a2", "a3", "b1")
+    harness.hosts["x"].executor.run()
+    assert harness.at("x") == ["start b"], "it begins the next model"
+    assert harness.at("y") == ["a3"], "while the other one still answers for the first"

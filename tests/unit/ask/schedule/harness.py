@@ -42,29 +42,19 @@ def never(*_: object) -> Any:
     raise AssertionError("not wanted here")
 
 
-def welcomed(*_: object) -> None:
-    """Nobody has anything against it."""
+def accept(*_: object) -> None:
+    """Accept every model's turn."""
 
 
-def settle(future: Future[Any], job: Callable[[], Any]) -> None:
-    """Run a job as an executor does."""
-    try:
-        result = job()
-    except Exception as error:  # noqa: BLE001  as an executor does
-        future.set_exception(error)
-    else:
-        future.set_result(result)
-
-
-class ByHand(Executor):
-    """Runs nothing by itself: the test says which job is done."""
+class ManualExecutor(Executor):
+    """Runs nothing by itself: the test says which job is done. A job is named by its case, or `start` and its model."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, tuple[Future[Any], Callable[[], Any]]] = {}
         self.submitted: list[str] = []
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        name = args[0].id if isinstance(args[0], Case) else f"enter {args[0]}"
+        name = args[0].id if isinstance(args[0], Case) else f"start {args[0]}"
         future: Future[Any] = Future()
         self.jobs[name] = future, lambda: fn(*args, **kwargs)
         self.submitted.append(name)
@@ -75,16 +65,23 @@ class ByHand(Executor):
         return list(self.jobs)
 
     def run(self, *names: str) -> None:
-        for name in names:
-            settle(*self.jobs.pop(name))
+        """Run these jobs, or all that wait now."""
+        for name in names or self.waiting:
+            future, job = self.jobs.pop(name)
+            try:
+                result = job()
+            except Exception as error:  # noqa: BLE001  as an executor does
+                future.set_exception(error)
+            else:
+                future.set_result(result)
 
     def cancel(self, name: str) -> None:
         future, _ = self.jobs.pop(name)
         future.cancel()
 
 
-class Recorder:
-    """What keeps exchanges; the test may keep a case waiting, or refuse it."""
+class FakeStore:
+    """Keeps exchanges in memory; the test may keep a case waiting, or refuse it."""
 
     def __init__(self) -> None:
         self.kept: list[Exchange] = []
@@ -109,27 +106,27 @@ class Recorder:
         return self.kept[offset]
 
 
-class Desk:
-    """A scheduler with everything around it that a test looks at."""
+class Harness:
+    """A scheduler with one host and everything around it that a test looks at."""
 
     def __init__(self, window: int, ahead: int | None = None, spare: int = 0) -> None:
-        self.hand, self.recorder = ByHand(), Recorder()
-        self.entered: list[str] = []
-        self.closed: dict[str, Exception] = {}
+        self.executor, self.store = ManualExecutor(), FakeStore()
+        self.turns: list[str] = []
+        self.refusing: dict[str, Exception] = {}
         self.broken: dict[str, Exception] = {}
         self.host = host(window)
-        host_queue = HostQueue(self.host, self.hand, self.ask, self.enter, never, never, spare)
-        self.scheduler = Scheduler([host_queue], self.recorder, welcome=welcomed, tell=never, ahead=ahead)
+        queue = HostQueue(self.host, self.executor, self.ask, self.start_turn, never, never, spare)
+        self.scheduler = Scheduler([queue], self.store, on_turn_start=accept, tell=never, ahead=ahead)
 
     def ask(self, asked: Case) -> Exchange:
         if asked.id in self.broken:
             raise self.broken[asked.id]
         return exchange_of(asked)
 
-    def enter(self, model: str) -> TurnStart:
-        self.entered.append(model)
-        if model in self.closed:
-            raise self.closed[model]
+    def start_turn(self, model: str) -> TurnStart:
+        self.turns.append(model)
+        if model in self.refusing:
+            raise self.refusing[model]
         return TurnStart(self.host, None, ())
 
     def look_ahead(self, *names: str) -> None:
@@ -141,36 +138,36 @@ class Desk:
         return reply.content
 
     @contextmanager
-    def somebody_waits_for(self, name: str) -> Iterator[Future[Exchange]]:
-        """As `fetching`, but inside the block the scheduler knows that somebody waits."""
+    def awaiting(self, name: str) -> Iterator[Future[Exchange]]:
+        """As `fetching`, but inside the block the scheduler knows that a test waits."""
         registered = threading.Event()
-        backlog = self.scheduler._backlog
-        backlog._awaited = _Listening(backlog._awaited, registered)
+        queue = self.scheduler._queue
+        queue._awaited = _Listening(queue._awaited, registered)
         with fetching(self, name) as outcome:
             assert registered.wait(PATIENCE)
             yield outcome
 
 
 @contextmanager
-def fetching(desk: Desk, name: str) -> Iterator[Future[Exchange]]:
+def fetching(harness: Harness, name: str) -> Iterator[Future[Exchange]]:
     """A thread that fetches the case; it is over when the block is."""
     outcome: Future[Exchange] = Future()
-    thread = threading.Thread(target=_fetch_into, args=(desk, name, outcome), daemon=True)
+    thread = threading.Thread(target=_fetch_into, args=(harness, name, outcome), daemon=True)
     thread.start()
     yield outcome
     thread.join(PATIENCE)
     assert not thread.is_alive(), f"{name} is waited for in vain"
 
 
-def _fetch_into(desk: Desk, name: str, outcome: Future[Exchange]) -> None:
+def _fetch_into(harness: Harness, name: str, outcome: Future[Exchange]) -> None:
     try:
-        outcome.set_result(desk.scheduler.exchange(case(name)))
+        outcome.set_result(harness.scheduler.exchange(case(name)))
     except Exception as error:  # noqa: BLE001  whatever it is, the test looks at it
         outcome.set_exception(error)
 
 
 class _Listening(deque[Any]):
-    """The scheduler's own list of who waits, which says when somebody has joined it."""
+    """The scheduler's own list of awaited cases, which says when one has joined it."""
 
     def __init__(self, others: Sequence[Any], registered: threading.Event) -> None:
         super().__init__(others)
