@@ -5,12 +5,7 @@ from __future__ import annotations
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import last_run
 from plotbot.settings import Settings
-
-_WHAT_MAKES_A_PLAN = (
-    "titles_path", "prompt_path", "schema_path", "response_format",
-    "test_sample_size", "sample_seed", "repeats", "shard",
-)  # fmt: skip
-_LEFT_OPEN = {"default", "drawn"}
+from plotbot.settings.keys import BY_NAME, keys_deciding
 
 
 def as_in_last_run(settings: Settings) -> Settings:
@@ -22,7 +17,7 @@ def as_in_last_run(settings: Settings) -> Settings:
     if run is None:
         return settings
     header = run.read_json(run.plan, Disk())["header"]
-    values = {name: header["settings"][name.upper()] for name in _WHAT_MAKES_A_PLAN}
-    values["model"] = header["models"]
-    open_now = {name: value for name, value in values.items() if settings.origins[name.upper()] in _LEFT_OPEN}
+    values = {key: header["settings"][key.name] for key in keys_deciding("files", "plan")}
+    values[BY_NAME["MODEL"]] = header["models"]
+    open_now = {key.field: value for key, value in values.items() if settings.left_open(key)}
     return settings.with_values(f"run {run.run_id}", **open_now)

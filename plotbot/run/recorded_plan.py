@@ -18,13 +18,7 @@ from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.records import Case, Question
 from plotbot.run.eval_files import EvalFiles
 from plotbot.settings import Settings
-
-# What decides which cases a run has, or what a model is asked: a run has one value of each.
-PLAN_KEYS = ("TEST_SAMPLE_SIZE", "SAMPLE_SEED", "REPEATS", "RESPONSE_FORMAT", "SHARD", "MODEL_SEED")
-PARAMETER_KEYS = (
-    "TEMPERATURE", "TOP_P", "TOP_K", "MIN_P", "REPEAT_PENALTY", "MAX_TOKENS", "REASONING_EFFORT",
-)  # fmt: skip
-_LEFT_OPEN = frozenset({"default", "drawn"})
+from plotbot.settings.keys import keys_deciding
 
 
 class RecordedPlan:
@@ -78,18 +72,18 @@ def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Sett
     """
     then: Mapping[str, Any] = run.header["settings"]
     today = settings.to_json()["values"]
-    keys = (*PLAN_KEYS, *PARAMETER_KEYS)
+    keys = keys_deciding("plan", "seed", "request")
     changes = [
-        f"{key} was {then[key]}, is {today[key]} ({settings.origins[key]})"
+        f"{key.name} was {then[key.name]}, is {today[key.name]} ({settings.origins[key.name]})"
         for key in keys
-        if settings.origins[key] not in _LEFT_OPEN and today[key] != then[key]
+        if not settings.left_open(key) and today[key.name] != then[key.name]
     ]
     models = list(run.header["models"])
     if settings.model and list(settings.model) != models:
         changes.append(f"MODEL was {', '.join(models)}, is {', '.join(settings.model)} ({settings.origins['MODEL']})")
     if changes and not may_differ:
         raise InputError(_refusal(run, changes))
-    values = {key.lower(): then[key] for key in keys} | {"model": models}
+    values = {key.field: then[key.name] for key in keys} | {"model": models}
     return settings.with_values(f"run {run.folder.run_id}", **values)
 
 

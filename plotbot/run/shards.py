@@ -13,12 +13,8 @@ from plotbot.errors import InputError, PlotbotError
 from plotbot.keep.run_reading import RunOnDisk
 from plotbot.safe import digest, one_line
 from plotbot.settings import Settings
+from plotbot.settings.keys import Key, keys_deciding
 
-# What decides which cases a plan has, what a model is asked, what passes, and with what the run is content.
-_SETTINGS = (
-    "SAMPLE_SEED", "TEST_SAMPLE_SIZE", "REPEATS", "RESPONSE_FORMAT", "MODEL_SEED", "TEMPERATURE", "TOP_P", "TOP_K",
-    "MIN_P", "REPEAT_PENALTY", "MAX_TOKENS", "REASONING_EFFORT", "TOLERATE", "MIN_PASS_RATE", "GATE",
-)  # fmt: skip
 _SERVER_FIELDS = ("server", "server_version")
 
 Fingerprints = Mapping[str, Mapping[str, Any]]
@@ -54,7 +50,7 @@ def as_shard(run: RunOnDisk, settings: Settings) -> Shard:
     if "merged" in header:
         raise InputError(f"run {name} is merged already: name the runs that it was merged from")
     try:
-        values = {key.lower(): header["settings"][key] for key in (*_SETTINGS, "SHARD")}
+        values = {key.field: header["settings"][key.name] for key in _compared_keys()}
         then = settings.with_values(f"run {name}", **values)
         if then.shard is None:
             raise InputError(f"run {name} was no part of a plan: it ran without --shard")
@@ -81,13 +77,18 @@ def refuse_strangers(shards: Sequence[Shard], warn: Callable[[str], None]) -> No
             warn(f"runs {first.name} and {one.name}: {difference}; they are merged all the same")
 
 
+def _compared_keys() -> tuple[Key, ...]:
+    """The paths of the eval files are left out: their contents are compared."""
+    return keys_deciding("plan", "seed", "request", "verdict", "gate")
+
+
 def _plan(run: RunOnDisk, parts: int) -> dict[str, Any]:
     header = run.header
     evals = [(one["files"], list(one["hashes"])) for one in header["evals"]]
     questions = [run.questions[one] for _, hashes in evals for one in hashes]
     return {
         "SHARD's number of parts": parts,
-        **{key: header["settings"][key] for key in _SETTINGS},
+        **{key.name: header["settings"][key.name] for key in _compared_keys() if key.name != "SHARD"},
         "--embedded": bool(header.get("embedded")),
         "MODEL": [str(model) for model in header["models"]],
         "the files of the evals": [{role: _portable(file) for role, file in files.items()} for files, _ in evals],

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from plotbot.records import RECOVERABLE_CATEGORIES
@@ -12,6 +13,9 @@ from plotbot.records import RECOVERABLE_CATEGORIES
 Kind = Literal[
     "path", "whole", "number", "choice", "choices", "choice_set", "names", "urls", "rates", "executor", "shard"
 ]  # fmt: skip
+Decides = Literal["files", "plan", "seed", "request", "verdict", "gate"]
+"""What a key decides: which files an eval reads, which cases the plan has, the seed that each request's seed is
+derived from, a parameter that every request states under the key's field name, which replies pass, or the gate."""
 TOKEN = "LM_API_TOKEN"  # noqa: S105  the name of the variable, not a token
 TOKEN_HELP = "bearer token for the server; never stored, printed or reported"  # noqa: S105  a help text
 # Known to the parsers only to be refused: as an unknown option the token would be printed in their error.
@@ -29,13 +33,16 @@ class Key:
     """One setting.
 
     `default` has the form that `config/config.json` would have. None and the empty tuple mean "not set", which is
-    allowed only where that is the default; `unset` says in words what then happens.
+    allowed only where that is the default; `unset` says in words what then happens. `decides` is what `--resume`,
+    `--lf`, `plotbot merge` and the requests go by; None where a run may go on with another value, and for MODEL: a
+    run's plan names its models.
     """
 
     name: str
     kind: Kind
     default: str | float | tuple[str, ...] | None
     help: str
+    decides: Decides | None = field(kw_only=True)
     low: float = 0
     high: float = 0
     choices: tuple[str, ...] = ()
@@ -118,66 +125,131 @@ _ALLOWED: dict[str, str] = {
 
 
 def _seconds(name: str, default: float, text: str) -> Key:
-    return Key(name, "number", default, text, low=0.001, high=_WEEK)
+    return Key(name, "number", default, text, decides=None, low=0.001, high=_WEEK)
 
 
 KEYS: tuple[Key, ...] = (
-    Key("GENERATED_DIR", "path", "./data/generated_data", "where valid answers are kept, one file a title"),
+    Key("GENERATED_DIR", "path", "./data/generated_data", "where valid answers are kept, one file a title",
+        decides=None),
     _seconds("REQUEST_TIMEOUT", 90, "total seconds for one attempt: connect, headers and body"),
     _seconds("LOAD_TIMEOUT", 600, "the same for a model's handshake, which may load it"),
     Key("WRITE_STRATEGY", "choice", "immediate", "when answers are folded into title files",
-        choices=("immediate", "batch")),
-    Key("WRITE_BATCH_SIZE", "whole", 25, "answers queued before a batch is folded", low=1, high=100_000),
+        choices=("immediate", "batch"), decides=None),
+    Key("WRITE_BATCH_SIZE", "whole", 25, "answers queued before a batch is folded", low=1, high=100_000, decides=None),
     _seconds("WRITE_BATCH_SECONDS", 5.0, "the oldest, in seconds, that a queued answer may get"),
     Key("WRITE_BATCH_RETRY_LIMIT", "whole", 3, "further tries for one title file when its lock or the disk refuses",
-        high=1000),
+        high=1000, decides=None),
     _seconds("FILE_LOCK_TIMEOUT", 10.0, "seconds to wait for a title file's lock"),
     _seconds("FILE_LOCK_POLL_INTERVAL", 0.01, "seconds between two tries to get a lock"),
     _seconds("FILE_LOCK_STALE_SECONDS", 300.0,
              "age of a holder's stamp, in seconds, from which waiting for it warns and names its pid, and of left-over "
              "temporary files that are swept; a live holder is never robbed"),
     Key("LM_STUDIO_URL", "urls", ("http://127.0.0.1:1234/v1/chat/completions",),
-        "the server, as base URL or full endpoint; a list is several hosts"),
-    Key("MODEL", "names", (), "the model to ask, or a list of models", unset="the one loaded model"),
-    Key("TITLES_PATH", "path", "data/titles_index.json", "the titles to sample from"),
-    Key("PROMPT_PATH", "path", "data/prompt.txt", "the system message"),
-    Key("SCHEMA_PATH", "path", "data/story_seed.schema.json", "the JSON Schema that a reply must satisfy"),
-    Key("TEST_SAMPLE_SIZE", "whole", 10, "titles in a run; 0 is all of them", high=10_000_000),
-    Key("SAMPLE_SEED", "whole", None, "which titles are drawn", high=_BIGGEST_SEED, unset="drawn, and printed"),
-    Key("REPEATS", "whole", 1, "times each title is asked, each time with another seed", low=1, high=10_000),
+        "the server, as base URL or full endpoint; a list is several hosts", decides=None),
+    Key("MODEL", "names", (), "the model to ask, or a list of models", unset="the one loaded model", decides=None),
+    Key("TITLES_PATH", "path", "data/titles_index.json", "the titles to sample from", decides="files"),
+    Key("PROMPT_PATH", "path", "data/prompt.txt", "the system message", decides="files"),
+    Key("SCHEMA_PATH", "path", "data/story_seed.schema.json", "the JSON Schema that a reply must satisfy",
+        decides="files"),
+    Key("TEST_SAMPLE_SIZE", "whole", 10, "titles in a run; 0 is all of them", high=10_000_000, decides="plan"),
+    Key("SAMPLE_SEED", "whole", None, "which titles are drawn", high=_BIGGEST_SEED, unset="drawn, and printed",
+        decides="plan"),
+    Key("REPEATS", "whole", 1, "times each title is asked, each time with another seed", low=1, high=10_000,
+        decides="plan"),
     Key("MAX_IN_FLIGHT", "whole", None, "parallel requests over all workers", low=1, high=1024,
-        unset="the server's slots, else 4"),
+        unset="the server's slots, else 4", decides=None),
     Key("RESPONSE_FORMAT", "choices", ("none",), "none, or json_schema: the server constrains the answer",
-        choices=("none", "json_schema")),
+        choices=("none", "json_schema"), decides="plan"),
     Key("TOLERATE", "choice_set", (), "failure categories that pass where the answer could be recovered",
-        choices=tuple(sorted(RECOVERABLE_CATEGORIES)), unset="none"),
-    Key("TEMPERATURE", "number", 0.8, "how freely the model chooses; 0 is always the likeliest token", high=5),
-    Key("TOP_P", "number", 0.95, "the share of likely tokens to choose from; 1 is all", high=1),
-    Key("TOP_K", "whole", 40, "the number of likely tokens to choose from; 0 is all", high=1_000_000),
-    Key("MIN_P", "number", 0.05, "the least likelihood, beside the likeliest token's; 0 is any", high=1),
+        choices=tuple(sorted(RECOVERABLE_CATEGORIES)), unset="none", decides="verdict"),
+    Key("TEMPERATURE", "number", 0.8, "how freely the model chooses; 0 is always the likeliest token", high=5,
+        decides="request"),
+    Key("TOP_P", "number", 0.95, "the share of likely tokens to choose from; 1 is all", high=1, decides="request"),
+    Key("TOP_K", "whole", 40, "the number of likely tokens to choose from; 0 is all", high=1_000_000,
+        decides="request"),
+    Key("MIN_P", "number", 0.05, "the least likelihood, beside the likeliest token's; 0 is any", high=1,
+        decides="request"),
     # A penalty on repeats falls on the quotes, braces and keys that JSON repeats.
     Key("REPEAT_PENALTY", "number", 1.0, "above 1 discourages repeats, and with them JSON's own; 1 is off",
-        low=0.1, high=10),
-    Key("MAX_TOKENS", "whole", 1024, "the longest reply, in tokens, reasoning included", low=1, high=10_000_000),
-    Key("MODEL_SEED", "whole", 1, "from which each request's seed is derived", high=_BIGGEST_SEED),
+        low=0.1, high=10, decides="request"),
+    Key("MAX_TOKENS", "whole", 1024, "the longest reply, in tokens, reasoning included", low=1, high=10_000_000,
+        decides="request"),
+    Key("MODEL_SEED", "whole", 1, "from which each request's seed is derived", high=_BIGGEST_SEED, decides="seed"),
     Key("REASONING_EFFORT", "choice", None, "how long a reasoning model thinks; the value none asks it not to",
-        choices=("none", "minimal", "low", "medium", "high"), unset="not sent"),
+        choices=("none", "minimal", "low", "medium", "high"), unset="not sent", decides="request"),
     Key("CONFIRM", "choice", "ask", "what happens when a model does not acknowledge the opening handshake",
-        choices=("ask", "require", "continue", "skip")),
-    Key("REQUEST_RETRY_LIMIT", "whole", 3, "further tries after a transport fault; never after a bad answer", high=100),
-    Key("MIN_PASS_RATE", "rates", None, "the gate: the least pass rate, for all models or for each", unset="no gate"),
+        choices=("ask", "require", "continue", "skip"), decides=None),
+    Key("REQUEST_RETRY_LIMIT", "whole", 3, "further tries after a transport fault; never after a bad answer", high=100,
+        decides=None),
+    Key("MIN_PASS_RATE", "rates", None, "the gate: the least pass rate, for all models or for each", unset="no gate",
+        decides="gate"),
     Key("GATE", "choice", "point", "what the gate looks at: the rate itself, or its interval",
-        choices=("point", "interval")),
+        choices=("point", "interval"), decides="gate"),
     Key("CONTEXT_LENGTH", "whole", None, "the context, in tokens, that a model is loaded with", low=1, high=100_000_000,
-        unset="the server's"),
+        unset="the server's", decides=None),
     Key("EXECUTOR", "executor", "threads",
-        "who asks: threads of the main process, Dask workers started for the run, or those of a Dask scheduler"),
-    Key("SHARD", "shard", None, "the part of the plan that this run asks, such as 2/5", unset="all of it"),
-    Key("PIN_PATH", "path", "config/pin.json", "the pinned model"),
-    Key("REPORT_DIR", "path", "reports", "where reports are written"),
-    Key("RUNS_DIR", "path", "data/runs", "where each run keeps its plan and journal"),
+        "who asks: threads of the main process, Dask workers started for the run, or those of a Dask scheduler",
+        decides=None),
+    Key("SHARD", "shard", None, "the part of the plan that this run asks, such as 2/5", unset="all of it",
+        decides="plan"),
+    Key("PIN_PATH", "path", "config/pin.json", "the pinned model", decides=None),
+    Key("REPORT_DIR", "path", "reports", "where reports are written", decides=None),
+    Key("RUNS_DIR", "path", "data/runs", "where each run keeps its plan and journal", decides=None),
 )  # fmt: skip
 BY_NAME = {key.name: key for key in KEYS}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SettingValues:
+    """The value of each key of `KEYS`, under its name in lower case. Times are in seconds.
+
+    None and empty collections mean "not set", as the table says.
+    """
+
+    generated_dir: Path
+    request_timeout: float
+    load_timeout: float
+    write_strategy: Literal["immediate", "batch"]
+    write_batch_size: int
+    write_batch_seconds: float
+    write_batch_retry_limit: int
+    file_lock_timeout: float
+    file_lock_poll_interval: float
+    file_lock_stale_seconds: float
+    lm_studio_url: tuple[str, ...]
+    model: tuple[str, ...]
+    titles_path: Path
+    prompt_path: Path
+    schema_path: Path
+    test_sample_size: int
+    sample_seed: int
+    repeats: int
+    max_in_flight: int | None
+    response_format: tuple[str, ...]
+    tolerate: frozenset[str]
+    temperature: float
+    top_p: float
+    top_k: int
+    min_p: float
+    repeat_penalty: float
+    max_tokens: int
+    model_seed: int
+    reasoning_effort: str | None
+    confirm: Literal["ask", "require", "continue", "skip"]
+    request_retry_limit: int
+    min_pass_rate: Mapping[str, float]
+    gate: Literal["point", "interval"]
+    context_length: int | None
+    executor: str
+    shard: tuple[int, int] | None
+    pin_path: Path
+    report_dir: Path
+    runs_dir: Path
+
+
+def keys_deciding(*what: Decides) -> tuple[Key, ...]:
+    """The keys that decide one of these, in the table's order."""
+    return tuple(key for key in KEYS if key.decides in what)
 
 
 def given_options(read: Callable[[str], Any]) -> dict[str, Sequence[str] | str]:

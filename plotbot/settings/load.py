@@ -11,20 +11,21 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from plotbot.errors import SettingsError
-from plotbot.settings.keys import BY_NAME, EVERY_MODEL, KEYS, TOKEN, Key
+from plotbot.settings.keys import BY_NAME, EVERY_MODEL, KEYS, TOKEN, Key, SettingValues, keys_deciding
 from plotbot.settings.values import UnfitError, from_text, nearest, plain, shown, typed
 
 CONFIG = "config/config.json"
 _COMMENTS = ("_", "//", "$schema")
 _PREFIX = "PLOTBOT_"
+_LEFT_OPEN = frozenset({"default", "drawn"})
 _SEEDS_TO_DRAW = 1_000_000  # short enough to be typed again
 
 
 class Secret:
-    """A text that shows itself to nobody: not in repr, str, JSON or a pickle."""
+    """A text that does not appear in its repr, its str, JSON or a pickle."""
 
     __slots__ = ("_text",)
 
@@ -48,66 +49,25 @@ class Secret:
         raise TypeError("a Secret is not pickled: hand settings over with to_json(), which leaves it out")
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """Everything that a user can set; the fields are the keys of `plotbot.settings.keys.KEYS` in lower case.
-
-    Times are in seconds. None and empty collections mean "not set", as the table says. `root` is the project root.
-    """
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings(SettingValues):
+    """Everything that a user can set, and where each value came from. `root` is the project root."""
 
     root: Path
     origins: Mapping[str, str]
-    """By key: `default`, `drawn`, `config/config.json`, `PLOTBOT_<KEY>`, or the option."""
+    """By key: `default`, `drawn`, `config/config.json`, `PLOTBOT_<KEY>`, the option, or what replaced the value."""
 
-    generated_dir: Path
-    request_timeout: float
-    load_timeout: float
-    write_strategy: Literal["immediate", "batch"]
-    write_batch_size: int
-    write_batch_seconds: float
-    write_batch_retry_limit: int
-    file_lock_timeout: float
-    file_lock_poll_interval: float
-    file_lock_stale_seconds: float
-    lm_studio_url: tuple[str, ...]
-    model: tuple[str, ...]
-    titles_path: Path
-    prompt_path: Path
-    schema_path: Path
-    test_sample_size: int
-    sample_seed: int
-    repeats: int
-    max_in_flight: int | None
-    response_format: tuple[str, ...]
-    tolerate: frozenset[str]
-    temperature: float
-    top_p: float
-    top_k: int
-    min_p: float
-    repeat_penalty: float
-    max_tokens: int
-    model_seed: int
-    reasoning_effort: str | None
-    confirm: Literal["ask", "require", "continue", "skip"]
-    request_retry_limit: int
-    min_pass_rate: Mapping[str, float]
-    gate: Literal["point", "interval"]
-    context_length: int | None
-    executor: str
-    shard: tuple[int, int] | None
-    pin_path: Path
-    report_dir: Path
-    runs_dir: Path
     lm_api_token: Secret | None = field(default=None, repr=False)
 
     @property
     def params(self) -> dict[str, Any]:
         """The sampling parameters that every request states, so that a server's preset never decides."""
-        names = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "max_tokens")
-        params: dict[str, Any] = {name: getattr(self, name) for name in names}
-        if self.reasoning_effort is not None:
-            params["reasoning_effort"] = self.reasoning_effort
-        return params
+        params = {key.field: plain(key, getattr(self, key.field)) for key in keys_deciding("request")}
+        return {name: value for name, value in params.items() if value is not None}
+
+    def left_open(self, key: Key) -> bool:
+        """Whether the user has set no value for the key."""
+        return self.origins[key.name] in _LEFT_OPEN
 
     def min_pass_rate_for(self, model: str) -> float | None:
         """The least pass rate of a model: its own, else the one for all, else None."""

@@ -13,7 +13,7 @@ from filelock import FileLock
 from plotbot.keep.journal_reading import read_journal
 from plotbot.keep.locks import TitleLocks
 from plotbot.mock import Latency, MockServer, ModelSpec, Rule
-from plotbot.settings.keys import BY_NAME
+from plotbot.settings.keys import BY_NAME, keys_deciding
 
 pytest_plugins = ("pytester",)
 
@@ -44,7 +44,7 @@ MANY: dict[str, Any] = {
     "MODEL_SEED": 99,
     "REASONING_EFFORT": "low",
 }
-SENT = ("temperature", "top_p", "top_k", "min_p", "repeat_penalty", "max_tokens", "reasoning_effort")
+SENT = tuple(key.field for key in keys_deciding("request"))
 SCHEMA = {"type": "array", "items": {"type": "object", "properties": {"owl": {"type": "string"}}, "required": ["owl"]}}
 
 
@@ -90,7 +90,9 @@ def test_a_setting_works_from_each_of_its_sources(
     bodies = asked(server)
     assert len(bodies) == 16, "two models, two formats, two titles, two repeats"
     for body in bodies:
-        assert {name: body[name] for name in SENT} == {name: MANY[name.upper()] for name in SENT}
+        assert {name: body[name] for name in SENT} == {
+            name: MANY.get(name.upper(), BY_NAME[name.upper()].default) for name in SENT
+        }
         assert body["messages"][0]["content"] == "You count owls."
         assert "- owl (string)" in body["messages"][1]["content"]
     assert [body["model"] for body in bodies] == ["b"] * 8 + ["a"] * 8
