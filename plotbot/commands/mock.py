@@ -19,7 +19,7 @@ from types import FrameType
 
 from plotbot.errors import InputError, ServerProblem, SettingsError
 from plotbot.mock import FAULTS, SHAPES, Latency, MockServer, ModelSpec, Rule, Scenario
-from plotbot.mock.scenario_file import load_scenario
+from plotbot.mock.scenario import load_scenario
 
 _POLL_SECONDS = 0.2  # Windows wakes a waiting main thread for Ctrl-C only between waits
 

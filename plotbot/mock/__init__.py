@@ -8,7 +8,7 @@ server.stats().models["mock-model"].utilisation
 from plotbot.mock.faults import FAULTS
 from plotbot.mock.scenario import Latency, ModelSpec, Rule, Scenario
 from plotbot.mock.server import MockServer
-from plotbot.mock.shapes import SHAPES
-from plotbot.mock.stats import ModelStats, Stats
+from plotbot.mock.slots import ModelStats, Stats
+from plotbot.mock.wire import SHAPES
 
 __all__ = ["FAULTS", "SHAPES", "Latency", "MockServer", "ModelSpec", "ModelStats", "Rule", "Scenario", "Stats"]

@@ -1,16 +1,26 @@
-"""What a mock is told to be: its models, its temper and its rules. All plain values; nothing here has state."""
+"""What a mock is told to be: its models, its timing and its rules, from Python or from a JSON file."""
 
 from __future__ import annotations
 
+import json
 import math
 import random
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
+from importlib.resources import files
+from pathlib import Path
 from typing import Any, Literal
 
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import best_match
+from referencing import Registry
+
+from plotbot.errors import InputError
+from plotbot.mock.drafts import Asked
 from plotbot.mock.faults import FAULTS
-from plotbot.mock.shapes import SHAPES
+from plotbot.mock.wire import SHAPES
+from plotbot.safe import one_line
 
 UnknownModel = Literal["error400", "error404", "fallback"]
 ErrorVersion = Literal["0.3", "0.4"]
@@ -151,3 +161,102 @@ class Scenario:
     token: str | None = None
     keep_alive: float = 5.0
     seed: int = 0
+
+
+_MESSAGE_LIMIT = 200
+
+
+def load_scenario(path: Path) -> Scenario:
+    """The scenario in a file. Raises InputError, which names the file and the key."""
+    try:
+        data = json.loads(path.read_text("utf-8"), parse_constant=_refuse_constant)
+    except OSError as error:
+        raise InputError(f"{path}: the scenario cannot be read: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: the scenario is not JSON in UTF-8: {error}") from None
+    _check(path, data)
+    return Scenario(**{
+        **data,
+        **_latency(data),
+        "models": tuple(ModelSpec(**{**model, **_latency(model)}) for model in data.get("models", _DEFAULT_MODELS)),
+        "rules": tuple(_rule(path, number, rule) for number, rule in enumerate(data.get("rules", []))),
+    })  # fmt: skip
+
+
+_DEFAULT_MODELS = ({"key": Scenario().models[0].key},)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number")
+
+
+def _check(path: Path, data: object) -> None:
+    schema = json.loads(files("plotbot.mock").joinpath("scenario.schema.json").read_text("utf-8"))
+    error = best_match(Draft202012Validator(schema, registry=Registry()).iter_errors(data))
+    if error is not None:
+        raise InputError(f"{path}: {error.json_path}: {one_line(error.message, _MESSAGE_LIMIT)}")
+
+
+def _latency(data: Mapping[str, Any]) -> dict[str, Latency]:
+    latency = data.get("latency")
+    if latency is None:
+        return {}
+    return {"latency": Latency(**latency) if isinstance(latency, dict) else Latency(latency)}
+
+
+def _rule(path: Path, number: int, data: Mapping[str, Any]) -> Rule:
+    nth = data.get("nth", ())
+    strange = set(data.get("swap", {})) - {field.name for field in fields(ModelSpec)}
+    if strange:
+        raise InputError(f"{path}: $.rules[{number}].swap: a model has no field {min(strange)!r}")
+    try:
+        return Rule(**{**data, "nth": (nth,) if isinstance(nth, int) else tuple(nth)})
+    except ValueError as error:
+        raise InputError(f"{path}: $.rules[{number}].{one_line(str(error), _MESSAGE_LIMIT)}") from None
+
+
+class Rulebook:
+    """The rules in order, with how many requests each has counted."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self._rules = [_Counted(rule, scenario.seed + number) for number, rule in enumerate(scenario.rules)]
+
+    def choose(self, route: str, asked: Asked | None) -> Rule | None:
+        """The first rule that matches a request, `METHOD /path`; *asked* is what a prediction asks, else None.
+
+        Rules after the chosen one do not count this request.
+        """
+        return next((counted.rule for counted in self._rules if counted.matches(route, asked)), None)
+
+
+class _Counted:
+    def __init__(self, rule: Rule, seed: int) -> None:
+        self.rule = rule
+        self._seen = 0
+        self._random = random.Random(seed)  # noqa: S311  a schedule of faults, not a secret
+
+    def matches(self, route: str, asked: Asked | None) -> bool:
+        return self._is_meant(route, asked) and self._is_due()
+
+    def _is_meant(self, route: str, asked: Asked | None) -> bool:
+        rule = self.rule
+        if rule.route is None and asked is None:
+            return False
+        if rule.route is not None and not re.search(rule.route, route):
+            return False
+        if asked is None:
+            return rule.headline is None and rule.model is None and rule.handshake is not True
+        return (
+            (rule.handshake is None or rule.handshake == asked.handshake)
+            and (rule.model is None or re.search(rule.model, asked.model) is not None)
+            and (rule.headline is None or re.search(rule.headline, asked.headline or "") is not None)
+        )
+
+    def _is_due(self) -> bool:
+        rule = self.rule
+        self._seen += 1
+        if rule.nth and self._seen not in rule.nth:
+            return False
+        if rule.every is not None and self._seen % rule.every != 0:
+            return False
+        return rule.probability is None or self._random.random() < rule.probability

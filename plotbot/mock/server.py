@@ -1,4 +1,4 @@
-"""The mock as a server: a thread with an event loop of its own, a listening socket, and a log of what came in."""
+"""The mock as a server: a thread with an event loop, a listening socket, HTTP/1.1, and a log of what came in."""
 
 from __future__ import annotations
 
@@ -6,20 +6,194 @@ import asyncio
 import copy
 import itertools
 import socket
+import struct
+import sys
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
-from plotbot.mock.models import Shelf
+from plotbot.mock.model_store import ModelStore
 from plotbot.mock.predict import Predictor
-from plotbot.mock.protocol import Connection
 from plotbot.mock.routes import Routes
-from plotbot.mock.rules import Rulebook
-from plotbot.mock.scenario import Scenario
-from plotbot.mock.stats import Stats
-from plotbot.mock.wire import Request, Response
+from plotbot.mock.scenario import Rulebook, Scenario
+from plotbot.mock.slots import Stats
+from plotbot.mock.wire import SHAPES, Request, Response, plainly
+
+_HEAD_LIMIT = 65_536
+_BODY_LIMIT = 100_000_000
+_LINGER = "hh" if sys.platform == "win32" else "ii"
+
+
+@dataclass(frozen=True, slots=True)
+class _Head:
+    method: str
+    target: str
+    version: str
+    headers: dict[str, str]
+    size: int
+    body_size: int
+
+    @property
+    def lasting(self) -> bool:
+        wish = self.headers.get("connection", "").lower()
+        return "close" not in wish and (self.version == "HTTP/1.1" or "keep-alive" in wish)
+
+
+class Connection(asyncio.Protocol):
+    """One client's connection. A client that goes away ends the work on its request, as LM Studio's does (BT#492).
+
+    An idle connection is closed after *idle_seconds*, whatever the client thinks of it.
+    """
+
+    def __init__(
+        self,
+        number: int,
+        answer: Callable[[Request], Awaitable[Response]],
+        idle_seconds: float,
+        open_connections: set[Connection],
+    ) -> None:
+        self.keep_alive: float | None = idle_seconds
+        self._number = number
+        self._answer = answer
+        self._idle_seconds = idle_seconds
+        self._open = open_connections
+        self._loop = asyncio.get_running_loop()
+        self._buffer = bytearray()
+        self._head: _Head | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._idle: asyncio.TimerHandle | None = None
+        self._served = 0
+        self._writable = asyncio.Event()
+        self._writable.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._open.add(self)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self._open.discard(self)
+        self._stop_idling()
+        self._writable.set()
+        if self._task is not None:
+            self._task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        self._stop_idling()
+        self._buffer += data
+        self._next()
+
+    def pause_writing(self) -> None:
+        self._writable.clear()
+
+    def resume_writing(self) -> None:
+        self._writable.set()
+
+    def write(self, data: bytes) -> None:
+        self._transport.write(data)
+
+    async def drain(self) -> None:
+        await self._writable.wait()
+
+    async def pause(self, seconds: float | None) -> None:
+        """Wait; for ever where *seconds* is None. The client's going away cancels it."""
+        await (self._loop.create_future() if seconds is None else asyncio.sleep(seconds))
+
+    def reset(self) -> None:
+        """Close with RST, so that the client sees a reset and not an end."""
+        sock = self._transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack(_LINGER, 1, 0))
+        self._transport.abort()
+
+    def _next(self) -> None:
+        """Start on the next request, if the last one is answered and the buffer holds a whole one."""
+        if self._task is not None:
+            return
+        try:
+            request = self._take_request()
+        except ValueError as error:
+            self._give_up(str(error))
+            return
+        if request is not None:
+            self._task = self._loop.create_task(self._serve(request))
+            self._task.add_done_callback(self._done)
+
+    def _take_request(self) -> Request | None:
+        if self._head is None:
+            self._head = _parse_head(self._buffer)
+        head = self._head
+        if head is None or len(self._buffer) < head.size + head.body_size:
+            return None
+        body = bytes(self._buffer[head.size : head.size + head.body_size])
+        del self._buffer[: head.size + head.body_size]
+        self._head = None
+        self._served += 1
+        self.keep_alive = self._idle_seconds if head.lasting else None
+        reused = self._served > 1
+        return Request(head.method, head.target, head.headers, body, self._number, reused, time.monotonic())
+
+    async def _serve(self, request: Request) -> None:
+        response = await self._answer(request)
+        if request.method == "HEAD":
+            response = replace(response, shape="head_only")
+        send = plainly if response.shape is None else SHAPES[response.shape].send
+        if not await send(self, response) or self.keep_alive is None:
+            self._transport.close()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._task = None
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._transport.abort()
+            self._loop.call_exception_handler({"message": "the mock failed", "exception": error})
+        elif not self._transport.is_closing():
+            self._start_idling()
+            self._next()
+
+    def _start_idling(self) -> None:
+        self._idle = self._loop.call_later(self._idle_seconds, self._transport.close)
+
+    def _stop_idling(self) -> None:
+        if self._idle is not None:
+            self._idle.cancel()
+            self._idle = None
+
+    def _give_up(self, reason: str) -> None:
+        """What Node does with bytes that are no request, and with one that the mock cannot hold."""
+        self._transport.write(f"HTTP/1.1 {reason}\r\nConnection: close\r\n\r\n".encode("ascii"))
+        self._transport.close()
+
+
+def _parse_head(buffer: bytearray) -> _Head | None:
+    """The head at the start of the buffer, None while it is not whole.
+
+    Raises ValueError with the status to refuse it with.
+    """
+    end = buffer.find(b"\r\n\r\n")
+    if end < 0:
+        if len(buffer) > _HEAD_LIMIT:
+            raise ValueError("431 Request Header Fields Too Large")
+        return None
+    first, *lines = buffer[:end].decode("latin-1").split("\r\n")
+    parts = first.split(" ")
+    if len(parts) != 3 or not parts[2].startswith("HTTP/1."):
+        raise ValueError("400 Bad Request")
+    headers = {name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    return _Head(parts[0], parts[1], parts[2], headers, end + 4, _body_size(headers))
+
+
+def _body_size(headers: dict[str, str]) -> int:
+    if "transfer-encoding" in headers:
+        raise ValueError("411 Length Required")  # the mock's own limit: no client of LM Studio's sends chunks
+    length = headers.get("content-length", "0")
+    if not (length.isascii() and length.isdigit()):
+        raise ValueError("400 Bad Request")
+    if len(length) > 9 or int(length) > _BODY_LIMIT:
+        raise ValueError("413 Payload Too Large")
+    return int(length)
+
 
 _T = TypeVar("_T")
 
@@ -106,11 +280,11 @@ class MockServer:
 
     def swap(self, key: str, **changes: Any) -> None:
         """Put another build of a model in its place, from now on: *changes* are fields of its ModelSpec."""
-        self._on_loop(lambda: self._shelf.swap(key, changes))
+        self._on_loop(lambda: self._models.swap(key, changes))
 
     def unload(self, instance_id: str) -> None:
         """Take a model away as the app's button does: what it is answering ends in an error."""
-        self._on_loop(lambda: self._shelf.unload(instance_id))
+        self._on_loop(lambda: self._models.unload(instance_id))
 
     def _on_loop(self, function: Callable[[], _T]) -> _T:
         async def call() -> _T:
@@ -119,10 +293,10 @@ class MockServer:
         return asyncio.run_coroutine_threadsafe(call(), self._loop).result()
 
     async def _listen(self) -> None:
-        self._shelf = Shelf(self.scenario, self._stats)
+        self._models = ModelStore(self.scenario, self._stats)
         rules = Rulebook(self.scenario)
-        predictor = Predictor(self.scenario, self._shelf, rules, self._stats, self._stop_listening)
-        self._routes = Routes(self.scenario, self._shelf, rules, self._stats, predictor)
+        predictor = Predictor(self.scenario, self._models, rules, self._stats, self._stop_listening)
+        self._routes = Routes(self.scenario, self._models, rules, self._stats, predictor)
         self._server = await self._loop.create_server(self._connect, sock=self._socket)
 
     def _connect(self) -> Connection:

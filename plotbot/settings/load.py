@@ -114,7 +114,7 @@ def load_settings(
     """The settings of a project; raises SettingsError.
 
     `root` is the project root, where `config/config.json` is looked for; `command_line` holds the text of the options
-    that were given, by key; `draw` gives the SAMPLE_SEED that nobody set.
+    that were given, by key; `draw` gives the SAMPLE_SEED where none was set.
     """
     root = root.absolute()
     values = {key.field: typed(key, key.default, root) for key in KEYS}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from plotbot.mock.seeds import headline_in, instance, story_seed
+from plotbot.mock.drafts import headline_in, story_seed, value_for
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = json.loads((ROOT / "data" / "story_seed.schema.json").read_text("utf-8"))
@@ -75,10 +75,10 @@ def test_a_headline_line_of_another_kind_is_taken_as_it_is(message: str, found: 
     ],
 )
 def test_a_schema_gets_an_answer_of_its_own_kind(schema: dict[str, Any]) -> None:
-    value = instance(schema, story_seed("Goose Wins", 1))
+    value = value_for(schema, story_seed("Goose Wins", 1))
     Draft202012Validator(schema).validate(value)
 
 
 def test_known_fields_of_a_schema_are_those_of_the_story() -> None:
     story = story_seed("Goose Wins", 1)
-    assert instance(SCHEMA, story) == [story]
+    assert value_for(SCHEMA, story) == [story]

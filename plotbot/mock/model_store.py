@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from plotbot.mock import errors
-from plotbot.mock.faults import Stays, Strike
+from plotbot.mock.faults import Interrupt, Stays
 from plotbot.mock.scenario import ModelSpec, Scenario
-from plotbot.mock.slots import Slots
-from plotbot.mock.stats import ModelStats, Stats
+from plotbot.mock.slots import ModelStats, Slots, Stats
 from plotbot.mock.wire import Refused
 
 
@@ -20,7 +19,8 @@ from plotbot.mock.wire import Refused
 class Instance:
     """A loaded model. `ttl` is in seconds, None for an explicit load.
 
-    `used` is the `time.monotonic()` of its last request, None before the first: who had it loaded is yet to come.
+    `used` is the `time.monotonic()` of its last request, None before the first; an instance does not expire
+    before it.
     """
 
     id: str
@@ -39,7 +39,7 @@ class Instance:
 
 @dataclass(slots=True, eq=False)
 class _Load:
-    """A load under way; `end` gets the instance, or why there is none."""
+    """A load under way; `end` gets the instance, or the refusal."""
 
     id: str
     spec: ModelSpec
@@ -48,7 +48,7 @@ class _Load:
     end: asyncio.Future[Instance | Refused]
 
 
-class Shelf:
+class ModelStore:
     """The models of one mock. Every method runs on its loop; those that answer a request raise Refused."""
 
     def __init__(self, scenario: Scenario, stats: Stats) -> None:
@@ -92,10 +92,10 @@ class Shelf:
             return self._use(loaded[key], ttl)
         if spec is not None and self._scenario.jit and spec.key not in self._crashed:
             return self._use(await self._load_on_demand(spec, ttl), ttl)
-        return self._stand_in(name, list(loaded.values()))
+        return self._fallback(name, list(loaded.values()))
 
     async def load(self, name: str, context: int | None) -> Instance:
-        """An explicit load: no TTL, nobody is evicted for it. A second one of a model is a copy `:2`."""
+        """Load a model explicitly: without a TTL, and evicting no other. A second load of a model is a copy `:2`."""
         spec = self._specs.get(name)
         if spec is None:
             raise Refused(errors.load_not_found(name))
@@ -112,14 +112,14 @@ class Shelf:
         end = asyncio.get_running_loop().create_future()
         return self._put(_Load(self._free_id(instance.spec.key), instance.spec, instance.context, instance.ttl, end))
 
-    def strike(self, instance: Instance, strike: Strike) -> Refused:
-        """Unload, crash or only interrupt a model in mid answer; what everyone in flight is told."""
-        refused = Refused(errors.flat(strike.text))
-        if strike.stays is not Stays.LOADED:
+    def interrupt(self, instance: Instance, how: Interrupt) -> Refused:
+        """Unload, crash or only interrupt a model in mid answer, and return the response to every request in flight."""
+        refused = Refused(errors.flat(how.text))
+        if how.stays is not Stays.LOADED:
             self._instances.pop(instance.id, None)
-        if strike.stays is Stays.CRASHED:
+        if how.stays is Stays.CRASHED:
             self._crashed.add(instance.spec.key)
-        instance.slots.kill(refused)
+        instance.slots.end_all(refused)
         return refused
 
     def swap(self, key: str, changes: Mapping[str, Any]) -> None:
@@ -135,7 +135,7 @@ class Shelf:
             instance.ttl = ttl
         return instance
 
-    def _stand_in(self, name: str, loaded: list[Instance]) -> Instance:
+    def _fallback(self, name: str, loaded: list[Instance]) -> Instance:
         """The one loaded model for a name that is not served, or why not.
 
         Which version answers in which way, and what JIT has to do with it, is [UNVERIFIED]: hence `unknown_model`.
@@ -162,7 +162,7 @@ class Shelf:
         return await self._finished(self._begin(spec, spec.context, self._scenario.ttl if ttl is None else ttl))
 
     def _evict_others(self, key: str) -> None:
-        """At most one model loaded on demand: others go, in mid answer (BT#1796) and in mid load (crush#2546) too."""
+        """Keep one model loaded on demand: others end, in mid answer (BT#1796) and in mid load (crush#2546) too."""
         for instance in self.instances():
             if instance.ttl is not None and instance.spec.key != key:
                 self._stats.models[instance.spec.key].evictions += 1
@@ -209,7 +209,7 @@ class Shelf:
 
     def _take_away(self, instance: Instance) -> None:
         del self._instances[instance.id]
-        instance.slots.kill(Refused(errors.flat(errors.UNLOADED_TEXT)))
+        instance.slots.end_all(Refused(errors.flat(errors.UNLOADED_TEXT)))
 
     def _free_id(self, key: str) -> str:
         taken = {*self._instances, *(load.id for load in self._loads)}

@@ -9,7 +9,7 @@ import pytest
 
 from plotbot.errors import InputError
 from plotbot.mock import Latency, ModelSpec, Rule, Scenario
-from plotbot.mock.scenario_file import load_scenario
+from plotbot.mock.scenario import load_scenario
 
 
 def written(tmp_path: Path, scenario: object) -> Path:

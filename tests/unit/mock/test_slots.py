@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from plotbot.mock import Latency, MockServer, ModelSpec, Rule
-from plotbot.mock.stats import ModelStats
+from plotbot.mock.slots import ModelStats
 
 Serve = Callable[..., MockServer]
 Connect = Callable[[MockServer], Any]

@@ -1,7 +1,7 @@
-"""What the mock answers: a story seed made from the headline, the same one for the same headline and request seed.
+"""What a prediction asks, as far as a mock looks at it, and the answer as it is drafted.
 
-Where the request carries a schema of its own, the answer is built from that schema, so that a probe or an eval with
-other fields is answered as a constrained server would.
+A headline is answered with a story seed, the same one for the same headline and request seed. An answer to a request
+with a schema is built from that schema, as a constrained server would build it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,97 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+_CHARACTERS_PER_TOKEN = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A prediction's request. `headline` is None where the last message ends in none."""
+
+    model: str
+    prompt: str
+    headline: str | None
+    handshake: bool
+    seed: object
+    max_tokens: int | None
+    schema: Any | None
+    thinks: bool
+    ttl: float | None
+    prompt_tokens: int
+
+    @classmethod
+    def read(cls, body: Mapping[str, Any]) -> Asked:
+        """Read the checked body of a chat or a completion."""
+        texts = _texts(body)
+        last = texts[-1] if texts else ""
+        headline = headline_in(last)
+        limit = body.get("max_tokens")
+        ttl = body.get("ttl")
+        return cls(
+            model=str(body.get("model") or ""),
+            prompt=last,
+            headline=headline,
+            handshake=headline is None and "CONFIRM" in last,
+            seed=body.get("seed"),
+            max_tokens=limit if isinstance(limit, int) and limit >= 0 else None,
+            schema=_schema(body),
+            thinks=body.get("reasoning_effort") != "none",
+            ttl=ttl if isinstance(ttl, int | float) else None,
+            prompt_tokens=sum(tokens_in(text) for text in texts),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """The answer before it becomes a body. `model` is what is echoed; `completion_tokens` counts both channels."""
+
+    content: str
+    model: str
+    prompt_tokens: int
+    completion_tokens: int
+    reasoning: str = ""
+    reasoning_tokens: int = 0
+    finish_reason: str = "stop"
+    max_tokens: int | None = None
+
+
+def tokens_in(text: str) -> int:
+    """A stand-in for a tokenizer: four characters a token, rounded up."""
+    return -(-len(text) // _CHARACTERS_PER_TOKEN)
+
+
+def cut_at_limit(draft: Draft) -> tuple[str, str]:
+    """Content and reasoning as far as `max_tokens` reaches; reasoning comes first."""
+    if draft.max_tokens is None:
+        return draft.content, draft.reasoning
+    room = draft.max_tokens * _CHARACTERS_PER_TOKEN
+    reasoning = draft.reasoning[:room]
+    return draft.content[: room - len(reasoning)], reasoning
+
+
+def _texts(body: Mapping[str, Any]) -> list[str]:
+    if "prompt" in body:
+        return [str(body["prompt"])]
+    return [_text(message.get("content")) for message in body.get("messages", []) if isinstance(message, Mapping)]
+
+
+def _text(content: object) -> str:
+    """A message's content: a string, or OpenAI's list of parts."""
+    if isinstance(content, list):
+        return "".join(str(part.get("text", "")) for part in content if isinstance(part, Mapping))
+    return content if isinstance(content, str) else ""
+
+
+def _schema(body: Mapping[str, Any]) -> Any | None:
+    wanted = body.get("response_format")
+    if not isinstance(wanted, Mapping) or wanted.get("type") != "json_schema":
+        return None
+    inner = wanted.get("json_schema")
+    return inner.get("schema") if isinstance(inner, Mapping) else None
+
 
 _MARK = "\nHeadline: "
 _WHO = (
@@ -75,7 +165,7 @@ def story_seed(headline: str, seed: object) -> dict[str, Any]:
     }
 
 
-def instance(schema: object, known: Mapping[str, Any]) -> Any:
+def value_for(schema: object, known: Mapping[str, Any]) -> Any:
     """A value for *schema*, of the keywords that a grammar can constrain; fields named in *known* come from there.
 
     `$ref`, `pattern` and number ranges are not looked at: an engine skips them too, or refuses them.
@@ -87,7 +177,7 @@ def instance(schema: object, known: Mapping[str, Any]) -> Any:
     for choice in ("enum", "anyOf", "oneOf"):
         if isinstance(schema.get(choice), list) and schema[choice]:
             first = schema[choice][0]
-            return first if choice == "enum" else instance(first, known)
+            return first if choice == "enum" else value_for(first, known)
     return _of_kind(schema, known)
 
 
@@ -98,14 +188,14 @@ def _of_kind(schema: Mapping[str, Any], known: Mapping[str, Any]) -> Any:
     if kind == "object":
         return {name: _field(name, sub, known) for name, sub in schema.get("properties", {}).items()}
     if kind == "array":
-        return [instance(schema.get("items", {"type": "string"}), known) for _ in range(schema.get("minItems", 1))]
+        return [value_for(schema.get("items", {"type": "string"}), known) for _ in range(schema.get("minItems", 1))]
     if kind == "string":
         return "word " * (schema.get("minLength", 4) // 5) + "word"
     return {"integer": 1, "number": 1.0, "boolean": True}.get(str(kind))
 
 
 def _field(name: str, schema: object, known: Mapping[str, Any]) -> Any:
-    made = instance(schema, known)
+    made = value_for(schema, known)
     told = known.get(name)
     enum = schema.get("enum") if isinstance(schema, Mapping) else None
     return told if type(told) is type(made) and (enum is None or told in enum) else made
