@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from plotbot.ask.transport.prompts import handshake_messages, messages
+from plotbot.ask.servers.handshake import handshake_messages
+from plotbot.ask.transport.prompts import messages
 from training.tokenizer import END, START
 
 CHAT_TEMPLATE = (

@@ -16,7 +16,8 @@ from typing import Any
 import requests
 
 from plotbot.ask.embedded import EmbeddedEngine
-from plotbot.ask.transport.prompts import handshake_messages, messages
+from plotbot.ask.servers.handshake import handshake_messages
+from plotbot.ask.transport.prompts import messages
 from training import conversation
 from training.heldout import heldout_headlines
 from training.referee import Finding, judge

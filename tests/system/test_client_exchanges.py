@@ -12,6 +12,7 @@ import pytest
 
 from plotbot.ask.servers.handshake import shake_hands
 from plotbot.ask.transport.chat_client import RAW_CAP_BYTES, ChatClient
+from plotbot.ask.transport.retries import RetryPolicy
 from plotbot.records import Case, Exchange, Question, Title
 
 LONG_SECONDS = 60.0
@@ -95,7 +96,8 @@ def completion(content: str = "[]", **rest: Any) -> dict[str, Any]:
 
 def client_for(url: str, **settings: Any) -> ChatClient:
     params = {"temperature": 0.0, "max_tokens": 9, "reasoning_effort": None}
-    return ChatClient(url, params=params, **({"request_timeout": LONG_SECONDS, "backoff_seconds": 0.0} | settings))
+    quick: dict[str, Any] = {"request_timeout": LONG_SECONDS, "retries": RetryPolicy(first_backoff=0.0)}
+    return ChatClient(url, params=params, **(quick | settings))
 
 
 def asking(url: str, **settings: Any) -> Exchange:
@@ -213,7 +215,7 @@ def test_a_body_that_the_closing_of_its_connection_cut_is_asked_for_again() -> N
 
 def test_a_hanging_server_ends_in_a_timeout_for_each_attempt() -> None:
     with peer(None, None) as server:
-        exchange = asking(server.url, request_timeout=0.2, retry_limit=1)
+        exchange = asking(server.url, request_timeout=0.2, retries=RetryPolicy(1, first_backoff=0.0))
     assert (category(exchange), len(exchange.attempts)) == ("timeout", 2)
 
 
@@ -265,7 +267,7 @@ def test_pauses_grow_and_are_as_long_as_the_server_asks() -> None:
     asks_for_time = http(b"", "429 Too Many Requests", "Retry-After: 7\r\n")
     stop = Stop(waits=False)
     with peer(CRASHED, CRASHED, CRASHED, asks_for_time, FINE) as server:
-        assert category(asking(server.url, stop=stop, retry_limit=4, backoff_seconds=1.0)) == "ok"
+        assert category(asking(server.url, stop=stop, retries=RetryPolicy(4, first_backoff=1.0))) == "ok"
     bounds = [(0.5, 1.0), (1.0, 2.0), (2.0, 4.0), (7.0, 8.0)]
     assert [low <= pause <= high for pause, (low, high) in zip(stop.pauses, bounds, strict=True)] == [True] * 4
 
@@ -273,7 +275,7 @@ def test_pauses_grow_and_are_as_long_as_the_server_asks() -> None:
 def test_closing_the_client_ends_a_pause() -> None:
     stop = Stop(waits=True)
     with peer(*[CRASHED] * 9) as server, ThreadPoolExecutor(1) as threads:
-        client = client_for(server.url, backoff_seconds=LONG_SECONDS, stop=stop)
+        client = client_for(server.url, retries=RetryPolicy(first_backoff=LONG_SECONDS), stop=stop)
         asked = threads.submit(client.ask, CASE, QUESTION)
         assert stop.waited_for.wait(LONG_SECONDS)
         client.close()

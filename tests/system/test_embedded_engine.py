@@ -20,7 +20,8 @@ import pytest
 import requests
 
 from plotbot.ask.embedded import MODEL_ID, MODEL_PATH, MODEL_SHA256, EmbeddedEngine, engine
-from plotbot.ask.transport.prompts import handshake_messages, messages
+from plotbot.ask.servers.handshake import handshake_messages
+from plotbot.ask.transport.prompts import messages
 from plotbot.errors import EngineError
 
 pytest.importorskip("xllamacpp")

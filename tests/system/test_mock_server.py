@@ -15,7 +15,8 @@ import openai
 import pytest
 from jsonschema import Draft202012Validator
 
-from plotbot.ask.transport.prompts import handshake_messages, messages
+from plotbot.ask.servers.handshake import handshake_messages
+from plotbot.ask.transport.prompts import messages
 from plotbot.mock import MockServer, ModelSpec, Rule, Scenario
 
 ROOT = Path(__file__).parents[2]

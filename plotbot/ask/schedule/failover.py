@@ -18,12 +18,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from plotbot.ask.schedule.host_queue import HostLostError, HostQueue, ScheduledCase
-from plotbot.ask.servers.host_client import ELSEWHERE_FIRST
+from plotbot.ask.transport.retries import ELSEWHERE_FIRST, HOST_FAULTS, may_try_again
 from plotbot.errors import AskError, PlotbotError
 from plotbot.records import Attempt, Exchange, Fault
 from plotbot.safe import one_line
-
-HOST_FAULTS = frozenset({"server_busy", "auth", "model_unavailable", "model_crashed", "model_unloaded", "wrong_model"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +93,7 @@ class Failover:
         settle, ask_again = [], []
         for case in self._held_back.pop(host, []):
             assert case.failure is not None, "a case is held back because it failed"
-            if self._several and len(case.failure.attempts) <= self._retry_limit:
+            if self._several and may_try_again(len(case.failure.attempts), self._retry_limit):
                 ask_again.append(case)
             else:
                 settle.append((case, case.failure))

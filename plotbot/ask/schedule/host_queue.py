@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 from plotbot.ask.servers.host import Host
 from plotbot.ask.servers.host_client import TurnStart
+from plotbot.ask.transport.retries import backoff_seconds
 from plotbot.records import Case, Exchange
 
 FIRST_PAUSE_SECONDS = 0.5
@@ -74,7 +75,7 @@ class HostQueue:
     @property
     def pause_seconds(self) -> float:
         """Seconds until the next probe; they double with each failure."""
-        return min(FIRST_PAUSE_SECONDS * 2.0 ** max(self.failures - 1, 0), LONGEST_PAUSE_SECONDS)
+        return backoff_seconds(self.failures, FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS)
 
     def answered(self, seconds: float) -> None:
         """Learn from an answer. `usual_seconds` is a moving average, 0 before the first answer."""

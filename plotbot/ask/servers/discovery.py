@@ -12,7 +12,7 @@ from plotbot.ask.servers.model_listing import ModelFacts, from_openai, from_v0, 
 from plotbot.ask.transport import open_session
 from plotbot.ask.transport.auth import Auth
 from plotbot.ask.transport.completions import parse
-from plotbot.ask.transport.server_errors import SUCCESSES, diagnose
+from plotbot.ask.transport.server_errors import SUCCESSES, classify
 from plotbot.ask.transport.urls import base_url, same_model
 from plotbot.errors import AskError, ServerProblem
 from plotbot.safe import one_line
@@ -70,7 +70,7 @@ def discover(
         return _other(probe)
     except AskError as error:
         advice = f" {_START}" if advise and error.category in {"unreachable", "timeout"} else ""
-        raise ServerProblem(f"{probe.bearer.out_of(error.message)}{advice}") from None
+        raise ServerProblem(f"{probe.bearer.redact(error.message)}{advice}") from None
     finally:
         probe.close()
 
@@ -125,7 +125,7 @@ def _wait_until_loaded(probe: _Probe, seconds: float, sleep: Callable[[float], N
     give_up = time.monotonic() + seconds
     while _is_loading(answer := probe.get("/health")):
         if time.monotonic() >= give_up:
-            raise AskError("server_busy", diagnose(answer.status, answer.headers, answer.body).fault.message)
+            raise AskError("server_busy", classify(answer.status, answer.headers, answer.body).fault.message)
         sleep(0.25)
 
 
@@ -162,7 +162,7 @@ def _listed(probe: _Probe) -> tuple[ModelFacts, ...]:
     data = parse(answer.body) if answer.status in SUCCESSES and answer.body.lstrip().startswith(b"{") else None
     if isinstance(data, dict) and isinstance(data.get("data"), list):
         return from_openai(data["data"])
-    fault = diagnose(answer.status, answer.headers, answer.body).fault
+    fault = classify(answer.status, answer.headers, answer.body).fault
     raise AskError(fault.category, f"{probe.base} does not list its models. {fault.message}")
 
 

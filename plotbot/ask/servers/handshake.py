@@ -6,9 +6,10 @@ import re
 from dataclasses import dataclass
 
 from plotbot.ask.transport.chat_client import ChatClient
-from plotbot.ask.transport.prompts import handshake_messages
+from plotbot.ask.transport.prompts import Message, conversation
 from plotbot.records import Exchange, Reply
 
+HANDSHAKE = "Reply CONFIRM when you are ready."
 _CONFIRM = re.compile(r"\bCONFIRM\b")
 
 
@@ -18,6 +19,11 @@ class Handshake:
 
     acknowledged: bool
     exchange: Exchange
+
+
+def handshake_messages(prompt: str) -> list[Message]:
+    """The prompt file as system message, and the question whether the model is ready as user message."""
+    return conversation(prompt, HANDSHAKE)
 
 
 def shake_hands(client: ChatClient, model: str, prompt: str, *, load_timeout: float, seed: int = 0) -> Handshake:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections import deque
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from plotbot.ask.servers.handshake import shake_hands
@@ -11,7 +13,7 @@ from plotbot.ask.servers.loading import Loader, is_loaded
 from plotbot.ask.servers.pin import Pin
 from plotbot.ask.servers.preflight import Demand, hopeless, smaller_than_asked, tight
 from plotbot.ask.transport.chat_client import ChatClient
-from plotbot.ask.transport.fair_semaphore import FairSemaphore
+from plotbot.ask.transport.retries import RetryPolicy
 from plotbot.errors import AskError, ServerProblem
 from plotbot.records import Case, Exchange, Question
 from plotbot.safe import one_line
@@ -19,8 +21,6 @@ from plotbot.settings import Settings
 
 QUICK_SECONDS = 0.2
 """Up to here an answer is so quick that what passes between two of them shows: a few thousandths of a second."""
-ELSEWHERE_FIRST = frozenset({"unreachable", "timeout"})
-"""Faults after which another host, where there is one, is a better place to ask again than this one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,7 @@ class HostClient:
             params=settings.params,
             token=token,
             request_timeout=settings.request_timeout,
-            retry_limit=settings.request_retry_limit,
-            not_again=frozenset() if spec.alone else ELSEWHERE_FIRST,
+            retries=RetryPolicy(settings.request_retry_limit, only_host=spec.alone),
             known_as={model.id: model.instance_ids for model in host.facts.models if model.id in host.models},
             slot=FairSemaphore(lambda: self.at_once),
         )
@@ -199,3 +198,36 @@ def tight_words(host: Host, model: str, spec: RunSpec) -> list[str]:
     told = host.told(model)
     words = (tight(told, spec.demand, host.window), smaller_than_asked(told, spec.settings.context_length))
     return [word for word in words if word is not None]
+
+
+class FairSemaphore:
+    """A fair (FIFO) semaphore as a context manager: the thread that has waited longest enters next.
+
+    *count* is called at each entry and exit, because a server tells its number of slots only once the model is loaded.
+    `threading.Semaphore` keeps no order: a thread that comes back at once can overtake a waiting one again and again,
+    and with it the case that the next test needs.
+    """
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count = count
+        self._taken = 0
+        self._lock = threading.Lock()
+        self._turns: deque[threading.Lock] = deque()
+
+    def __enter__(self) -> None:
+        turn = threading.Lock()
+        turn.acquire()
+        with self._lock:
+            self._turns.append(turn)
+            self._let_in()
+        turn.acquire()
+
+    def __exit__(self, *_exception: object) -> None:
+        with self._lock:
+            self._taken -= 1
+            self._let_in()
+
+    def _let_in(self) -> None:
+        while self._turns and self._taken < self._count():
+            self._taken += 1
+            self._turns.popleft().release()

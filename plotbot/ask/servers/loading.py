@@ -11,7 +11,7 @@ from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.ask.transport import open_session
 from plotbot.ask.transport.auth import Auth
 from plotbot.ask.transport.completions import parse
-from plotbot.ask.transport.server_errors import diagnose
+from plotbot.ask.transport.server_errors import classify
 from plotbot.ask.transport.urls import base_url
 from plotbot.errors import AskError, ServerProblem
 from plotbot.safe import one_line
@@ -91,7 +91,7 @@ class Loader:
         finally:
             http.close()
         if not _has_done(what, answer.body):
-            raise self._refused(diagnose(answer.status, answer.headers, answer.body).fault.category, answer.body)
+            raise self._refused(classify(answer.status, answer.headers, answer.body).fault.category, answer.body)
 
     def _refused(self, category: str, body: bytes) -> AskError:
         text = one_line(self._clean(body.decode("utf-8", "replace")), 300)
@@ -102,7 +102,7 @@ class Loader:
         return AskError(known, f"LM Studio did not load the model. It said: {text}")
 
     def _clean(self, text: str) -> str:
-        return self._bearer.out_of(text)
+        return self._bearer.redact(text)
 
 
 def _has_done(what: str, body: bytes) -> bool:

@@ -39,10 +39,10 @@ class Auth:
     def __repr__(self) -> str:
         return f"Auth({HIDDEN})"
 
-    def out_of(self, text: str) -> str:
+    def redact(self, text: str) -> str:
         """The text without the token and without the beginning of it."""
         return self._text.sub(HIDDEN, text)
 
-    def out_of_bytes(self, body: bytes) -> bytes:
+    def redact_bytes(self, body: bytes) -> bytes:
         """The same for a body as it came."""
         return self._bytes.sub(HIDDEN.encode("ascii"), body)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import threading
 import time
 from collections.abc import Collection, Mapping, Sequence
@@ -17,7 +16,8 @@ from plotbot.ask.transport import open_session
 from plotbot.ask.transport.auth import Auth
 from plotbot.ask.transport.completions import has_choices, parse, reply_from
 from plotbot.ask.transport.prompts import Conversations, Message
-from plotbot.ask.transport.server_errors import SUCCESSES, Diagnosis, diagnose, is_transient, retry_after_seconds
+from plotbot.ask.transport.retries import RetryPolicy, is_transient, retry_after_seconds
+from plotbot.ask.transport.server_errors import SUCCESSES, ServerFault, classify
 from plotbot.ask.transport.urls import base_url, chat_url, same_model
 from plotbot.errors import AskError
 from plotbot.records import Attempt, Case, Exchange, Fault, Question, Reply
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 REPLY_CAP_BYTES = 8 * 1024 * 1024
 RAW_CAP_BYTES = 64 * 1024
-LONGEST_BACKOFF_SECONDS = 8.0
 _ENCODE = json.JSONEncoder(allow_nan=False).encode
 _HOW_A_BODY_ENDS = frozenset({"content-length", "transfer-encoding"})
 
@@ -46,13 +45,13 @@ class _Request:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """How one attempt ended; `again` says that another one can help, after `pause` seconds at least."""
+    """How one attempt ended. `retry_after` is the pause in seconds that the server asks for."""
 
     attempt: Attempt
     reply: Reply | None = None
     raw: bytes = b""
-    again: bool = False
-    pause: float = 0.0
+    transient: bool = False
+    retry_after: float = 0.0
 
 
 class ChatClient:
@@ -60,8 +59,7 @@ class ChatClient:
 
     *params* go into every request under the names of the API (`temperature`, `max_tokens`, …); those that are None
     do not. *name* is what attempts call the server, *known_as* gives other names under which a model may answer (its
-    instances). *retry_limit* counts further tries after a transport fault, unless its category is one of *not_again*;
-    *backoff_seconds* is the pause before the first of them, and doubles. *slot* is held while an attempt is out, and
+    instances). *retries* says when an attempt is followed by another. *slot* is held while an attempt is out, and
     only then: a thread that waits for it has its request written. *stop*, once set, ends every pause.
     """
 
@@ -73,9 +71,7 @@ class ChatClient:
         name: str | None = None,
         token: str | None = None,
         request_timeout: float = 90.0,
-        retry_limit: int = 3,
-        not_again: Collection[str] = (),
-        backoff_seconds: float = 0.5,
+        retries: RetryPolicy | None = None,
         known_as: Mapping[str, Collection[str]] | None = None,
         slot: AbstractContextManager[object] | None = None,
         stop: threading.Event | None = None,
@@ -83,11 +79,9 @@ class ChatClient:
         self.url = chat_url(url)
         self.host = name or base_url(url).partition("://")[2]
         self.params = {name: value for name, value in params.items() if value is not None}
-        self._bearer = Auth(token)
+        self._auth = Auth(token)
         self._request_timeout = request_timeout
-        self._retry_limit = retry_limit
-        self._not_again = not_again
-        self._backoff_seconds = backoff_seconds
+        self._retries = retries or RetryPolicy()
         self._known_as = known_as or {}
         self._slot = slot or nullcontext()
         self._stop = stop or threading.Event()
@@ -132,20 +126,11 @@ class ChatClient:
         while True:
             outcome = self._attempt(request)
             attempts.append(outcome.attempt)
-            if not self._may_help(outcome) or len(attempts) > self._retry_limit:
+            fault = outcome.attempt.fault
+            if fault is None or not outcome.transient or not self._retries.allows(fault, len(attempts)):
                 return _exchange(request, attempts, outcome)
-            self._pause(len(attempts), outcome.pause)
-
-    def _may_help(self, outcome: _Outcome) -> bool:
-        fault = outcome.attempt.fault
-        return outcome.again and fault is not None and fault.category not in self._not_again
-
-    def _pause(self, failed: int, at_least: float) -> None:
-        """Wait before the next attempt, apart from the others: requests that failed together should not return so."""
-        backoff = min(self._backoff_seconds * 2 ** (failed - 1), LONGEST_BACKOFF_SECONDS)
-        jitter = random.uniform(0.5, 1.0)  # noqa: S311  it spreads retries, it guards nothing
-        if self._stop.wait(max(backoff * jitter, at_least)):
-            raise CancelledError
+            if self._stop.wait(self._retries.pause_seconds(len(attempts), outcome.retry_after)):
+                raise CancelledError
 
     def _attempt(self, request: _Request) -> _Outcome:
         with self._slot:
@@ -155,46 +140,47 @@ class ChatClient:
             try:
                 answer = self._post(request)
             except AskError as error:
-                fault = Fault(error.category, self._bearer.out_of(error.message))
+                fault = Fault(error.category, self._auth.redact(error.message))
                 attempt = Attempt(at, time.monotonic() - began, None, fault, self.host)
-                return _Outcome(attempt, again=is_transient(error.category))
+                return _Outcome(attempt, transient=is_transient(error.category))
         return self._read(answer, request.model, at)
 
     def _post(self, request: _Request) -> HttpAnswer:
         return self._http.request(
             "POST",
             self.url,
-            headers=self._bearer.headers,
+            headers=self._auth.headers,
             json_body=request.body,
             deadline_seconds=request.seconds,
             cap_bytes=REPLY_CAP_BYTES,
         )
 
     def _read(self, answer: HttpAnswer, model: str, at: str) -> _Outcome:
-        read = _reply_or_diagnosis(answer)
+        read = _reply_or_fault(answer)
         if isinstance(read, Reply):
             read = self._checked(read, model)
         if isinstance(read, Reply):
             return _Outcome(Attempt(at, answer.seconds, answer.status, None, self.host), reply=read)
-        fault = Fault(read.fault.category, self._bearer.out_of(read.fault.message))
+        fault = Fault(read.fault.category, self._auth.redact(read.fault.message))
         return _Outcome(
             Attempt(at, answer.seconds, answer.status, fault, self.host),
-            raw=self._bearer.out_of_bytes(answer.body[:RAW_CAP_BYTES]),
-            again=read.transient,
-            pause=retry_after_seconds(answer.headers),
+            raw=self._auth.redact_bytes(answer.body[:RAW_CAP_BYTES]),
+            transient=read.transient,
+            retry_after=retry_after_seconds(answer.headers),
         )
 
-    def _checked(self, reply: Reply, model: str) -> Reply | Diagnosis:
+    def _checked(self, reply: Reply, model: str) -> Reply | ServerFault:
         """The reply, unless another model gave it. A server that names no model is believed."""
-        names = (model, *self._known_as.get(model, ()))
-        if reply.model is None or any(same_model(name, reply.model) for name in names):
+        if reply.model is None or reply.model == model:
+            return reply
+        if any(same_model(name, reply.model) for name in (model, *self._known_as.get(model, ()))):
             return reply
         told = f"Asked for {one_line(model, 120)}, but {one_line(reply.model, 120)} answered."
         fault = Fault("wrong_model", f"{told} Load the model that is wanted, or name the loaded one.")
-        return Diagnosis(fault, transient=False)
+        return ServerFault(fault, transient=False)
 
 
-def _reply_or_diagnosis(answer: HttpAnswer) -> Reply | Diagnosis:
+def _reply_or_fault(answer: HttpAnswer) -> Reply | ServerFault:
     """What a successful status is worth is seen from the body alone: errors come with status 200, too."""
     if answer.status in SUCCESSES:
         try:
@@ -205,8 +191,8 @@ def _reply_or_diagnosis(answer: HttpAnswer) -> Reply | Diagnosis:
             # Broken JSON may quote the model: its words must not be taken for the server's.
             if answer.body.lstrip().startswith(b"{"):
                 cut = not _HOW_A_BODY_ENDS.intersection(answer.headers)
-                return Diagnosis(Fault(error.category, error.message), transient=cut)
-    return diagnose(answer.status, answer.headers, answer.body)
+                return ServerFault(Fault(error.category, error.message), transient=cut)
+    return classify(answer.status, answer.headers, answer.body)
 
 
 def _response_format(schema: Mapping[str, Any]) -> dict[str, Any]:

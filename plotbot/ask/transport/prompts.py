@@ -15,7 +15,6 @@ from plotbot.records import Question
 
 Message = dict[str, str]
 
-HANDSHAKE = "Reply CONFIRM when you are ready."
 _ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "title", "description", "default", "examples"})
 _json = json.JSONEncoder(ensure_ascii=False).encode
 _TEMPLATE = "Write {what}.\n{fields}Headline: "
@@ -31,7 +30,7 @@ def make_structured_prompt(title: str, schema: Mapping[str, Any]) -> str:
 
 def messages(prompt: str, title: str, schema: Mapping[str, Any]) -> list[Message]:
     """The conversation of a case: the prompt file as system message, the structured prompt as user message."""
-    return _messages(prompt, make_structured_prompt(title, schema))
+    return conversation(prompt, make_structured_prompt(title, schema))
 
 
 class Conversations:
@@ -45,12 +44,7 @@ class Conversations:
         asked = self._asked.get(question.hash)
         if asked is None:
             asked = self._asked[question.hash] = _asked(question.schema)
-        return _messages(question.prompt, asked + _json(title))
-
-
-def handshake_messages(prompt: str) -> list[Message]:
-    """The opening handshake: the same system message, and a plain question whether the model is ready."""
-    return _messages(prompt, HANDSHAKE)
+        return conversation(question.prompt, asked + _json(title))
 
 
 def prompt_hash(prompt: str, schema: Mapping[str, Any], response_format: str) -> str:
@@ -64,7 +58,8 @@ def prompt_hash(prompt: str, schema: Mapping[str, Any], response_format: str) ->
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:12]
 
 
-def _messages(system: str, user: str) -> list[Message]:
+def conversation(system: str, user: str) -> list[Message]:
+    """A system message and a user message, in the form of the chat completions API."""
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
 

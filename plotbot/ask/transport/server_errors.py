@@ -6,19 +6,16 @@ rule knows the text. The texts are quoted from LM Studio, llama-server, Ollama a
 
 from __future__ import annotations
 
-import email.utils
 import json
 import re
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from plotbot.ask.transport.retries import is_transient
 from plotbot.records import Fault
 from plotbot.safe import one_line
 
-TRANSIENT_CATEGORIES = frozenset({"unreachable", "timeout", "server_busy", "model_crashed", "model_unloaded"})
-LONGEST_RETRY_AFTER_SECONDS = 30.0
 _TEXT_CHARACTERS = 4000
 _EXCERPT_CHARACTERS = 300
 _REDIRECTS = range(300, 400)
@@ -36,7 +33,7 @@ class Rule:
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnosis:
+class ServerFault:
     """A fault, and whether asking again can help."""
 
     fault: Fault
@@ -45,7 +42,7 @@ class Diagnosis:
 
 def _rule(pattern: str, category: str, advice: str, *, transient: bool | None = None) -> Rule:
     """A rule whose category decides, where nothing else is said, whether asking again can help."""
-    again = category in TRANSIENT_CATEGORIES if transient is None else transient
+    again = is_transient(category) if transient is None else transient
     return Rule(re.compile(pattern, re.IGNORECASE | re.DOTALL), category, advice, again)
 
 
@@ -155,33 +152,14 @@ _BY_STATUS: Mapping[int, tuple[str, str]] = {
 }
 
 
-def diagnose(status: int, headers: Mapping[str, str], body: bytes) -> Diagnosis:
+def classify(status: int, headers: Mapping[str, str], body: bytes) -> ServerFault:
     """What is wrong with an answer that is no chat completion. *headers* has its names in lower case."""
     text = _told(body)
     rule = next((rule for rule in RULES if rule.pattern.search(text)), None)
     if rule is not None:
-        return Diagnosis(Fault(rule.category, _sentence(rule.category, rule.advice, text)), rule.transient)
+        return ServerFault(Fault(rule.category, _sentence(rule.category, rule.advice, text)), rule.transient)
     category, advice = _by_status(status, headers)
-    return Diagnosis(Fault(category, _sentence(category, advice, text)), is_transient(category))
-
-
-def is_transient(category: str) -> bool:
-    """Whether asking again can help, as far as a category alone can tell."""
-    return category in TRANSIENT_CATEGORIES
-
-
-def retry_after_seconds(headers: Mapping[str, str]) -> float:
-    """How long the server asks to be left alone: 0 where it says nothing, never over half a minute."""
-    value = headers.get("retry-after", "").strip()
-    try:
-        seconds = float(value) if re.fullmatch(r"\d{1,9}(\.\d{1,9})?", value) else _seconds_until(value)
-    except (TypeError, ValueError, OverflowError):
-        return 0.0
-    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)
-
-
-def _seconds_until(date: str) -> float:
-    return email.utils.parsedate_to_datetime(date).timestamp() - time.time()
+    return ServerFault(Fault(category, _sentence(category, advice, text)), is_transient(category))
 
 
 def _by_status(status: int, headers: Mapping[str, str]) -> tuple[str, str]:

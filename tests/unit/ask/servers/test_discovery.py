@@ -157,7 +157,7 @@ def test_a_server_that_is_off_says_how_to_start_it() -> None:
     ("status", "body", "sentence"),
     [
         (401, {"error": {"code": "invalid_api_key", "message": "no"}}, "LM_API_TOKEN"),
-        (200, b"<html>TurnStart to nginx!</html>", "does not list its models.*LM_STUDIO_URL"),
+        (200, b"<html>Welcome to nginx!</html>", "does not list its models.*LM_STUDIO_URL"),
         (200, b"[" * 100_000, "does not list its models"),
         (200, {"data": "none"}, "does not list its models"),
         (500, b"oops", "status 500"),

@@ -7,15 +7,15 @@ TOKEN = "sk-lm-abcdefgh:01234567890123456789"
 
 
 def test_the_token_is_in_the_header_and_nowhere_to_be_seen() -> None:
-    bearer = Auth(TOKEN)
-    assert bearer.headers["Authorization"] == f"Bearer {TOKEN}"
-    assert "abcdefgh" not in repr(bearer) + repr(bearer.headers) + f"{dict(bearer.headers)}"
+    auth = Auth(TOKEN)
+    assert auth.headers["Authorization"] == f"Bearer {TOKEN}"
+    assert "abcdefgh" not in repr(auth) + repr(auth.headers) + f"{dict(auth.headers)}"
 
 
 @pytest.mark.parametrize("token", [None, ""])
 def test_without_a_token_there_is_no_header_and_nothing_to_hide(token: str | None) -> None:
     assert not Auth(token).headers
-    assert Auth(token).out_of("any text") == "any text"
+    assert Auth(token).redact("any text") == "any text"
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ def test_without_a_token_there_is_no_header_and_nothing_to_hide(token: str | Non
     [(f"got {TOKEN}!", "got ***!"), ("got sk-lm-abcdef...", "got ***..."), ("nothing of it", "nothing of it")],
 )
 def test_a_quoted_token_or_its_beginning_is_taken_out(told: str, shown: str) -> None:
-    assert Auth(TOKEN).out_of(told) == shown
-    assert Auth(TOKEN).out_of_bytes(told.encode()) == shown.encode()
+    assert Auth(TOKEN).redact(told) == shown
+    assert Auth(TOKEN).redact_bytes(told.encode()) == shown.encode()
 
 
 @pytest.mark.parametrize("token", ["two words", "line\nbreak", "ünïcode", "nul\x00"])

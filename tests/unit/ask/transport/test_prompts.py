@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.ask.transport.prompts import handshake_messages, make_structured_prompt, messages, prompt_hash
+from plotbot.ask.transport.prompts import make_structured_prompt, messages, prompt_hash
 
 SHIPPED: dict[str, Any] = json.loads(
     (Path(__file__).parents[4] / "data" / "story_seed.schema.json").read_text(encoding="utf-8")
@@ -82,10 +82,6 @@ def test_the_conversation_is_the_prompt_file_and_the_structured_prompt() -> None
     assert messages("Be brief.", "A goose", SHIPPED) == [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": make_structured_prompt("A goose", SHIPPED)},
-    ]
-    assert handshake_messages("Be brief.") == [
-        {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "Reply CONFIRM when you are ready."},
     ]
 
 

@@ -2,7 +2,7 @@ import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
-from plotbot.ask.transport.fair_semaphore import FairSemaphore
+from plotbot.ask.servers.host_client import FairSemaphore
 
 PATIENCE = 10.0
 
