@@ -1,11 +1,10 @@
-"""Is it good? Strict JSON, schema, checks of one's own, and the verdict. Pure: no files, no network, no pytest."""
+"""Judging a reply: strict JSON, schema, checks and the verdict. Pure: no files, no network, no pytest."""
 
 from plotbot.judge.explanations import explain, locate
-from plotbot.judge.recovered_value import kept_value, kept_values
 from plotbot.judge.schemas import Schema, compile_schema
 from plotbot.judge.story_checks import Check, validate_entry
 from plotbot.judge.strict_json import StrictJsonError, parse_strict
-from plotbot.judge.verdicts import judge
+from plotbot.judge.verdicts import judge, kept_value, kept_values
 from plotbot.records import Finding
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""A verdict in words: the text of a failing assertion, safe to print and of bounded length."""
+"""A verdict in words: violations, findings and the place in the reply as the text of a failing assertion."""
 
 from __future__ import annotations
 
@@ -6,36 +6,21 @@ import re
 from collections.abc import Iterator
 
 from plotbot.judge.schemas import MAX_LISTED
-from plotbot.records import Finding, Reply, Verdict, Violation
+from plotbot.records import FAILURES, OK, Finding, Reply, Verdict, Violation
 from plotbot.safe import one_line, visible
 
 MAX_LENGTH = 3_000
 _OFFSET = re.compile(r"offset (\d+) \(line \d+, column \d+\)")
 _AROUND = 40
-_HEADLINES = {
-    "ok": "a good answer",
-    "empty": "the model said nothing",
-    "truncated": "the answer was cut off at the token limit",
-    "json_in_reasoning": "the answer is in the reasoning, not in the text",
-    "thinking_leak": "thinking stands in the text",
-    "fenced": "the answer stands in a code fence",
-    "prose_around": "there is more in the text than one JSON value",
-    "not_json": "the text is not JSON",
-    "bad_json": "the text is broken JSON",
-    "wrong_shape": "JSON, but of another shape",
-    "schema": "JSON, but not as the schema wants it",
-    "content": "as the schema wants it, but not a usable answer",
-    "assertion": "the eval asserts otherwise",
-}
 
 
 def explain(verdict: Verdict, reply: Reply | None = None) -> str:
-    """The verdict as lines of text, at most `MAX_LENGTH` characters, free of control characters and half surrogates.
+    """The verdict as lines of text: at most `MAX_LENGTH` characters, without control characters and lone surrogates.
 
-    With the *reply* it also shows the place in the text, with a caret under it.
+    With the *reply* it also quotes the text around the failure, with a caret under the place.
     """
     lines = [
-        f"{one_line(verdict.category, 40)}: {_HEADLINES.get(verdict.category, 'failed')}",
+        f"{one_line(verdict.category, 40)}: {_meaning(verdict.category)}",
         *_field("expected", verdict.expected),
         *_field("came", verdict.came),
         *_field("where", verdict.where),
@@ -48,9 +33,15 @@ def explain(verdict: Verdict, reply: Reply | None = None) -> str:
 
 
 def locate(verdict: Verdict) -> int | None:
-    """The offset in the reply's content, in characters, that the verdict points at; None where it names a JSON path."""
+    """The offset, in characters, of the failure in the reply's content; None if the verdict names a JSON path."""
     match = _OFFSET.fullmatch(verdict.where)
     return int(match[1]) if match else None
+
+
+def _meaning(category: str) -> str:
+    if category == OK:
+        return "a good answer"
+    return FAILURES[category].meaning if category in FAILURES else "failed"
 
 
 def _field(name: str, text: str) -> Iterator[str]:
@@ -88,7 +79,7 @@ def _recovery(verdict: Verdict) -> Iterator[str]:
 
 
 def _bounded(lines: list[str]) -> str:
-    """All lines, or the first ones and the last: that one says whether something can be saved."""
+    """All lines; if they are too long, the first ones and the last, which says whether an answer can be recovered."""
     text = "\n".join(lines)
     if len(text) <= MAX_LENGTH:
         return text

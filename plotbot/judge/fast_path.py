@@ -1,8 +1,8 @@
-"""A quick yes: most replies keep to their schema, and to say so needs nothing of what it takes to name a violation.
+"""A fast path for valid values: most replies satisfy their schema, and confirming that needs no list of violations.
 
-A schema's common keywords are compiled to plain functions, once. They say yes only where jsonschema would surely find
-nothing; about everything else, a keyword that they do not know among it, jsonschema is asked. It stays the referee, and
-a test holds the two against each other.
+The common keywords of a schema are compiled to plain functions, once. They return True only for values in which
+jsonschema would find nothing. For all other values, and for schemas with keywords that are unknown here, jsonschema
+decides. A property test compares the two.
 """
 
 from __future__ import annotations
@@ -11,52 +11,52 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Yes = Callable[[Any], bool]
+Predicate = Callable[[Any], bool]
 
-_SAYS_NOTHING = frozenset({
+_ANNOTATIONS = frozenset({
     "type", "title", "description", "$comment", "examples", "default", "deprecated", "readOnly", "writeOnly",
 })  # fmt: skip
 
 
-def quick_yes(schema: Mapping[str, Any]) -> Yes:
-    """A function that says yes to values that surely keep to a checked schema, and no to all that it cannot tell.
+def fast_check(schema: Mapping[str, Any]) -> Predicate:
+    """A function that returns True for values that surely satisfy a checked schema, and False for undecided ones.
 
-    Values are what `parse_strict` gives: exact builtin types. What `$schema` names does not matter, for what is known
-    here means the same in every draft.
+    Values must be what `parse_strict` returns: exact builtin types. The dialect in `$schema` does not matter, because
+    the keywords that are known here mean the same in every draft.
     """
-    return _compiled({keyword: wanted for keyword, wanted in schema.items() if keyword != "$schema"})
+    return _compiled({keyword: argument for keyword, argument in schema.items() if keyword != "$schema"})
 
 
-def _compiled(schema: object) -> Yes:
+def _compiled(schema: object) -> Predicate:
     if not isinstance(schema, Mapping):
-        return _cannot_tell
-    told = {keyword for keyword in schema if keyword not in _SAYS_NOTHING and not keyword.startswith("x-")}
+        return _undecided
+    asserting = {keyword for keyword in schema if keyword not in _ANNOTATIONS and not keyword.startswith("x-")}
     kind = schema.get("type", "enum")
-    if told == {"enum"} and kind == "string":
+    if asserting == {"enum"} and kind == "string":
         kind = "enum"
     known, make = _KINDS.get(kind, _NO_KIND) if isinstance(kind, str) else _NO_KIND
-    return make(schema) if told <= known else _cannot_tell
+    return make(schema) if asserting <= known else _undecided
 
 
-def _cannot_tell(_value: Any) -> bool:
+def _undecided(_value: Any) -> bool:
     return False
 
 
-def _only(*types: type) -> Callable[[Mapping[str, Any]], Yes]:
+def _only(*types: type) -> Callable[[Mapping[str, Any]], Predicate]:
     return lambda _schema: lambda value: type(value) in types
 
 
-def _enum(schema: Mapping[str, Any]) -> Yes:
+def _enum(schema: Mapping[str, Any]) -> Predicate:
     texts = frozenset(choice for choice in schema.get("enum", ()) if isinstance(choice, str))
     return lambda value: type(value) is str and value in texts
 
 
-def _string(schema: Mapping[str, Any]) -> Yes:
+def _string(schema: Mapping[str, Any]) -> Predicate:
     low, high = schema.get("minLength", 0), schema.get("maxLength", math.inf)
     return lambda value: type(value) is str and low <= len(value) <= high
 
 
-def _array(schema: Mapping[str, Any]) -> Yes:
+def _array(schema: Mapping[str, Any]) -> Predicate:
     low, high = schema.get("minItems", 0), schema.get("maxItems", math.inf)
     if "items" not in schema:
         return lambda value: type(value) is list and low <= len(value) <= high
@@ -64,23 +64,23 @@ def _array(schema: Mapping[str, Any]) -> Yes:
     return lambda value: type(value) is list and low <= len(value) <= high and all(map(item, value))
 
 
-def _object(schema: Mapping[str, Any]) -> Yes:
+def _object(schema: Mapping[str, Any]) -> Predicate:
     required, additional = schema.get("required", []), schema.get("additionalProperties", True)
     if not isinstance(required, list) or not isinstance(additional, bool):
-        return _cannot_tell
+        return _undecided
     members = {name: _compiled(member) for name, member in schema.get("properties", {}).items()}
     names = frozenset(required)
 
-    def yes(value: Any) -> bool:
+    def check(value: Any) -> bool:
         if type(value) is not dict or not names <= value.keys():
             return False
         return all(members[name](item) if name in members else additional for name, item in value.items())
 
-    return yes
+    return check
 
 
-# By type, or `enum`: the keywords that are known beside it, and what compiles them.
-_KINDS: Mapping[str, tuple[frozenset[str], Callable[[Mapping[str, Any]], Yes]]] = {
+# By type, or `enum`: the keywords that are known beside it, and the function that compiles them.
+_KINDS: Mapping[str, tuple[frozenset[str], Callable[[Mapping[str, Any]], Predicate]]] = {
     "enum": (frozenset({"enum"}), _enum),
     "string": (frozenset({"minLength", "maxLength"}), _string),
     "array": (frozenset({"items", "minItems", "maxItems"}), _array),
@@ -90,4 +90,4 @@ _KINDS: Mapping[str, tuple[frozenset[str], Callable[[Mapping[str, Any]], Yes]]] 
     "boolean": (frozenset(), _only(bool)),
     "null": (frozenset(), _only(type(None))),
 }
-_NO_KIND = frozenset[str](), lambda _schema: _cannot_tell
+_NO_KIND = frozenset[str](), lambda _schema: _undecided

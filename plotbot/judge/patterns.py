@@ -1,11 +1,11 @@
-r"""Refusing regular expressions that a reply could hang a run with.
+r"""Refusing regular expressions with which a reply could hang a run.
 
-Python's engine backtracks: `^(a+)+$` needs seconds for 26 characters and doubles with each more. Such a pattern
-repeats something that can itself match the same text in several ways. A repeated group is let through if it is read
-in one way only: everything in it has a fixed length; or it holds one repeat and begins or ends with a character that
+Python's engine backtracks: `^(a+)+$` needs seconds for 26 characters and twice as long for each further one. Such a
+pattern repeats a group that can match the same text in several ways. A repeated group is accepted only if it can match
+a text in one way: all its parts have a fixed length; or it holds one repeat and begins or ends with a character that
 the repeat cannot match (`(-[a-z]+)*`, `(\d{1,3}\.){3}`); or it holds one choice whose alternatives differ in their
-first character. Others are refused, the harmless ones among them too. What is let through may still take quadratic
-time, so patterns are matched on short strings only (`MAX_MATCHED`).
+first character. All other repeated groups are refused, harmless ones included. An accepted pattern may still take
+quadratic time, so patterns are matched on short strings only (`MAX_MATCHED`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 MAX_MATCHED = 2_000
 """The longest string, in characters, that a pattern is matched on."""
 
-# The parser behind `re` is the one reliable reader of its syntax. Its public name, sre_parse, is deprecated.
+# Only the parser of `re` itself reads all of its syntax. Its public name, sre_parse, is deprecated.
 _parser: Any = importlib.import_module("re._parser")
 _ops: Any = importlib.import_module("re._constants")
 
@@ -32,11 +32,11 @@ _CATEGORIES = {
 _Node = tuple[Any, Any]
 
 
-def runs_away(pattern: str) -> bool:
-    """Whether a pattern that compiles could take exponential time."""
+def may_take_exponential_time(pattern: str) -> bool:
+    """Whether a pattern that compiles could take exponential time. May raise what `re.compile` raises."""
     nodes = list(_parser.parse(pattern))
-    alphabet = _either_case(frozenset(range(0x100)).union(map(ord, pattern)))
-    return any(not _one_way(_flat(body), alphabet) for body in _repeated_bodies(nodes))
+    alphabet = _both_cases(frozenset(range(0x100)).union(map(ord, pattern)))
+    return any(not _is_unambiguous(_flat(body), alphabet) for body in _repeated_bodies(nodes))
 
 
 def _repeated_bodies(nodes: list[_Node]) -> Iterator[list[_Node]]:
@@ -48,7 +48,7 @@ def _repeated_bodies(nodes: list[_Node]) -> Iterator[list[_Node]]:
 
 
 def _bodies(op: Any, argument: Any) -> list[list[_Node]]:
-    """The sequences directly inside a node, whatever kind it is."""
+    """The sequences directly inside a node of any kind."""
     if op in _SINGLE or not isinstance(argument, tuple | list | _parser.SubPattern):
         return []
     if op is _ops.BRANCH:
@@ -58,14 +58,14 @@ def _bodies(op: Any, argument: Any) -> list[list[_Node]]:
 
 
 def _flat(nodes: list[_Node]) -> list[_Node]:
-    """The sequence with the groups in it opened."""
+    """The sequence with its groups replaced by their contents."""
     flat: list[_Node] = []
     for op, argument in nodes:
         flat.extend(_flat(list(argument[-1])) if op is _ops.SUBPATTERN else [(op, argument)])
     return flat
 
 
-def _one_way(body: list[_Node], alphabet: frozenset[int]) -> bool:
+def _is_unambiguous(body: list[_Node], alphabet: frozenset[int]) -> bool:
     flexible = [node for node in body if not _fixed(node)]
     if not flexible:
         return True
@@ -73,8 +73,8 @@ def _one_way(body: list[_Node], alphabet: frozenset[int]) -> bool:
         return False
     op, argument = flexible[0]
     if op is _ops.BRANCH:
-        return _exclusive([_flat(list(branch)) for branch in argument[1]], alphabet)
-    return op in _REPEATS and _separated(body, _flat(list(argument[2])), alphabet)
+        return _alternatives_differ([_flat(list(branch)) for branch in argument[1]], alphabet)
+    return op in _REPEATS and _is_delimited(body, _flat(list(argument[2])), alphabet)
 
 
 def _fixed(node: _Node) -> bool:
@@ -84,14 +84,14 @@ def _fixed(node: _Node) -> bool:
     return op in _SINGLE or op is _ops.AT
 
 
-def _exclusive(branches: list[list[_Node]], alphabet: frozenset[int]) -> bool:
+def _alternatives_differ(branches: list[list[_Node]], alphabet: frozenset[int]) -> bool:
     if not all(branch and branch[0][0] in _SINGLE and all(map(_fixed, branch)) for branch in branches):
         return False
     firsts = [_characters(branch[0], alphabet) for branch in branches]
     return all(one.isdisjoint(other) for one, other in combinations(firsts, 2))
 
 
-def _separated(body: list[_Node], repeated: list[_Node], alphabet: frozenset[int]) -> bool:
+def _is_delimited(body: list[_Node], repeated: list[_Node], alphabet: frozenset[int]) -> bool:
     if len(repeated) != 1 or repeated[0][0] not in _SINGLE:
         return False
     taken = _characters(repeated[0], alphabet)
@@ -100,15 +100,15 @@ def _separated(body: list[_Node], repeated: list[_Node], alphabet: frozenset[int
 
 
 def _characters(node: _Node, alphabet: frozenset[int]) -> frozenset[int]:
-    """Which characters of the alphabet a one-character node matches, in either case: (?i) may be on."""
+    """The characters of the alphabet that a one-character node matches, in both cases, since (?i) may be on."""
     op, argument = node
     if op is _ops.ANY:
         return alphabet
     if op is not _ops.IN:
         node_set = frozenset({argument})
-        return alphabet - node_set if op is _ops.NOT_LITERAL else _either_case(node_set)
+        return alphabet - node_set if op is _ops.NOT_LITERAL else _both_cases(node_set)
     members = frozenset().union(*(_members(item, alphabet) for item in argument))
-    return alphabet - members if argument[0][0] is _ops.NEGATE else _either_case(members)
+    return alphabet - members if argument[0][0] is _ops.NEGATE else _both_cases(members)
 
 
 def _members(item: _Node, alphabet: frozenset[int]) -> frozenset[int]:
@@ -123,6 +123,6 @@ def _members(item: _Node, alphabet: frozenset[int]) -> frozenset[int]:
     return frozenset()
 
 
-def _either_case(codes: frozenset[int]) -> frozenset[int]:
+def _both_cases(codes: frozenset[int]) -> frozenset[int]:
     swapped = (chr(code).swapcase() for code in codes)
     return codes | {ord(character) for character in swapped if len(character) == 1}

@@ -1,7 +1,7 @@
-"""What a story seed must be beyond its schema: about this headline, written out, and saying each thing once.
+"""Checks of a story seed beyond its schema: it is about its headline, has no placeholders and repeats nothing.
 
-This is the place for checks of your own. A check takes one entry and the headline and returns findings; their paths
-count from the entry (`$.tone`).
+Checks of your own may go here too. A check takes one entry and the headline, and returns findings. The paths of the
+findings count from the entry (`$.tone`).
 """
 
 from __future__ import annotations
@@ -11,18 +11,18 @@ import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from plotbot.judge.paths import Steps, json_path, strings_in
-from plotbot.judge.schemas import folded
+from plotbot.judge.schemas import json_path, normalized
 from plotbot.records import Finding
 from plotbot.safe import one_line
 
+Steps = tuple[str | int, ...]
 Check = Callable[[Mapping[str, Any], str], Sequence[Finding]]
 
 MAX_EVENT_WORDS = 50
-_BEFORE_THEY_PART = 20
+_BEFORE_DIFFERENCE = 20
 _LISTS = ("themes", "characters", "potential_story_hooks")
-# Curly quotes as straight ones; the marks that only steer the direction of a line as nothing.
-_SAME_TO_A_READER = str.maketrans(
+# Curly quotes become straight, and marks of text direction are removed.
+_TYPOGRAPHY = str.maketrans(
     dict.fromkeys("‘’‚‛ʼ", "'")
     | dict.fromkeys("“”„‟", '"')
     | dict.fromkeys("\u200e\u200f\u061c\u2066\u2067\u2068\u2069")
@@ -41,38 +41,54 @@ _STAND_IN = re.compile(
     re.IGNORECASE,
 )
 
-# One of these is in whatever the search above finds; looking for them first is five times as fast.
+# Every text in which the search above finds something has one of these; testing for them is five times as fast.
 _STAND_IN_HINTS = ("lorem ipsum", "tbd", "todo", "<", "[", "{")
 
 
 def validate_entry(entry: Mapping[str, Any], title: str) -> list[Finding]:
-    """What is wrong with one story seed that its schema allows; an empty list where nothing is.
+    """The faults of one story seed that satisfies its schema; an empty list if there are none.
 
-    The headline must be the one that was asked about (`title`; where that is empty, any will do). Equal to it is what
-    a reader would call the same headline: Unicode forms, kinds of quotation marks and spacing do not count; case,
-    words and punctuation do. Fields that are missing or of another type are the schema's business.
+    The seed's title must be the headline that was asked about (`title`; if that is empty, any title is accepted).
+    Unicode form, kinds of quotation marks and white space are ignored in the comparison; case, words and other
+    punctuation are not. Fields that are missing or of another type are left to the schema.
     """
     return [*_title(entry, title), *_placeholders(entry, title), *_event(entry), *_repeats(entry)]
 
 
-def same_title(one: str, other: str) -> bool:
-    return one == other or _read(one) == _read(other)
+def strings_in(value: Any) -> Iterator[tuple[Steps, str, str]]:
+    """Every string in a value: the steps to it, the key of the member that holds it ('' without one), and its text.
+
+    Iterative, so that deep values cannot overflow the stack. Steps rather than paths, because few are ever shown.
+    """
+    waiting: list[tuple[Steps, str, Any]] = [((), "", value)]
+    while waiting:
+        steps, key, item = waiting.pop()
+        if isinstance(item, str):
+            yield steps, key, item
+        elif isinstance(item, Mapping):
+            waiting.extend(((*steps, name), name, item[name]) for name in reversed(item))
+        elif isinstance(item, list):
+            waiting.extend(((*steps, index), key, item[index]) for index in reversed(range(len(item))))
 
 
-def _read(title: str) -> str:
-    return " ".join(unicodedata.normalize("NFC", title).translate(_SAME_TO_A_READER).split())
+def _same_title(one: str, other: str) -> bool:
+    return one == other or _plain(one) == _plain(other)
+
+
+def _plain(title: str) -> str:
+    return " ".join(unicodedata.normalize("NFC", title).translate(_TYPOGRAPHY).split())
 
 
 def _title(entry: Mapping[str, Any], title: str) -> Iterator[Finding]:
     came = entry.get("title")
-    if title and isinstance(came, str) and not same_title(came, title):
-        asked, answered = _apart(title, came)
+    if title and isinstance(came, str) and not _same_title(came, title):
+        asked, answered = _difference(title, came)
         yield Finding("$.title", "title", f"asked about {_quoted(asked)}, answered about {_quoted(answered)}")
 
 
 def _placeholders(entry: Mapping[str, Any], title: str) -> Iterator[Finding]:
     for steps, key, text in strings_in(entry):
-        is_headline = steps == ("title",) and same_title(text, title)
+        is_headline = steps == ("title",) and _same_title(text, title)
         if not is_headline and _is_placeholder(text, key):
             yield Finding(json_path(steps), "placeholder", f"{_quoted(text)} stands for an answer, it is none")
 
@@ -92,27 +108,27 @@ def _event(entry: Mapping[str, Any]) -> Iterator[Finding]:
     words = len(event.split())
     if words > MAX_EVENT_WORDS:
         yield Finding("$.core_event", "too_long", f"{words} words, at most {MAX_EVENT_WORDS}")
-    if isinstance(title, str) and folded(_read(event)) == folded(_read(title)):
+    if isinstance(title, str) and normalized(_plain(event)) == normalized(_plain(title)):
         yield Finding("$.core_event", "repeated", "only the title again")
 
 
 def _repeats(entry: Mapping[str, Any]) -> Iterator[Finding]:
     event = entry.get("core_event")
     for name in _LISTS:
-        first: dict[str, Steps] = {folded(event): ("core_event",)} if isinstance(event, str) else {}
+        first: dict[str, Steps] = {normalized(event): ("core_event",)} if isinstance(event, str) else {}
         items = entry.get(name)
         for index, item in enumerate(items if isinstance(items, list) else ()):
             here: Steps = (name, index)
-            earlier = first.setdefault(folded(item), here) if isinstance(item, str) else here
+            earlier = first.setdefault(normalized(item), here) if isinstance(item, str) else here
             if earlier is not here:
                 yield Finding(json_path(here), "repeated", f"the same as {json_path(earlier)}: {_quoted(item)}")
 
 
-def _apart(one: str, other: str) -> tuple[str, str]:
-    """Two texts as they are quoted side by side: from shortly before where they part, if a quote might end before."""
-    differ = (at for at, (mine, theirs) in enumerate(zip(one, other, strict=False)) if mine != theirs)
-    alike = next(differ, min(len(one), len(other)))
-    start = alike - _BEFORE_THEY_PART if alike > 2 * _BEFORE_THEY_PART else 0
+def _difference(one: str, other: str) -> tuple[str, str]:
+    """Two texts, cut to begin 20 characters before their first difference if that is too late for a short quote."""
+    differing = (at for at, (left, right) in enumerate(zip(one, other, strict=False)) if left != right)
+    alike = next(differing, min(len(one), len(other)))
+    start = alike - _BEFORE_DIFFERENCE if alike > 2 * _BEFORE_DIFFERENCE else 0
     return (f"…{one[start:]}", f"…{other[start:]}") if start else (one, other)
 
 

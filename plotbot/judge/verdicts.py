@@ -1,22 +1,33 @@
-"""The verdict on a reply: what it is, whether it keeps to the schema and the check, what could be saved of it."""
+"""The verdict on a reply: its category, whether it satisfies schema and check, and what can be recovered of it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from plotbot.judge.paths import json_path, rebased, strings_in
-from plotbot.judge.schemas import MAX_COUNTED, MAX_LISTED, Schema, folded
-from plotbot.judge.story_checks import Check
-from plotbot.judge.surroundings import Diagnosis, diagnose
-from plotbot.records import OK, Finding, Reply, Title, Verdict, Violation
+from plotbot.judge.json_extraction import Extraction, extract, extract_truncated
+from plotbot.judge.schemas import MAX_COUNTED, MAX_LISTED, Schema, compile_schema, json_path, normalized
+from plotbot.judge.story_checks import Check, strings_in
+from plotbot.judge.strict_json import StrictJsonError, parse_strict
+from plotbot.records import (
+    OK,
+    RECOVERABLE_CATEGORIES,
+    Exchange,
+    Finding,
+    ItemResult,
+    Question,
+    Reply,
+    Title,
+    Verdict,
+    Violation,
+)
 from plotbot.safe import one_line
 
 
 @dataclass(frozen=True, slots=True)
-class _Exam:
-    """What schema and check hold against a value, all of it; the check is asked only where the schema is kept."""
+class _Examination:
+    """All violations and findings of a value. The check runs only on a value without violations."""
 
     violations: Sequence[Violation]
     findings: Sequence[Finding]
@@ -27,23 +38,24 @@ class _Exam:
 
 
 @dataclass(frozen=True, slots=True)
-class _Referee:
+class _Criteria:
     schema: Schema
     title: str
     check: Check | None
 
-    def examine(self, value: Any) -> _Exam:
+    def examine(self, value: Any) -> _Examination:
         violations = self.schema.violations(value)
-        return _Exam(violations, () if violations or self.check is None else tuple(self._findings(value, self.check)))
+        findings = () if violations or self.check is None else tuple(self._findings(value, self.check))
+        return _Examination(violations, findings)
 
     def _findings(self, value: Any, check: Check) -> Iterator[Finding]:
         for base, entry in _entries(value):
             for finding in check(entry, self.title):
-                yield replace(finding, path=rebased(finding.path, base))
+                yield replace(finding, path=_rebased(finding.path, base))
         for steps, _, text in strings_in(value):
-            if folded(text) in self.schema.descriptions:
-                told = f"“{one_line(text, 80)}” is the schema's own description"
-                yield Finding(json_path(steps), "placeholder", told)
+            if normalized(text) in self.schema.descriptions:
+                message = f"“{one_line(text, 80)}” is the schema's own description"
+                yield Finding(json_path(steps), "placeholder", message)
 
 
 def judge(
@@ -54,69 +66,100 @@ def judge(
     check: Check | None = None,
     tolerate: Collection[str] = (),
 ) -> Verdict:
-    """The strict verdict on a reply: the first thing that is wrong with it, in this order.
+    """The strict verdict on a reply: the first category of `plotbot.records.FAILURES`, in their order, that applies.
 
-    1. `truncated`: the server says that it was cut, whatever the text looks like.
-    2. `json_in_reasoning`, `empty`: there is no text; with JSON in the reasoning, or without.
-    3. `thinking_leak`, `fenced`, `prose_around`: an answer is there, with something around it.
-    4. `not_json`, `bad_json`: nothing that looks like JSON; or what opens as JSON and is not strict JSON.
-    5. `wrong_shape`: strict JSON of a type that the schema's root does not allow.
-    6. `schema`, with violations; then `content`, with what the check finds.
+    A failure is `recoverable` if one lenient step gives a value that passes schema and check: unwrapping the value,
+    taking it out of the surrounding text, or, if the schema demands an array, a bare object as its only entry. Of
+    several values the first that passes is taken (of several in the reasoning, the last). A recoverable failure is
+    `tolerated` if its category is in *tolerate*; the category stays. If no value passes, the verdict has the
+    violations and findings of the first.
 
-    A failure is `recoverable` where one gentle step gives a value that passes schema and check: unwrapping it, taking
-    it out of what stands around it, or, where the schema wants an array, a bare object as its one entry. Of several
-    values the first that passes is taken (in reasoning, the last). Such a failure is `tolerated` if its category is in
-    *tolerate*; a fenced array that breaks the schema stays `fenced` and is not. Violations and findings are then those
-    of the first value.
-
-    *check* sees each entry of an array (or the one object) with the title's text, '' without a title; strings that
-    hand back the schema's own descriptions are findings too. Whatever the reply, judging raises nothing; what *check*
-    raises goes through.
+    *check* is called with each entry of an array, or with the one object, and the title's text ('' without a title).
+    With a check, strings that repeat the schema's own descriptions are findings too. Judging raises nothing for any
+    reply; an exception from *check* propagates.
     """
-    referee = _Referee(schema, title.text if title else "", check)
-    diagnosis = diagnose(reply)
-    verdict = _strict(referee, diagnosis.values[0]) if diagnosis.category == OK else _wrapped(referee, diagnosis)
+    criteria = _Criteria(schema, title.text if title else "", check)
+    verdict = _judged(criteria, reply)
     return replace(verdict, tolerated=verdict.recoverable and verdict.category in tolerate)
 
 
-def _strict(referee: _Referee, value: Any) -> Verdict:
-    if not referee.schema.allows_type(value):
-        return _wrong_shape(referee, value)
-    exam = referee.examine(value)
-    if exam.passed:
+def kept_value(reply: Reply, schema: Mapping[str, Any] | Schema, category: str) -> Any:
+    """The value of a reply that an eval has kept, by the *category* of its result.
+
+    For a recoverable category it is the value that judging recovers, for any other the reply's own strict JSON.
+    Raises `StrictJsonError` if the reply holds no such value, and `InputError` if the schema cannot be compiled.
+    """
+    if category not in RECOVERABLE_CATEGORIES:
+        return parse_strict(reply.content)
+    compiled = schema if isinstance(schema, Schema) else compile_schema(schema, "the recorded schema")
+    verdict = judge(reply, compiled)
+    if verdict.recoverable:
+        return verdict.value
+    raise StrictJsonError(f"nothing that keeps to the schema can be recovered ({verdict.category})", 0, 1, 1)
+
+
+def kept_values() -> Callable[[Exchange, ItemResult, Question], Any]:
+    """A function that gives the `kept_value` of recorded exchanges. It compiles each schema once (milliseconds)."""
+    schemas: dict[str, Schema] = {}
+
+    def value_of(exchange: Exchange, result: ItemResult, question: Question) -> Any:
+        if exchange.reply is None:
+            raise StrictJsonError("no reply is on record", 0, 1, 1)
+        if result.category in RECOVERABLE_CATEGORIES and question.hash not in schemas:
+            schemas[question.hash] = compile_schema(question.schema, "the recorded schema")
+        return kept_value(exchange.reply, schemas.get(question.hash, question.schema), result.category)
+
+    return value_of
+
+
+def _judged(criteria: _Criteria, reply: Reply) -> Verdict:
+    if reply.finish_reason == "length":
+        return _extracted(criteria, extract_truncated(reply))
+    try:
+        value = parse_strict(reply.content)
+    except StrictJsonError as error:
+        return _extracted(criteria, extract(reply, error))
+    return _strict(criteria, value)
+
+
+def _strict(criteria: _Criteria, value: Any) -> Verdict:
+    if not criteria.schema.allows_type(value):
+        return _wrong_shape(criteria, value)
+    examination = criteria.examine(value)
+    if examination.passed:
         return Verdict(OK, value=value)
-    if exam.violations:
-        broken = Verdict("schema", "a value that keeps to the schema", where=exam.violations[0].path)
+    if examination.violations:
+        broken = Verdict("schema", "a value that keeps to the schema", where=examination.violations[0].path)
     else:
-        broken = Verdict("content", "a value without findings", where=exam.findings[0].path)
-    return _listed(broken, exam)
+        broken = Verdict("content", "a value without findings", where=examination.findings[0].path)
+    return _listed(broken, examination)
 
 
-def _wrong_shape(referee: _Referee, value: Any) -> Verdict:
-    verdict = Verdict("wrong_shape", _wanted(referee.schema), _type_of(value), "$")
-    if not (isinstance(value, Mapping) and "array" in referee.schema.types):
+def _wrong_shape(criteria: _Criteria, value: Any) -> Verdict:
+    verdict = Verdict("wrong_shape", _expected(criteria.schema), _type_of(value), "$")
+    if not (isinstance(value, Mapping) and "array" in criteria.schema.types):
         return verdict
-    exam = referee.examine([value])
-    return replace(verdict, recoverable=True, value=[value]) if exam.passed else _listed(verdict, exam)
+    examination = criteria.examine([value])
+    return replace(verdict, recoverable=True, value=[value]) if examination.passed else _listed(verdict, examination)
 
 
-def _wrapped(referee: _Referee, diagnosis: Diagnosis) -> Verdict:
-    expected = f"{_wanted(referee.schema)} and nothing around it"
-    verdict = Verdict(diagnosis.category, expected, diagnosis.came, diagnosis.where)
-    first: _Exam | None = None
-    for value in diagnosis.values:
-        exam = referee.examine(value)
-        if exam.passed:
+def _extracted(criteria: _Criteria, extraction: Extraction) -> Verdict:
+    expected = f"{_expected(criteria.schema)} and nothing around it"
+    verdict = Verdict(extraction.category, expected, extraction.came, extraction.where)
+    first: _Examination | None = None
+    for value in extraction.values:
+        examination = criteria.examine(value)
+        if examination.passed:
             return replace(verdict, recoverable=True, value=value)
-        first = first or exam
+        first = first or examination
     return _listed(verdict, first) if first else verdict
 
 
-def _listed(verdict: Verdict, exam: _Exam) -> Verdict:
-    """The verdict with the first of what was found, and the number of all of it in `came`."""
-    counts = [_count(len(exam.violations), "violation"), _count(len(exam.findings), "finding")]
+def _listed(verdict: Verdict, examination: _Examination) -> Verdict:
+    """The verdict with the first violations and findings, and the number of all of them in `came`."""
+    counts = [_count(len(examination.violations), "violation"), _count(len(examination.findings), "finding")]
     came = "; ".join(part for part in (verdict.came, *counts) if part)
-    violations, findings = tuple(exam.violations[:MAX_LISTED]), tuple(exam.findings[:MAX_LISTED])
+    violations, findings = tuple(examination.violations[:MAX_LISTED]), tuple(examination.findings[:MAX_LISTED])
     return replace(verdict, came=came, violations=violations, findings=findings)
 
 
@@ -134,7 +177,14 @@ def _entries(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield from ((f"$[{index}]", entry) for index, entry in enumerate(value) if isinstance(entry, Mapping))
 
 
-def _wanted(schema: Schema) -> str:
+def _rebased(path: str, base: str) -> str:
+    """A path that counts from an entry (`$.tone`), counted from the root (`$[0].tone`)."""
+    if path.startswith("$"):
+        return base + path[1:]
+    return f"{base}.{path}" if path else base
+
+
+def _expected(schema: Schema) -> str:
     return " or ".join(f"a JSON {name}" for name in sorted(schema.types)) or "JSON"
 
 

@@ -201,7 +201,7 @@ def begin_main(config: pytest.Config) -> None:
 
 
 def _load_ahead() -> None:
-    for module in ("plotbot.judge.compiling", "plotbot.ask.transport.http", "plotbot.plugin.closing"):
+    for module in ("plotbot.judge.schema_compiler", "plotbot.ask.transport.http", "plotbot.plugin.closing"):
         importlib.import_module(module)
 
 

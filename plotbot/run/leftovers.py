@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from plotbot.errors import PlotbotError
-from plotbot.judge.recovered_value import kept_values
+from plotbot.judge import kept_values
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import read_run

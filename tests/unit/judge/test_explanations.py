@@ -5,7 +5,7 @@ import pytest
 
 from plotbot.judge import Schema, explain, judge, locate, validate_entry
 from plotbot.judge.explanations import MAX_LENGTH
-from plotbot.records import FAILURE_CATEGORIES, Finding, Reply, Title, Verdict, Violation
+from plotbot.records import Finding, Reply, Title, Verdict, Violation
 from plotbot.safe import visible
 
 
@@ -43,11 +43,6 @@ def test_a_recoverable_failure_says_how_to_tolerate_it(schema: Schema, entry: di
 
 def test_a_good_verdict_is_one_line() -> None:
     assert explain(Verdict("ok")) == "ok: a good answer"
-
-
-@pytest.mark.parametrize("category", sorted(FAILURE_CATEGORIES))
-def test_every_category_has_words_of_its_own(category: str) -> None:
-    assert not explain(Verdict(category)).startswith(f"{category}: failed")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 import pytest
 
-from plotbot.judge.patterns import runs_away
+from plotbot.judge.patterns import may_take_exponential_time
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from plotbot.judge.patterns import runs_away
     ],
 )  # fmt: skip
 def test_a_pattern_that_could_take_for_ever_is_known(pattern: str) -> None:
-    assert runs_away(pattern)
+    assert may_take_exponential_time(pattern)
 
 
 @pytest.mark.parametrize(
@@ -25,4 +25,4 @@ def test_a_pattern_that_could_take_for_ever_is_known(pattern: str) -> None:
     ],
 )  # fmt: skip
 def test_a_pattern_that_reads_a_text_in_one_way_is_let_through(pattern: str) -> None:
-    assert not runs_away(pattern)
+    assert not may_take_exponential_time(pattern)
