@@ -209,7 +209,7 @@ def test_a_host_that_is_killed_and_comes_back_loses_no_case(
     wait_until(lambda: back.model()["replies"] >= 4, "cases for the host that came back")
     lasting.send(signal.SIGCONT)
     assert run.wait() == 0, run.output
-    assert back.model()["handshakes"] == 1, "it may serve another model now: it is greeted again"
+    assert back.model()["handshakes"] == 1, "it may serve another model now: it gets another handshake"
     kept_once(tmp_path, 120)
     moved = [exchange for exchange in exchanges(tmp_path) if len(exchange.attempts) > 1]
     assert 2 <= len(moved) <= 3
@@ -255,7 +255,7 @@ def test_a_host_that_answers_only_get_costs_its_cases_one_try_each(
 
 
 @pytest.mark.parametrize(("slower", "titles"), [(3, 84), (10, 30)])
-def test_a_slower_host_gets_less_and_nobody_waits_for_it_longer_than_for_one_answer(
+def test_a_slower_host_gets_less_and_no_case_waits_for_it_longer_than_for_one_answer(
     mock: StartMock, evals: StartEvals, tmp_path: Path, slower: int, titles: int
 ) -> None:
     slow, *fast = (mock(latency=seconds) for seconds in (0.1 * slower, 0.1, 0.1))
@@ -268,7 +268,7 @@ def test_a_slower_host_gets_less_and_nobody_waits_for_it_longer_than_for_one_ans
     assert asked[slow.name] <= 0.5 * quick
     assert slower > 3 or asked[slow.name] >= 0.25 * quick
     began = {a: datetime.fromisoformat(a.at).timestamp() for a in attempts}
-    # From when the others have nothing left to do nobody waits for a slot there: all that is left has got one.
+    # Once the others have nothing left to do, no case waits for a slot there: each that is left has got one.
     others_end = max(began[a] + a.seconds for a in attempts if a.host != slow.name)
     assert max(began[a] for a in attempts if a.host == slow.name) <= others_end
 

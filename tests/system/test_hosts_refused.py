@@ -19,7 +19,7 @@ StartMock = Callable[..., MockServer]
 RunPytest = Callable[..., subprocess.CompletedProcess[str]]
 
 MODEL = ModelSpec("qwen/qwen3-4b", context=16384)
-NOBODY = "http://127.0.0.1:9"
+NO_SERVER = "http://127.0.0.1:9"
 
 
 def refused(status: int, output: str, says: Sequence[str]) -> None:
@@ -104,7 +104,7 @@ def test_one_of_two_hosts_will_not_do(
 ) -> None:  # fmt: skip
     good = start_mock(models=(MODEL,))
     bad = None if other is None else start_mock(models=(other,))
-    urls = [good.url, NOBODY if bad is None else bad.url]
+    urls = [good.url, NO_SERVER if bad is None else bad.url]
     named = given if first else ("--model=qwen/qwen3-4b",)
     result = pytester.runpytest_inprocess(
         "evals", "--lm-studio-url", ",".join(urls if first else reversed(urls)), *named
@@ -145,6 +145,6 @@ def test_pinned_wants_the_same_of_every_host(
 
 def test_under_xdist_it_is_one_sentence_too(project: Path, run_pytest: RunPytest, start_mock: StartMock) -> None:
     good = start_mock(models=(MODEL,))
-    result = run_pytest(project, "evals", "-n", "2", "--lm-studio-url", f"{good.url},{NOBODY}")
+    result = run_pytest(project, "evals", "-n", "2", "--lm-studio-url", f"{good.url},{NO_SERVER}")
     refused(result.returncode, result.stdout + result.stderr, ("Nothing answers at http://127.0.0.1:9 ",))
     assert asked(good) == 0

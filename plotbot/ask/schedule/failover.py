@@ -52,18 +52,15 @@ class Failover:
         self._retry_limit = retry_limit
         self._held_back: dict[HostQueue, list[ScheduledCase]] = {}
 
-    def after_exchange(self, host: HostQueue, case: ScheduledCase, exchange: Exchange) -> Decision | None:
-        """Decide about a case's exchange; None if the case ends with it, be it a reply or a fault."""
-        if exchange.fault is None:
-            host.answered(exchange.seconds)
-            return None
-        category = exchange.fault.category
+    def after_fault(self, host: HostQueue, case: ScheduledCase, exchange: Exchange, fault: Fault) -> Decision | None:
+        """Decide about an exchange that ended in a fault; None if the case ends with it."""
+        category = fault.category
         if category in ELSEWHERE_FIRST and (category == "unreachable" or self._several):
             case.has_failed(host, exchange)
             return self._hold_back(host, case)
         if category in HOST_FAULTS and not case.failed_on and self._has_other(host):
             case.has_failed(host, exchange)
-            return self._set_aside(host, exchange.fault.message, [case])
+            return self._set_aside(host, fault.message, [case])
         return None
 
     def after_error(self, host: HostQueue, case: ScheduledCase, error: BaseException) -> Decision | None:

@@ -10,6 +10,9 @@ The rules, in the order in which they decide what is asked next:
 A host may have more cases in hand than slots: the next request is then written while the slots are busy. A run
 that stops at its first failure does without, and so does every run towards its end: a case that waits for one host
 could have been asked on another.
+
+An exchange is durable before a test gets it, and the next case is asked before that, so that no slot waits for the
+disk. `plotbot.ask.schedule.failover` decides what to do about a host that fails.
 """
 
 from __future__ import annotations
@@ -302,19 +305,21 @@ class Scheduler:
         with self._lock:
             host.in_hand -= 1
             self._in_hand -= 1
-            if error is None:
-                decision = self._failover.after_exchange(host, case, done.result())
-            else:
+            decision = None
+            if error is not None:
                 decision = self._failover.after_error(host, case, error)
+            elif (exchange := done.result()).fault is not None:
+                decision = self._failover.after_fault(host, case, exchange, exchange.fault)
+            else:
+                host.answered(exchange.seconds)
         if decision is not None:
             self._carry_out(decision)
             return
-        # The slot is refilled first: it does not wait for the disk.
         self._fill()
-        if error is None:
-            self._settle(case, done.result())
-        else:
+        if error is not None:
             case.fail(error)
+        else:
+            self._settle(case, done.result())
 
     def _carry_out(self, decision: Decision) -> None:
         """Do what the failover decided. Call it without the lock: each step may call back or ask more."""

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from plotbot.ask.schedule.host_queue import HostLostError, HostQueue
+from plotbot.ask.schedule.failover import Decision, Failover
+from plotbot.ask.schedule.host_queue import HostLostError, HostQueue, ScheduledCase
 from plotbot.ask.schedule.scheduler import Scheduler
 from plotbot.ask.servers.discovery import ServerFacts
 from plotbot.ask.servers.host import Host
@@ -97,6 +98,16 @@ class Harness:
         return [attempt.host for attempt in kept.attempts]
 
 
+def test_a_failing_host_is_probed_once_and_the_decision_is_data() -> None:
+    x, y = FakeHost("x", fault="timeout"), FakeHost("y")
+    failover = Failover([x.queue, y.queue], retry_limit=1)
+    first, second = (ScheduledCase(asked, asked=True) for asked in cases("a1", "a2"))
+    fault = Fault("timeout", "too late")
+    assert failover.after_fault(x.queue, first, x.ask(first.case), fault) == Decision(probe=x.queue)
+    assert failover.after_fault(x.queue, second, x.ask(second.case), fault) == Decision()
+    assert failover.after_probe(x.queue, None) == Decision(ask_again=[first, second], settle=[])
+
+
 def test_each_host_gets_as_many_cases_as_it_has_slots() -> None:
     harness = Harness("x", "y")
     harness.start("a1", "a2", "a3", "a4", "a5")
@@ -129,7 +140,7 @@ def test_it_is_tried_again_after_pauses_that_grow_and_gets_cases_when_it_answers
     harness.hosts["x"].fault, harness.hosts["x"].down = None, False
     harness.let_time_pass()
     assert harness.told[-1] == "x answers again."
-    assert harness.at("x") == ["start a"], "it may have been started anew: its model is greeted again"
+    assert harness.at("x") == ["start a"], "it may have been started anew: its model gets another handshake"
     harness.hosts["x"].executor.run("start a")
     assert len(harness.at("x")) == 2
     assert harness.scheduler.gone is None
