@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from typing import Any, NamedTuple, Self
 
@@ -167,6 +167,12 @@ class Exchange:
         said = 0 if self.reply is None else len(self.reply.content) + len(self.reply.reasoning)
         return len(self.raw) + said
 
+    def without_text(self) -> Self:
+        """The numbers that reports count, without the texts: 10,000 replies are too much to hold in memory."""
+        reply = self.reply
+        bare = None if reply is None else replace(reply, content="", reasoning="", details=_times(reply.details))
+        return replace(self, reply=bare, raw=b"")
+
     def to_json(self) -> dict[str, Any]:
         return {
             **_fields(self),
@@ -278,6 +284,23 @@ class Answer:
     meta: Mapping[str, Any]
     """`run`, `case`, `at` (UTC, ISO 8601), `fingerprint`, `params`: later (`at`, `run`, `case`) wins."""
 
+    @classmethod
+    def of(cls, run: str, case: Case, exchange: Exchange, value: Any) -> Self:
+        """The answer *value* to a case of the run with the id *run*, as its exchange brought it."""
+        meta = {
+            "run": run,
+            "case": case.id,
+            "at": exchange.at,
+            "fingerprint": dict(exchange.fingerprint),
+            "params": dict(exchange.params),
+        }
+        return cls(case.title, case.model, case.prompt_hash, value, meta)
+
+    @property
+    def case(self) -> str:
+        """The id of the case that it answers."""
+        return str(self.meta["case"])
+
     def to_json(self) -> dict[str, Any]:
         return {**_fields(self), "title": _fields(self.title)}
 
@@ -304,6 +327,15 @@ class RunRecords:
     items: tuple[PlannedItem, ...]
     exchanges: Mapping[str, Exchange]
     results: Mapping[str, ItemResult]
+
+
+def _times(details: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers in the server's own account of its time."""
+    return {
+        name: {field: value for field, value in told.items() if isinstance(value, int | float)}
+        for name in ("timings", "stats")
+        if isinstance(told := details.get(name), Mapping)
+    }
 
 
 def _fields(record: Any) -> dict[str, Any]:

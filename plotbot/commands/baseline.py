@@ -8,8 +8,7 @@ from pathlib import Path
 from plotbot.commands.project import add_project_argument, project_settings
 from plotbot.commands.sheets import sheet_of_run
 from plotbot.errors import InputError, KeepError
-from plotbot.keep.atomic_replace import write_atomically
-from plotbot.keep.filesystem import Disk, describe
+from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.run_folder import RUN_HELP, find_run
 from plotbot.measure.baseline import baseline_text
 from plotbot.measure.verdict_sheet import VerdictSheet, is_rated, passes

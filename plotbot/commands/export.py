@@ -11,8 +11,7 @@ from typing import Any
 from plotbot.commands.project import add_settings_arguments, project_settings
 from plotbot.commands.run_choice import complain
 from plotbot.errors import KeepError
-from plotbot.keep.atomic_replace import write_atomically
-from plotbot.keep.filesystem import Disk, describe
+from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.title_reading import TitleFile, UnusableFile, title_files
 from plotbot.records import ExitStatus
 from plotbot.safe import visible

@@ -16,8 +16,7 @@ from plotbot.ask.servers.loading import start_embedded
 from plotbot.ask.servers.pin import FIELDS, Pin, pinned_json
 from plotbot.commands.project import add_settings_arguments, project_settings
 from plotbot.errors import KeepError, ServerProblem
-from plotbot.keep.atomic_replace import write_atomically
-from plotbot.keep.filesystem import Disk
+from plotbot.keep.filesystem import Disk, write_atomically
 from plotbot.run.pool_choice import pool_of
 from plotbot.safe import one_line, visible
 from plotbot.settings import Settings

@@ -186,7 +186,7 @@ def _check_summary(run: RunOnDisk, proof: RunProof, disk: Disk) -> None:
 def _check_answers(run: RunOnDisk, proof: RunProof, shelf: _Shelf, value_of: ValueOf, *, running: bool) -> None:
     unreadable: dict[str, str] = {}
     for answer in kept_answers(run, value_of, unreadable):
-        case = run.cases[str(answer.meta["case"])]
+        case = run.cases[answer.case]
         file = shelf.file(case)
         fate = _fate(answer, file, folded=case.id in run.folded, running=running)
         if fate is Fate.PRESENT:
@@ -209,7 +209,7 @@ def _fate(answer: Answer, file: TitleFile | UnusableFile | None, *, folded: bool
     if isinstance(file, UnusableFile):
         return Fate.DAMAGED
     entry = None if file is None else file.entry(answer.model, answer.prompt_hash)
-    if entry is not None and _origin(entry) == (answer.meta["run"], answer.meta["case"]):
+    if entry is not None and _origin(entry) == (answer.meta["run"], answer.case):
         return Fate.PRESENT if entry["response"] == answer.response else Fate.CHANGED
     if entry is not None and age(entry.get("meta")) > age(answer.meta):
         return Fate.SUPERSEDED

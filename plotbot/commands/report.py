@@ -13,8 +13,7 @@ from plotbot.ask.transport.prompts import Conversations, Message
 from plotbot.commands.project import project_settings
 from plotbot.commands.run_choice import add_run_arguments, chosen_runs, complain_of_damage
 from plotbot.errors import InputError, KeepError
-from plotbot.keep.atomic_replace import write_atomically
-from plotbot.keep.filesystem import Disk, describe
+from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.run_folder import LAST, RunFolder
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.gate import GateResult, judge_gates

@@ -1,13 +1,15 @@
-"""The one seam between this folder and the file system.
+"""The file system calls of this package, and the atomic replacement of a file.
 
-Every file that must survive a crash is touched through a `Disk` that is passed in, so that a test can record the order
-of the calls, or let the k-th one fail. Each method is one call that can fail on its own and raises `OSError`.
+Every file that must survive a crash is accessed through a `Disk` that is passed in, so that a test can record the
+order of the calls or make the k-th one fail. Each method is one step that can fail by itself and raises `OSError`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import secrets
 import sys
 import time
 from collections.abc import Callable
@@ -17,47 +19,48 @@ from typing import BinaryIO
 if sys.platform == "darwin":
     from fcntl import F_FULLFSYNC, fcntl
 
+TEMP_SUFFIX = ".tmp"
 # ACCESS_DENIED, SHARING_VIOLATION and LOCK_VIOLATION: a virus scanner or a reader has the file open for a moment.
 _WINDOWS_BUSY = frozenset({5, 32, 33})
 _REPLACE_DELAYS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 _BINARY: int = getattr(os, "O_BINARY", 0)
 _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
-# What file systems answer that cannot flush a folder, or have no full flush; EIO and its kin are not among them.
+# Errors of a file system that cannot flush a folder or has no full flush. An I/O error such as EIO is not among them.
 _NOT_SUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.ENOTTY})
 
 
 class Disk:
-    """The file system as it is. *sleep* takes seconds and is called only between tries of a busy Windows rename."""
+    """The real file system. *sleep* takes seconds; it is called only between tries of a busy Windows rename."""
 
     def __init__(self, sleep: Callable[[float], None] = time.sleep) -> None:
         self._sleep = sleep
 
     def create(self, path: Path) -> int:
-        """A new file, open for writing; FileExistsError where the name is taken."""
+        """Create a file and open it for writing. Raises `FileExistsError` if the name is taken."""
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
 
     def open_append(self, path: Path) -> int:
-        """The file, made if missing; every write goes to its end."""
+        """Open a file, created if missing, so that every write goes to its end."""
         return os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | _BINARY, 0o666)
 
     def open_lock(self, path: Path) -> int:
-        """A lock file, made if missing, and no other's by way of a link; what it holds stays."""
+        """Open a lock file, created if missing, without following a symbolic link; its content stays."""
         return os.open(path, os.O_RDWR | os.O_CREAT | _BINARY | _NO_LINK, 0o666)
 
     def open_read(self, path: Path) -> BinaryIO:
         return path.open("rb")
 
     def read(self, path: Path) -> bytes:
-        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  Path.open would build a reader around it
+        with open(path, "rb", buffering=0) as file:  # noqa: PTH123  Path.open would wrap a buffered reader
             return file.readall()
 
     def read_at(self, fd: int, offset: int, size: int) -> bytes:
-        """At most *size* bytes from *offset*; fewer, or none, at the end of the file."""
+        """Read at most *size* bytes from *offset*; fewer, or none, at the end of the file."""
         os.lseek(fd, offset, os.SEEK_SET)
         return os.read(fd, size)
 
     def write(self, fd: int, data: bytes) -> None:
-        """All of *data*, however many writes that takes; part of it may be there when this raises."""
+        """Write all of *data*, in as many system calls as it takes. After an error, part of it may be in the file."""
         view = memoryview(data)
         while view:
             view = view[os.write(fd, view) :]
@@ -67,7 +70,7 @@ class Disk:
         self.write(fd, data)
 
     def sync(self, fd: int) -> None:
-        """Through to the medium: a power cut after this loses nothing of the file."""
+        """Flush the file to the medium: a power cut after this loses nothing of it."""
         if sys.platform == "darwin":
             # On macOS fsync stops at the drive's own cache.
             try:
@@ -80,11 +83,11 @@ class Disk:
         os.fsync(fd)
 
     def size(self, fd: int) -> int:
-        """Bytes in the open file."""
+        """The size of the open file in bytes."""
         return os.fstat(fd).st_size
 
     def has_name(self, fd: int) -> bool:
-        """Whether the open file is still to be found in some folder."""
+        """Whether the open file still has a name in some folder: it was not removed meanwhile."""
         return os.fstat(fd).st_nlink > 0
 
     def truncate(self, fd: int, size: int) -> None:
@@ -94,7 +97,7 @@ class Disk:
         os.close(fd)
 
     def replace(self, source: Path, target: Path) -> None:
-        """Rename over *target*. Waits, 1.3 s in all, only for Windows' passing refusals."""
+        """Rename *source* over *target*. Tries again, for 1.3 s in all, when Windows refuses because a file is busy."""
         for delay in _REPLACE_DELAYS:
             try:
                 source.replace(target)
@@ -107,7 +110,7 @@ class Disk:
         source.replace(target)
 
     def sync_folder(self, folder: Path) -> None:
-        """Make new, renamed and removed names durable; nothing to do where the platform offers no way to."""
+        """Make new, renamed and removed names in *folder* durable, on platforms that can flush a folder."""
         if sys.platform == "win32":
             return
         fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -120,7 +123,7 @@ class Disk:
             os.close(fd)
 
     def make_folder(self, folder: Path) -> None:
-        """The folder and its parents, each durable in its own parent; nothing where it is there already."""
+        """Create the folder and its missing parents, each durable in its own parent."""
         if folder.is_dir():
             return
         self.make_folder(folder.parent)
@@ -131,7 +134,7 @@ class Disk:
         path.unlink()
 
     def names(self, folder: Path) -> list[str]:
-        """The names in a folder, sorted."""
+        """The names in *folder*, sorted."""
         return sorted(entry.name for entry in folder.iterdir())
 
     def modified(self, path: Path) -> float:
@@ -140,5 +143,37 @@ class Disk:
 
 
 def describe(error: OSError, path: Path) -> str:
-    """What a person needs of a failed call: which file, and the system's reason in words."""
+    """The file and the system's reason, in words."""
     return f"{path}: {error.strerror or error}"
+
+
+def write_atomically(path: Path, data: bytes, disk: Disk) -> None:
+    """Replace *path* by *data*, durably. Raises `OSError`; the file is then whole, with the old content or the new.
+
+    The data goes into a temporary file in the same folder, which is flushed and renamed over *path*; then the folder is
+    flushed. A crash leaves at worst the temporary file behind.
+    """
+    replace_unflushed(path, data, disk)
+    disk.sync_folder(path.parent)
+
+
+def replace_unflushed(path: Path, data: bytes, disk: Disk) -> None:
+    """`write_atomically` without the folder's flush, for a caller that replaces many files and flushes once."""
+    temp = path.with_name(f".{path.stem}.{os.getpid()}-{secrets.token_hex(4)}{TEMP_SUFFIX}")
+    fd = disk.create(temp)
+    try:
+        _write_durably(fd, data, disk)
+        disk.replace(temp, path)
+    except BaseException:
+        # The first error is the one to report. `sweep_temps` removes later what cannot be removed now.
+        with contextlib.suppress(OSError):
+            disk.unlink(temp)
+        raise
+
+
+def _write_durably(fd: int, data: bytes, disk: Disk) -> None:
+    try:
+        disk.write(fd, data)
+        disk.sync(fd)
+    finally:
+        disk.close(fd)

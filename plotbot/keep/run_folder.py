@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from plotbot.errors import InputError, KeepError
-from plotbot.keep.atomic_replace import write_atomically
-from plotbot.keep.filesystem import Disk, describe
+from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.pretty_json import spread
 from plotbot.settings import Settings
 

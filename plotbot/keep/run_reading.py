@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from plotbot.errors import InputError
@@ -59,7 +59,7 @@ class RunOnDisk:
             header=self.header,
             cases=self.cases,
             items=self.items,
-            exchanges={exchange.case: without_text(exchange) for exchange in exchanges},
+            exchanges={exchange.case: exchange.without_text() for exchange in exchanges},
             results=self.results,
         )
 
@@ -148,22 +148,6 @@ def is_running(folder: RunFolder) -> bool:
     if lock is not None:
         lock.release()
     return lock is None
-
-
-def without_text(exchange: Exchange) -> Exchange:
-    """What reports count, not what was said: that is in the journal, and 10,000 replies are heavy."""
-    reply = exchange.reply
-    bare = None if reply is None else replace(reply, content="", reasoning="", details=_times(reply.details))
-    return replace(exchange, reply=bare, raw=b"")
-
-
-def _times(details: Mapping[str, Any]) -> dict[str, Any]:
-    """The server's own account of its time, in which only numbers count."""
-    return {
-        name: {field: value for field, value in told.items() if isinstance(value, int | float)}
-        for name in ("timings", "stats")
-        if isinstance(told := details.get(name), Mapping)
-    }
 
 
 def _read_plan(folder: RunFolder, disk: Disk) -> _Plan:

@@ -18,8 +18,7 @@ from queue import SimpleQueue
 from threading import Thread
 
 from plotbot.errors import ForeignFileError, KeepError, LockBusyError
-from plotbot.keep.atomic_replace import TEMP_SUFFIX, replace_whole
-from plotbot.keep.filesystem import Disk, describe
+from plotbot.keep.filesystem import TEMP_SUFFIX, Disk, describe, replace_unflushed
 from plotbot.keep.locks import TitleLocks, never
 from plotbot.keep.title_document import DamagedError, Document, merge, parse, render
 from plotbot.records import Answer
@@ -197,7 +196,7 @@ def _fold_title(shard: _Shard, answers: Sequence[Answer], path: Path, disk: Disk
         document = _read(shard, path, answers, disk)
         merged = merge(document, answers)
         if merged.changed:
-            replace_whole(path, render(merged.document), disk)
+            replace_unflushed(path, render(merged.document), disk)
             shard.files_written += 1
     except KeepError as error:
         shard.refuse(answers, error, passing=False)

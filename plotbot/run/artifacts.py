@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from plotbot.ask.transport.prompts import Conversations, Message
-from plotbot.keep.atomic_replace import write_atomically
+from plotbot.keep.filesystem import write_atomically
 from plotbot.measure.gate import GateResult
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.plugin.pytest_html import HtmlPages

@@ -17,7 +17,7 @@ from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import read_line_at, read_lines_at
 from plotbot.keep.run_folder import RunFolder
-from plotbot.keep.run_reading import RunOnDisk, without_text
+from plotbot.keep.run_reading import RunOnDisk
 from plotbot.plan.plan import Plan
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
 from plotbot.run.recorded_plan import RecordedPlan
@@ -78,7 +78,7 @@ class Recorder:
 
     def keep(self, exchange: Exchange) -> Future[int]:
         """Make an exchange durable; the future gives its place in the journal. Raises `KeepError`."""
-        self._exchanges[exchange.case] = without_text(exchange)
+        self._exchanges[exchange.case] = exchange.without_text()
         place = self._open().append("exchange", exchange.to_json())
         place.add_done_callback(partial(self._remember, exchange))
         return place

@@ -17,7 +17,7 @@ from plotbot.keep.locks import LOCKS_FOLDER, TitleLocks, never
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.keep.title_files import MovedAside, fold
 from plotbot.keep.writer import Fold
-from plotbot.records import Answer, Case, Exchange, ItemResult, Question
+from plotbot.records import Answer, Exchange, ItemResult, Question
 from plotbot.settings import Settings
 
 ValueOf = Callable[[Exchange, ItemResult, Question], Any]
@@ -64,10 +64,10 @@ def fold_into(journal: Journal, run: RunOnDisk, value_of: ValueOf, fold: Fold) -
     answers = unfolded_answers(run, value_of, unfolded)
     while chunk := list(islice(answers, _AT_ONCE)):
         outcome = fold(chunk, never)
-        unfolded |= {str(left.answer.meta["case"]): str(left.error) for left in outcome.unfolded}
+        unfolded |= {left.answer.case: str(left.error) for left in outcome.unfolded}
         damaged += outcome.damaged
         count += len(outcome.folded)
-        cases = [answer.meta["case"] for answer in outcome.folded]
+        cases = [answer.case for answer in outcome.folded]
         if cases:
             journal.append("folded", {"cases": cases}, durable=False).result()
     return Recovered(count, unfolded, tuple(damaged))
@@ -103,18 +103,6 @@ def kept_results(run: RunOnDisk) -> dict[str, ItemResult]:
     return {result.case: result for result in run.results.values() if result.kept}
 
 
-def answer_of(run_id: str, case: Case, exchange: Exchange, value: Any) -> Answer:
-    """What a title file keeps of a case: its answer, and where that came from."""
-    meta = {
-        "run": run_id,
-        "case": case.id,
-        "at": exchange.at,
-        "fingerprint": dict(exchange.fingerprint),
-        "params": dict(exchange.params),
-    }
-    return Answer(case.title, case.model, case.prompt_hash, value, meta)
-
-
 def title_locks(settings: Settings, disk: Disk) -> TitleLocks:
     """The locks of the settings' title files."""
     return TitleLocks(
@@ -140,4 +128,4 @@ def _answer(run: RunOnDisk, result: ItemResult, value_of: ValueOf) -> Answer:
         raise KeepError(f"{run.folder.plan}: case {result.case!r:.40} or its question is not in the plan")
     if exchange is None or exchange.reply is None:
         raise KeepError(f"{run.folder.journal}: the reply to case {case.id} is not there any more")
-    return answer_of(run.folder.run_id, case, exchange, value_of(exchange, result, question))
+    return Answer.of(run.folder.run_id, case, exchange, value_of(exchange, result, question))

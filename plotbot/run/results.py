@@ -6,13 +6,12 @@ from collections.abc import Callable, Sequence
 
 from plotbot.errors import KeepError
 from plotbot.judge import StrictJsonError, parse_strict
-from plotbot.keep.answer_queue import WritePolicy
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.title_files import sweep_temps
-from plotbot.keep.writer import Writer
+from plotbot.keep.writer import WritePolicy, Writer
 from plotbot.plugin.process import Process
 from plotbot.records import Answer, Reply
-from plotbot.run.recovery import answer_of, fold_as_set, title_locks
+from plotbot.run.recovery import fold_as_set, title_locks
 from plotbot.settings import Settings
 
 HURRIED_SECONDS = 2.0
@@ -39,7 +38,7 @@ class Results:
         state.kept = True
         # On resuming, an answer that is not in its title file any more was removed by somebody, and stays away.
         if self._process.keeps_answers and state.case.id not in self._process.folded:
-            self._writer.keep(answer_of(self._process.run_id, state.case, state.exchange, value))
+            self._writer.keep(Answer.of(self._process.run_id, state.case, state.exchange, value))
 
     def close(self) -> None:
         """Fold what is waiting; whatever cannot be folded is named to the main process.
@@ -48,11 +47,11 @@ class Results:
         """
         unfolded = self._writer.close(HURRIED_SECONDS if self._process.hurried else None)
         if unfolded:
-            reasons = {str(left.answer.meta["case"]): str(left.error) for left in unfolded}
+            reasons = {left.answer.case: str(left.error) for left in unfolded}
             self._process.run.note_unfolded(reasons)
 
     def _folded(self, answers: Sequence[Answer]) -> None:
-        self._process.run.note_folded([str(answer.meta["case"]) for answer in answers])
+        self._process.run.note_folded([answer.case for answer in answers])
 
 
 def make_writer(settings: Settings, on_folded: Callable[[Sequence[Answer]], None]) -> Writer:

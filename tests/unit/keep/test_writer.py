@@ -5,11 +5,10 @@ from pathlib import Path
 import pytest
 
 from plotbot.errors import ForeignFileError, KeepError, LockBusyError, RpcError
-from plotbot.keep.answer_queue import AnswerQueue, WritePolicy
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.locks import TitleLocks
 from plotbot.keep.title_files import FoldOutcome, MovedAside, Unfolded, fold
-from plotbot.keep.writer import Writer
+from plotbot.keep.writer import AnswerQueue, WritePolicy, Writer
 from plotbot.records import Answer
 
 Make = Callable[..., Answer]
@@ -20,7 +19,7 @@ BATCH = WritePolicy("batch", batch_size=3, batch_seconds=3600.0, retry_limit=3)
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is refused is tried again at once."""
-    monkeypatch.setattr("plotbot.keep.answer_queue._BACKOFF_SECONDS", 0.001)
+    monkeypatch.setattr("plotbot.keep.writer._BACKOFF_SECONDS", 0.001)
 
 
 class Folds:

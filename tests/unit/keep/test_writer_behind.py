@@ -5,9 +5,8 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from plotbot.keep.answer_queue import WritePolicy
 from plotbot.keep.title_files import FoldOutcome
-from plotbot.keep.writer import Writer
+from plotbot.keep.writer import WritePolicy, Writer
 from plotbot.records import Answer, Title
 
 PATIENCE = 10.0
