@@ -1,16 +1,25 @@
-"""Runs that claim to be parts of one plan: what each was told, and whether they belong together."""
+"""The runs of shards (`--shard 1/3` and so on): which belong together, and the plan that they are the parts of.
+
+A part knows its own titles, not their places in the draw. A title's turn in the draw follows from the seed and its id
+alone (`plotbot.plan.sample.turn`), so the whole plan can be put in order without the index that it was drawn from. The
+turns also tell whether the parts are of one draw: part N of M has every M-th title, from the N-th on.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
 from plotbot.ask.servers.pin import MODEL_FIELDS
 from plotbot.errors import InputError, PlotbotError
 from plotbot.keep.run_reading import RunOnDisk
+from plotbot.plan.plan import named_together
+from plotbot.plan.sample import turn
+from plotbot.records import Case, PlannedItem
 from plotbot.safe import digest, one_line
 from plotbot.settings import Settings
 from plotbot.settings.keys import Key, keys_deciding
@@ -22,7 +31,7 @@ Fingerprints = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A run with `--shard number/of`. `plan` is, by name, what all parts of a plan have in common."""
+    """A run with `--shard number/of`. `plan` holds, by name, what all parts of a plan must have in common."""
 
     run: RunOnDisk
     number: int
@@ -37,14 +46,18 @@ class Shard:
         return self.run.folder.run_id
 
     @property
-    def part(self) -> str:
+    def label(self) -> str:
         return f"{self.number}/{self.of}"
+
+    @property
+    def part(self) -> Part:
+        return Part(self.name, self.number, self.run.cases, self.run.items)
 
 
 def as_shard(run: RunOnDisk, settings: Settings) -> Shard:
-    """What a run says of itself; *settings* are today's and lend it a root only.
+    """Read a run as a shard; of today's *settings* only the root is used.
 
-    Raises `InputError` where it was no shard, or its plan is damaged.
+    Raises `InputError` if the run was no shard, or its plan is damaged.
     """
     name, header = run.folder.run_id, run.header
     if "merged" in header:
@@ -61,10 +74,10 @@ def as_shard(run: RunOnDisk, settings: Settings) -> Shard:
         raise InputError(f"{run.folder.plan}: its header is damaged ({one_line(repr(error), 80)})") from error
 
 
-def refuse_strangers(shards: Sequence[Shard], warn: Callable[[str], None]) -> None:
-    """Raise `InputError`, key by key, where runs are not different parts of one plan; warn of other servers.
+def refuse_unrelated(shards: Sequence[Shard], warn: Callable[[str], None]) -> None:
+    """Raise `InputError`, naming each key, if the runs are not different parts of one plan; warn of other servers.
 
-    Of a model's fingerprint, a field that one of two runs was not told proves nothing and is passed over.
+    A field of a model's fingerprint that one of two runs does not know is not compared.
     """
     first = shards[0]
     for number, one in enumerate(shards[1:], start=1):
@@ -72,7 +85,7 @@ def refuse_strangers(shards: Sequence[Shard], warn: Callable[[str], None]) -> No
             raise InputError(f"runs {first.name} and {one.name} are no parts of one plan: {'; '.join(differences)}")
         twin = next((other for other in shards[:number] if other.number == one.number), None)
         if twin is not None:
-            raise InputError(f"runs {twin.name} and {one.name} are the same part, {one.part}: leave one of them out")
+            raise InputError(f"runs {twin.name} and {one.name} are the same part, {one.label}: leave one of them out")
         for difference in (*_other_version(first, one), *_other_model(first, one, _SERVER_FIELDS)):
             warn(f"runs {first.name} and {one.name}: {difference}; they are merged all the same")
 
@@ -99,15 +112,15 @@ def _plan(run: RunOnDisk, parts: int) -> dict[str, Any]:
 
 
 def _portable(file: str) -> str:
-    """A file as any machine may have it: below the project as it is, elsewhere by its name alone."""
+    """A path that can be compared between machines: one outside of the project is reduced to its file name."""
     elsewhere = PurePosixPath(file).is_absolute() or PureWindowsPath(file).is_absolute()
     return PureWindowsPath(file).name if elsewhere else file
 
 
 def _fingerprints(run: RunOnDisk) -> dict[str, dict[str, Any]]:
-    """As the header has them, and what only an answer knows, which has seen its model loaded.
+    """The fingerprints of the header, completed from each model's first answer, which was given once it was loaded.
 
-    The header has the last word: of several hosts it tells the first, an answer may be any one's.
+    The header takes precedence: with several hosts it describes the first, while an answer may come from any.
     """
     known = {str(model): dict(told) for model, told in run.header.get("fingerprints", {}).items()}
     seen: set[str] = set()
@@ -130,7 +143,7 @@ def _answered_by(run: RunOnDisk, case_id: str) -> Mapping[str, Any]:
 def _other_plan(first: Shard, one: Shard) -> Iterator[str]:
     named = [key for key, value in first.plan.items() if one.plan[key] != value]
     for key in named:
-        # It follows from what is named already, unless another plotbot has worded the question.
+        # A changed prompt, schema or format changes the hash too; alone it means another version's wording.
         if key != "the prompt hash" or not {"the prompt", "the schema", "RESPONSE_FORMAT"} & set(named):
             yield _difference(key, first.plan[key], one.plan[key])
 
@@ -157,3 +170,146 @@ def _shown(value: object) -> str:
     if value is None or value == []:
         return "not set"
     return one_line(", ".join(map(str, value)) if isinstance(value, list) else str(value), 80)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What the run *name* planned as part *number* (from 1) of a plan: cases and items, in its order."""
+
+    name: str
+    number: int
+    cases: Mapping[str, Case]
+    items: tuple[PlannedItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """The whole plan, in the order of a run without `--shard`.
+
+    `names` gives an item's name in the whole by its name in its part and its case's id. They differ where two cases of
+    different parts have the same slug: only the whole has to tell them apart.
+    """
+
+    cases: tuple[Case, ...]
+    items: tuple[PlannedItem, ...]
+    names: Mapping[tuple[str, str], str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """An item, with the parts of its name before and after its case's slug; `head` identifies its test."""
+
+    part: Part
+    item: PlannedItem
+    case: Case
+    head: str
+    tail: str
+
+    @property
+    def sample(self) -> tuple[str, str, str]:
+        """The test, model and prompt hash that titles were drawn for together."""
+        return self.head, self.case.model, self.case.prompt_hash
+
+
+def join(parts: Sequence[Part], *, models: Sequence[str], questions: Iterable[str], seed: int) -> Joined:
+    """Join parts of one plan, of which some may be missing. *questions* are prompt hashes, in the plan's order.
+
+    Raises `InputError` if the titles of the parts are not of one draw.
+    """
+    parts = sorted(parts, key=lambda part: part.number)
+    placed = [one for part in parts for one in _placed(part)]
+    _refuse_shared(placed)
+    _refuse_other_draws(placed, [part.number for part in parts], seed)
+    order = _Order(_turns(one.head for one in placed), _turns(models), _turns(questions), seed)
+    in_plan = sorted(placed, key=order.in_plan)
+    named = _named(in_plan)
+    cases = {one.case.id: named[one.head, one.case.id] for one in reversed(in_plan)}
+    names = {(one.item.item, one.case.id): _name(one, named) for one in placed}
+    return Joined(
+        cases=tuple(cases[case_id] for case_id in dict.fromkeys(one.case.id for one in in_plan)),
+        items=tuple(
+            PlannedItem(names[one.item.item, one.case.id], one.case.id) for one in sorted(placed, key=order.in_pytest)
+        ),
+        names=names,
+    )
+
+
+def _placed(part: Part) -> Iterator[_Placed]:
+    for item in part.items:
+        case = part.cases.get(item.case)
+        if case is None:
+            raise InputError(f"run {part.name}: damaged: its plan lacks the case of {one_line(item.item, 120)}")
+        head, found, tail = item.item.rpartition(case.slug)
+        # An item without its case's slug in its name is treated as a test of its own.
+        yield _Placed(part, item, case, head, tail) if found else _Placed(part, item, case, item.item, "")
+
+
+@dataclass(frozen=True, slots=True)
+class _Order:
+    """The positions of tests (by the heads of their items), models and questions; the seed orders titles."""
+
+    tests: Mapping[str, int]
+    models: Mapping[str, int]
+    questions: Mapping[str, int]
+    seed: int
+
+    def in_plan(self, one: _Placed) -> tuple[Any, ...]:
+        case = one.case
+        return self.tests[one.head], self._model(case), *self._within_model(case), case.repeat
+
+    def in_pytest(self, one: _Placed) -> tuple[Any, ...]:
+        """Items of one title keep their order: a test may have parameters of its own."""
+        return self._model(one.case), self.tests[one.head], *self._within_model(one.case)
+
+    def _model(self, case: Case) -> int:
+        return self.models.get(case.model, len(self.models))
+
+    def _within_model(self, case: Case) -> tuple[int, tuple[bytes, str]]:
+        question = self.questions.get(case.prompt_hash, len(self.questions))
+        return question, turn(self.seed, case.title.id)
+
+
+def _turns(names: Iterable[str]) -> dict[str, int]:
+    return {name: number for number, name in enumerate(dict.fromkeys(names))}
+
+
+def _named(placed: Sequence[_Placed]) -> dict[tuple[str, str], Case]:
+    """By test and case id, the case with its slug among all cases of that test."""
+    by_test: dict[str, dict[str, Case]] = {}
+    for one in placed:
+        by_test.setdefault(one.head, {})[one.case.id] = one.case
+    return {(head, case.id): case for head, cases in by_test.items() for case in named_together(list(cases.values()))}
+
+
+def _name(one: _Placed, named: Mapping[tuple[str, str], Case]) -> str:
+    is_named_after_it = one.item.item != one.head
+    return f"{one.head}{named[one.head, one.case.id].slug}{one.tail}" if is_named_after_it else one.item.item
+
+
+def _refuse_shared(placed: Iterable[_Placed]) -> None:
+    """Raise `InputError` if two parts share a title id or a case. The title's words may differ, its id may not."""
+    owners: dict[tuple[str, ...], _Placed] = {}
+    for one in placed:
+        for key in ((*one.sample, one.case.title.id), (one.case.id,)):
+            owner = owners.setdefault(key, one)
+            if owner.part is not one.part:
+                raise _not_one_draw(one, f"is in run {owner.part.name} too")
+
+
+def _refuse_other_draws(placed: Iterable[_Placed], numbers: Sequence[int], seed: int) -> None:
+    samples: dict[tuple[str, str, str], dict[str, _Placed]] = {}
+    for one in placed:
+        samples.setdefault(one.sample, {})[one.case.title.id] = one
+    for titles in samples.values():
+        drawn = sorted(titles.values(), key=lambda one: turn(seed, one.case.title.id))
+        for one, number in zip(drawn, cycle(numbers), strict=False):
+            if one.part.number != number:
+                raise _not_one_draw(one, f"stands where part {number} should have one")
+
+
+def _not_one_draw(one: _Placed, why: str) -> InputError:
+    title = one_line(one.case.title.id, 60)
+    return InputError(
+        f"run {one.part.name} does not belong to the others: its title {title} {why}. Parts of one run draw from the "
+        "same titles, with no case deselected"
+    )

@@ -15,7 +15,7 @@ from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.run.again import as_in_last_run
 from plotbot.run.recorded_plan import as_recorded
-from plotbot.run.shards import as_shard, refuse_strangers
+from plotbot.run.shards import as_shard, refuse_unrelated
 from plotbot.settings import Settings, keys, load, load_settings
 from plotbot.settings.keys import Decides, Key
 
@@ -105,4 +105,4 @@ def test_shards_with_different_values_are_not_merged(
     runs = recorded(SHARD="1/2", TYPICAL_P=0.5), recorded("20261124-000000-000000", SHARD="2/2", TYPICAL_P=0.7)
     shards = [as_shard(run, today(tmp_path)) for run in runs]
     with pytest.raises(InputError, match=r"TYPICAL_P is 0\.5 in one, 0\.7 in the other"):
-        refuse_strangers(shards, pytest.fail)
+        refuse_unrelated(shards, pytest.fail)

@@ -11,7 +11,7 @@ import pytest
 from plotbot.errors import InputError
 from plotbot.plan.plan import Plan
 from plotbot.records import Case, PlannedItem, Question, Title
-from plotbot.run.shard_join import Joined, Part, join
+from plotbot.run.shards import Joined, Part, join
 from plotbot.settings import Settings, load_settings
 
 FREE = Question("p", {}, "none", "aaaaaaaaaaaa")

@@ -15,7 +15,7 @@ from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import read_run
 from plotbot.records import ItemResult
-from plotbot.run.merged_journal import write_merged
+from plotbot.run.merge import write_merged
 
 NEW = "20261124-000000-000000"
 SECOND = "20261123-000000-000000"
@@ -142,7 +142,7 @@ def test_a_call_that_fails_leaves_nothing(
 def test_many_long_replies_are_never_in_memory_together(
     tmp_path: Path, write_run: WriteRun, row: MakeRow, merge: Merge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plotbot.run.merged_journal._AT_ONCE", 5)
+    monkeypatch.setattr("plotbot.run.merge._AT_ONCE", 5)
     source = write_run(tmp_path, *(row(f"t{number}", said="x" * 65_536) for number in range(60)))
     tracemalloc.start()
     try:

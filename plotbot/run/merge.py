@@ -1,0 +1,195 @@
+"""What `plotbot merge` does: it joins the runs of shards into one new run, as if one run had asked the whole plan.
+
+The parts stay as they are. The new run's folder is written under a temporary name and renamed once it is durable, so
+that a merge that is killed leaves nothing that looks like a dead run.
+
+`folded` lines are not copied. They may be about another machine's title files, and an answer that is wrongly taken for
+folded is lost to the dataset, while folding an answer twice changes nothing. So every answer is folded here, under the
+merged run's id, unless the title file has a later one. The price: a title file that a user has deleted comes back.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from itertools import islice
+from typing import Any
+
+from plotbot.errors import InputError, KeepError
+from plotbot.judge import kept_values
+from plotbot.keep.filesystem import Disk, describe
+from plotbot.keep.journal import Journal
+from plotbot.keep.journal_reading import stream_journal
+from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
+from plotbot.keep.run_reading import RunOnDisk, is_running, read_run
+from plotbot.records import ItemResult
+from plotbot.run.recovery import Recovered, fold_as_set, fold_run
+from plotbot.run.shards import Joined, Shard, as_shard, join, refuse_unrelated
+from plotbot.settings import Settings
+from plotbot.settings.keys import KEYS
+
+Renamed = Callable[[ItemResult], ItemResult]
+"""A part's result under the item's name in the merged run."""
+
+_Line = tuple[str, Mapping[str, Any]]
+_INPUTS = {"TITLES_PATH": "titles", "PROMPT_PATH": "prompt", "SCHEMA_PATH": "schema"}
+# Journal lines in memory at a time: 10,000 replies are too heavy.
+_AT_ONCE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The new run, the parts in their order, and what became of the answers.
+
+    `wrong_models` are the parts' findings that a pinned model was served differently at their end.
+    """
+
+    folder: RunFolder
+    shards: Sequence[Shard]
+    recovered: Recovered
+    wrong_models: list[str]
+
+
+def merge_runs(folders: Sequence[RunFolder], settings: Settings, disk: Disk, warn: Callable[[str], None]) -> Merged:
+    """Write the merged run into the runs folder and fold its answers into the title files of *settings*.
+
+    Raises `InputError`, with nothing written, for runs that do not belong together or cannot be used, and `KeepError`
+    if a file cannot be written.
+    """
+    _refuse_unusable(folders)
+    shards = [as_shard(read_run(folder, disk), settings) for folder in folders]
+    refuse_unrelated(shards, warn)
+    shards.sort(key=lambda shard: shard.number)
+    first = shards[0]
+    parts = [shard.part for shard in shards]
+    joined = join(parts, models=first.plan["MODEL"], questions=first.run.questions, seed=first.seed)
+    for place in (settings.generated_dir, settings.runs_dir, settings.report_dir):
+        check_writable(place, disk)
+    folder = RunFolder(settings.runs_dir / new_run_id())
+    _write(folder, shards, joined, settings, disk)
+    recovered = fold_run(read_run(folder, disk), kept_values(), fold_as_set(settings, disk))
+    return Merged(folder, shards, recovered, [word for shard in shards for word in _wrong_models(shard.run)])
+
+
+def write_merged(
+    folder: RunFolder, plan: Mapping[str, Any], runs: Sequence[RunOnDisk], renamed: Renamed, disk: Disk
+) -> None:
+    """Write the run *folder*: its plan, and the exchanges and verdicts of *runs*, one run after the other, durably.
+
+    Raises `InputError` or `KeepError`, and then leaves nothing.
+    """
+    temporary = RunFolder(folder.path.with_name(f".{folder.run_id}.merging"))
+    try:
+        temporary.create(disk)
+        temporary.write_json(temporary.plan, plan, disk)
+        journal = Journal.open(temporary.journal, disk)
+        try:
+            _copy(journal, (line for run in runs for line in _lines(run, renamed)))
+        finally:
+            journal.close()
+        _rename(temporary, folder, disk)
+    except BaseException:
+        for path in (temporary.path, folder.path):
+            shutil.rmtree(path, ignore_errors=True)
+        raise
+
+
+def _refuse_unusable(folders: Sequence[RunFolder]) -> None:
+    if len(folders) == 1:
+        raise InputError(f"there is only one run to merge, {folders[0].run_id}: name all parts of its plan")
+    for number, folder in enumerate(folders):
+        if folder.path in {other.path for other in folders[:number]}:
+            raise InputError(f"run {folder.run_id} is named twice: name each part once")
+        if is_running(folder):
+            raise InputError(f"run {folder.run_id} still runs: wait for it, then merge")
+
+
+def _write(folder: RunFolder, shards: Sequence[Shard], joined: Joined, settings: Settings, disk: Disk) -> None:
+    plan = {
+        "run": folder.run_id,
+        "header": _header(shards, settings),
+        "questions": [asdict(question) for question in shards[0].run.questions.values()],
+        "cases": [case.to_json() for case in joined.cases],
+        "items": [[item.item, item.case] for item in joined.items],
+    }
+
+    def renamed(result: ItemResult) -> ItemResult:
+        return replace(result, item=joined.names.get((result.item, result.case), result.item))
+
+    write_merged(folder, plan, [shard.run for shard in shards], renamed, disk)
+
+
+def _header(shards: Sequence[Shard], settings: Settings) -> dict[str, Any]:
+    """The first part's header as it would be without `--shard`, with the names of the merged runs."""
+    headers = [shard.run.header for shard in shards]
+    fingerprints: dict[str, Mapping[str, Any]] = {}
+    for shard in reversed(shards):
+        for model, told in shard.fingerprints.items():
+            fingerprints[model] = {**fingerprints.get(model, {}), **told}
+    servers = [server for shard in shards for server in shard.servers]
+    return {
+        **headers[0],
+        "started": min(str(header.get("started")) for header in headers),
+        "settings": {**headers[0]["settings"], **_local_paths(headers[0], settings), "SHARD": None},
+        "origins": {**headers[0].get("origins", {}), "SHARD": "merge"},
+        "servers": [server for number, server in enumerate(servers) if server not in servers[:number]],
+        "fingerprints": fingerprints,
+        "merged": {
+            "of": shards[0].of,
+            "parts": [shard.number for shard in shards],
+            "runs": [shard.name for shard in shards],
+        },
+    }
+
+
+def _local_paths(header: Mapping[str, Any], settings: Settings) -> dict[str, str]:
+    """The paths in this project: the parts may be from another machine, and `--lf` reads the files that they name."""
+    values = settings.to_json()["values"]
+    here = {key.name: values[key.name] for key in KEYS if key.kind == "path"}
+    for key, role in _INPUTS.items():
+        there = str(header["settings"].get(key)).replace("\\", "/")
+        files = (one["files"].get(role) for one in header["evals"])
+        below = (settings.root / file for file in files if file and there.endswith(f"/{file}"))
+        here[key] = str(next(below, there))
+    return here
+
+
+def _copy(journal: Journal, lines: Iterator[_Line]) -> None:
+    while chunk := list(islice(lines, _AT_ONCE)):
+        last = len(chunk) - 1
+        # One flush a chunk is enough: it makes durable what was written before it.
+        written = [journal.append(*line, durable=number == last) for number, line in enumerate(chunk)]
+        for line in written:
+            line.result()
+
+
+def _lines(run: RunOnDisk, renamed: Renamed) -> Iterator[_Line]:
+    """Every exchange of a run as it stands in its journal, then the last verdict on every item.
+
+    A verdict on a reply that the journal has lost is left out: its case counts as not run, and can be asked again.
+    """
+    if run.folder.journal.exists():
+        damaged = {line.offset for line in run.damaged}
+        for line in stream_journal(run.folder.journal, [], run.disk):
+            if line.kind == "exchange" and line.offset not in damaged:
+                yield line.kind, line.data
+    for result in run.results.values():
+        if result.case in run.replied or result.outcome not in {"passed", "failed"}:
+            yield "verdict", renamed(result).to_json()
+
+
+def _rename(temporary: RunFolder, folder: RunFolder, disk: Disk) -> None:
+    try:
+        disk.replace(temporary.path, folder.path)
+        disk.sync_folder(folder.path.parent)
+    except OSError as error:
+        raise KeepError(describe(error, folder.path)) from error
+
+
+def _wrong_models(run: RunOnDisk) -> list[str]:
+    """What a part's summary says of models that were not the pinned ones at its end; its journal does not say it."""
+    try:
+        return [str(word) for word in run.folder.read_json(run.folder.summary, run.disk)["wrong_models"]]
+    except (InputError, KeyError, TypeError):
+        return []
