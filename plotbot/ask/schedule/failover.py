@@ -1,14 +1,12 @@
 """Decides what to do when a host fails: set it aside, ask its cases elsewhere, probe it again after a pause.
 
 One broken request does not make a broken host. After a request that reached no server, or that timed out, the host is
-probed by GET; until the probe has succeeded it gets no further case. If it does, the host stays in use, and the
-case is asked again as often as REQUEST_RETRY_LIMIT allows, on another host if possible. If it does not, the host is
-set aside, and that costs its cases none of their tries. A fault that the host reports about itself (it lost the model,
-wants a token, its model crashes) sets it aside without a probe, unless the same case has met such a fault on another
-host: then the case is the cause.
+probed by GET and gets no further case before the probe has succeeded. A host that does not answer the probe is set
+aside, which costs its cases none of their tries. A fault that the host reports about itself (it lost the model, wants a
+token, its model crashes) sets it aside without a probe, unless the same case has failed on another host: then the case
+is the cause. With a single host the only question is whether the server is still there.
 
-With a single host there is no other to ask: its client has made all tries before an exchange comes here, and the
-only question left is whether the server is still there.
+`plotbot.ask.transport.retries` says which faults these are and how often a case is tried again.
 """
 
 from __future__ import annotations
