@@ -7,10 +7,10 @@ through files and sockets unharmed.
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 ERROR_CATEGORIES = frozenset({
     "unreachable", "timeout", "server_busy", "http_error", "auth", "model_unavailable", "model_crashed",
@@ -106,6 +106,65 @@ class Case:
 
 
 @dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """What identifies the model that a server serves: the server, the model and how it is loaded. None is "not told".
+
+    `model` is the name that was asked for, `key` the server's own; `sha256` is the model file's, which only the
+    embedded engine tells. `size_bytes` counts bytes, `context_length` tokens, `slots` parallel predictions.
+    """
+
+    MODEL: ClassVar = (
+        "key", "quantization", "format", "architecture", "size_bytes", "variant", "context_length", "sha256",
+    )  # fmt: skip
+    """The fields that say which model it is. The number of slots is how a model is asked."""
+    PINNED: ClassVar = (*MODEL[:-1], "slots", *MODEL[-1:])
+    """The fields that must be as a pin has them."""
+    ONLY_LOADED: ClassVar = frozenset({"context_length", "slots"})
+    """The fields that a server tells of a loaded model alone."""
+    SERVER: ClassVar = ("server", "server_version", "engine")
+    """The fields that describe the server: a difference is worth a warning, but no reason to refuse."""
+    NOT_THE_MODEL: ClassVar = frozenset({*SERVER, "slots"})
+    """The fields that say how and by what the model is served, not which one it is."""
+
+    server: str | None = None
+    server_version: str | None = None
+    engine: str | None = None
+    model: str | None = None
+    sha256: str | None = None
+    key: str | None = None
+    publisher: str | None = None
+    quantization: str | None = None
+    format: str | None = None
+    architecture: str | None = None
+    size_bytes: int | None = None
+    variant: str | None = None
+    context_length: int | None = None
+    slots: int | None = None
+
+    def differing(self, other: Fingerprint, fields: Iterable[str], *, must_tell: bool = False) -> list[str]:
+        """Those of *fields* in which *other* differs, in their order.
+
+        A field that either does not tell proves nothing and is left out; with *must_tell* it counts where *other* does
+        not tell it.
+        """
+        told = [(name, getattr(self, name), getattr(other, name)) for name in fields]
+        return [
+            name
+            for name, mine, its in told
+            if mine is not None and mine != its and (must_tell or its is not None)
+        ]  # fmt: skip
+
+    def to_json(self) -> dict[str, Any]:
+        """The fields that are told."""
+        return {name: value for name, value in _fields(self).items() if value is not None}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        """Fields that this version does not know are left out: a later one may have written *data*."""
+        return cls(**{name: value for name, value in data.items() if name in cls.__slots__})
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """What the model said: the two channels of its message, why it stopped, and what the server counted.
 
@@ -158,7 +217,7 @@ class Exchange:
     reply: Reply | None = None
     fault: Fault | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
-    fingerprint: Mapping[str, Any] = field(default_factory=dict)
+    fingerprint: Fingerprint = field(default_factory=Fingerprint)
     raw: bytes = b""
 
     @property
@@ -179,6 +238,7 @@ class Exchange:
             "attempts": [{**_fields(attempt), "fault": _fields_or_none(attempt.fault)} for attempt in self.attempts],
             "reply": _fields_or_none(self.reply),
             "fault": _fields_or_none(self.fault),
+            "fingerprint": self.fingerprint.to_json(),
             "raw": base64.b64encode(self.raw).decode("ascii"),
         }
 
@@ -189,6 +249,7 @@ class Exchange:
             "attempts": tuple(_attempt(attempt) for attempt in data["attempts"]),
             "reply": None if data["reply"] is None else Reply(**data["reply"]),
             "fault": _fault(data["fault"]),
+            "fingerprint": Fingerprint.from_json(data.get("fingerprint", {})),
             "raw": base64.b64decode(data["raw"]),
         })  # fmt: skip
 
@@ -291,7 +352,7 @@ class Answer:
             "run": run,
             "case": case.id,
             "at": exchange.at,
-            "fingerprint": dict(exchange.fingerprint),
+            "fingerprint": exchange.fingerprint.to_json(),
             "params": dict(exchange.params),
         }
         return cls(case.title, case.model, case.prompt_hash, value, meta)

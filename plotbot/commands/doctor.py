@@ -17,7 +17,7 @@ from plotbot.errors import UsageProblem
 from plotbot.judge import compile_schema
 from plotbot.plan.inputs import read_prompt, read_schema, read_titles
 from plotbot.records import ExitStatus
-from plotbot.run.pool_choice import THREADS, pool_of
+from plotbot.run.servers import THREADS, pool_of
 from plotbot.safe import one_line, visible
 from plotbot.settings import Settings
 from plotbot.settings.keys import KEYS, TOKEN, Key

@@ -6,22 +6,20 @@ import argparse
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from typing import Any
 
 from plotbot import __version__
 from plotbot.ask.servers.discovery import ServerFacts, resolve_models
-from plotbot.ask.servers.fingerprint import fingerprint
-from plotbot.ask.servers.host import find_server
-from plotbot.ask.servers.loading import start_embedded
-from plotbot.ask.servers.pin import FIELDS, Pin, pinned_json
+from plotbot.ask.servers.host import find_server, fingerprint
+from plotbot.ask.servers.pin import Pin, pinned_json
 from plotbot.commands.project import add_settings_arguments, project_settings
 from plotbot.errors import KeepError, ServerProblem
 from plotbot.keep.filesystem import Disk, write_atomically
-from plotbot.run.pool_choice import pool_of
+from plotbot.records import Fingerprint
+from plotbot.run.servers import pool_of, start_embedded
 from plotbot.safe import one_line, visible
 from plotbot.settings import Settings
 
-Fingerprints = Mapping[str, Mapping[str, Any]]
+Fingerprints = Mapping[str, Fingerprint]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +33,7 @@ def run(args: argparse.Namespace) -> int:
     served = _embedded(settings) if args.embedded else _on_all_hosts(settings)
     try:
         settings.pin_path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(settings.pin_path, pinned_json(served), Disk())
+        write_atomically(settings.pin_path, pinned_json(served.values()), Disk())
     except OSError as error:
         raise KeepError(f"{settings.pin_path} cannot be written: {error.strerror or error}") from None
     for model in served.values():
@@ -57,7 +55,7 @@ def _on_all_hosts(settings: Settings) -> Fingerprints:
     models = resolve_models(hosts[0], settings.model)
     served = {model: _served(hosts[0], model) for model in models}
     for host in hosts[1:]:
-        _check_alike(host, models, Pin(settings.pin_path, {str(one["key"]): one for one in served.values()}))
+        _check_alike(host, models, Pin(settings.pin_path, {str(one.key): one for one in served.values()}))
     return served
 
 
@@ -65,7 +63,7 @@ def _say(word: str) -> None:
     print(f"plotbot: {visible(word)}", file=sys.stderr)
 
 
-def _served(facts: ServerFacts, model: str) -> dict[str, Any]:
+def _served(facts: ServerFacts, model: str) -> Fingerprint:
     told = facts.model(model)
     if told is not None and told.loaded is False:
         raise ServerProblem(
@@ -85,6 +83,6 @@ def _check_alike(facts: ServerFacts, models: Sequence[str], first: Pin) -> None:
             )
 
 
-def _lines(served: Mapping[str, Any]) -> list[str]:
-    width = max(map(len, FIELDS))
-    return [f"{field:<{width}}  {visible(str(served[field]))}" for field in FIELDS if field in served]
+def _lines(served: Fingerprint) -> list[str]:
+    width, told = max(map(len, Fingerprint.PINNED)), served.to_json()
+    return [f"{field:<{width}}  {visible(str(told[field]))}" for field in Fingerprint.PINNED if field in told]

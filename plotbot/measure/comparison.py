@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from plotbot.measure.fingerprints import NOT_THE_MODEL, SERVER
 from plotbot.measure.intervals import Interval
 from plotbot.measure.paired_tests import Pair, difference_interval, mcnemar_exact, rates
 from plotbot.measure.verdict_sheet import SheetPart, TitleVerdicts, VerdictSheet, is_rated, passes
+from plotbot.records import Fingerprint
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +77,7 @@ def compare_parts(
 ) -> Comparison:
     """Compare two parts title by title; refused where they were not asked alike, unless *anyway*."""
     differences = tuple(_differences(before, after, params, any_model=any_model))
-    notes = tuple(_fields("", before.fingerprint, after.fingerprint, SERVER))
+    notes = tuple(_fields("", before.fingerprint, after.fingerprint, Fingerprint.SERVER))
     name = before.model if before.model == after.model else f"{before.model} -> {after.model}"
     head = Comparison(before.eval, name, after.response_format, differences, notes)
     if differences and not anyway:
@@ -133,14 +132,14 @@ def _differences(
         yield f"the wording that plotbot puts round a headline {before.asked} -> {after.asked}"
     yield from _fields("parameter ", *params)
     if before.model == after.model:
-        compared = {*before.fingerprint, *after.fingerprint} - NOT_THE_MODEL
+        compared = {*before.fingerprint, *after.fingerprint} - Fingerprint.NOT_THE_MODEL
         yield from _fields("fingerprint ", before.fingerprint, after.fingerprint, compared)
     elif not any_model:
         yield f"model {before.model} -> {after.model}"
 
 
 def _fields(
-    what: str, before: Mapping[str, Any], after: Mapping[str, Any], names: AbstractSet[str] | None = None
+    what: str, before: Mapping[str, Any], after: Mapping[str, Any], names: Iterable[str] | None = None
 ) -> Iterator[str]:
     for name in sorted({*before, *after} if names is None else names):
         if before.get(name) != after.get(name):

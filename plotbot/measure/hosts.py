@@ -7,12 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-from plotbot.measure.fingerprints import NOT_THE_MODEL
 from plotbot.measure.intervals import Interval, clustered_interval
 from plotbot.measure.repeats import counts_by_title
 from plotbot.measure.speed import Speed, nearest_rank, typical_speed
 from plotbot.measure.tally import Tally, tally_of
-from plotbot.records import Exchange, PlannedItem, RunRecords
+from plotbot.records import Exchange, Fingerprint, PlannedItem, RunRecords
 
 UNKNOWN_HOST = "(unknown host)"
 """Stands for the hosts of attempts that name none, as journals of earlier versions have them."""
@@ -76,7 +75,7 @@ class _Seen:
 
     def take_reply(self, exchange: Exchange) -> None:
         self.replies.append(exchange)
-        for name, value in exchange.fingerprint.items():
+        for name, value in exchange.fingerprint.to_json().items():
             if isinstance(value, str | int | float):
                 self.told.setdefault(name, {})[str(value)] = None
 
@@ -102,8 +101,8 @@ def measure_hosts(
     fields = list(_differing({host: one.told for host, one in ordered.items() if one.replies}))
     return Hosts(
         by_host=tuple(_host(host, model, one, answered, records) for host, one in ordered.items()),
-        differences=tuple(one for one in fields if one.field not in NOT_THE_MODEL),
-        asides=tuple(one for one in fields if one.field in NOT_THE_MODEL),
+        differences=tuple(one for one in fields if one.field not in Fingerprint.NOT_THE_MODEL),
+        asides=tuple(one for one in fields if one.field in Fingerprint.NOT_THE_MODEL),
     )
 
 

@@ -118,7 +118,7 @@ def _fingerprint(records: RunRecords, model: str) -> dict[str, Any]:
     """
     seen: list[Mapping[str, Any]] = []
     for exchange in records.exchanges.values():
-        told = exchange.fingerprint
+        told = exchange.fingerprint.to_json()
         if exchange.model == model and exchange.reply is not None and told and told not in seen:
             seen.append(told)
     if not seen:

@@ -126,7 +126,7 @@ def _header(shards: Sequence[Shard], settings: Settings) -> dict[str, Any]:
     fingerprints: dict[str, Mapping[str, Any]] = {}
     for shard in reversed(shards):
         for model, told in shard.fingerprints.items():
-            fingerprints[model] = {**fingerprints.get(model, {}), **told}
+            fingerprints[model] = {**fingerprints.get(model, {}), **told.to_json()}
     servers = [server for shard in shards for server in shard.servers]
     return {
         **headers[0],

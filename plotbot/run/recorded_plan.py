@@ -10,12 +10,11 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plotbot.ask.servers.pin import MODEL_FIELDS
 from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import find_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
-from plotbot.records import Case, Question
+from plotbot.records import Case, Fingerprint, Question
 from plotbot.run.eval_files import EvalFiles
 from plotbot.settings import Settings
 from plotbot.settings.keys import keys_deciding
@@ -87,18 +86,17 @@ def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Sett
     return settings.with_values(f"run {run.folder.run_id}", **values)
 
 
-def refuse_other_models(run: RunOnDisk, served: Mapping[str, Mapping[str, Any]], warn: Callable[[str], None]) -> None:
+def refuse_other_models(run: RunOnDisk, served: Mapping[str, Fingerprint], warn: Callable[[str], None]) -> None:
     """Raise `InputError`, field by field, where a model is not the one that the run has asked; warn of a newer server.
 
     A field that the server did not tell then, or does not tell now, proves nothing and is passed over.
     """
     differences = []
-    for model, then in run.header["fingerprints"].items():
-        now = served.get(model, {})
-        told = [field for field in (*MODEL_FIELDS, "server", "server_version") if field in then and field in now]
-        for field in (field for field in told if then[field] != now[field]):
-            words = f"{model}: {field} was {then[field]}, is {now[field]}"
-            if field in MODEL_FIELDS:
+    for model, recorded in run.header["fingerprints"].items():
+        then, now = Fingerprint.from_json(recorded), served.get(model, Fingerprint())
+        for field in then.differing(now, (*Fingerprint.MODEL, *Fingerprint.SERVER)):
+            words = f"{model}: {field} was {getattr(then, field)}, is {getattr(now, field)}"
+            if field in Fingerprint.MODEL:
                 differences.append(words)
             else:
                 warn(f"{words}; the run goes on with it")

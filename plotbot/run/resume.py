@@ -39,7 +39,7 @@ class ResumedRun(MainRun):
     def _begin(self, items: Sequence[PlannedItem], recorder: Recorder) -> None:
         cases = [self._case(item.case) for item in items]
         self._connect(cases)
-        refuse_other_models(self._recorded, self._asking.facts()["fingerprints"], self._warn)
+        refuse_other_models(self._recorded, self._asking.fingerprints, self._warn)
         recorder.take_up(self._recorded, items)
         self._begin_to_ask(cases, {case: self._recorded.offsets[case] for case in self._recorded.replied})
 

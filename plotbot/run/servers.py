@@ -12,15 +12,16 @@ from plotbot.ask.schedule.host_queue import HostQueue
 from plotbot.ask.schedule.pool import FoundServer, LocalPool, Pool
 from plotbot.ask.schedule.scheduler import ExchangeStore, Scheduler
 from plotbot.ask.servers.discovery import resolve_models
-from plotbot.ask.servers.host import Host
+from plotbot.ask.servers.host import DEFAULT_SLOTS, Host
 from plotbot.ask.servers.host_client import RunSpec, TurnStart, tight_words
-from plotbot.ask.servers.loading import check_loadable, is_loaded, start_embedded
+from plotbot.ask.servers.loading import check_loadable, is_loaded
 from plotbot.ask.servers.pin import Pin, read_pin
 from plotbot.ask.servers.preflight import demand_of, hopeless, too_many, unconstrained
 from plotbot.errors import AskError, ServerProblem, UsageProblem
-from plotbot.records import Case, Question
-from plotbot.run.pool_choice import THREADS, pool_of
+from plotbot.records import Case, Fingerprint, Question
 from plotbot.settings import Settings
+
+THREADS = "threads"
 
 
 class Servers:
@@ -106,18 +107,19 @@ class Servers:
         return self._settings.max_in_flight or sum(host.window for host in self._hosts)
 
     def facts(self) -> dict[str, Any]:
-        """What the run's header says of its servers and models.
-
-        The fingerprints are those of the first host, and stay so: more is known of a model once it is loaded.
-        """
+        """What the run's header says of its servers and models."""
         servers = [{"url": host.url, "kind": host.facts.kind, "version": host.facts.version} for host in self._hosts]
-        fingerprints = self._hosts[0].fingerprints if self._hosts else {}
         return {
             "servers": servers,
-            "fingerprints": fingerprints,
+            "fingerprints": {model: told.to_json() for model, told in self.fingerprints.items()},
             "params": self._settings.params,
             "embedded": self._embedded,
         }
+
+    @property
+    def fingerprints(self) -> Mapping[str, Fingerprint]:
+        """The models' fingerprints on the first host; more is known of a model once it is loaded."""
+        return self._hosts[0].fingerprints if self._hosts else {}
 
     def start_first_turn(self, model: str) -> None:
         """The first model's turn begins, on all hosts at once.
@@ -272,3 +274,33 @@ class Servers:
             if model in self._entered
         )
         return [why for why in found if why is not None]
+
+
+def start_embedded(settings: Settings) -> EmbeddedEngine:
+    """The embedded engine with as many slots, each with as much context, as the settings ask for.
+
+    Raises EngineError where it does not start.
+    """
+    slots = settings.max_in_flight or DEFAULT_SLOTS
+    if settings.context_length is None:
+        return EmbeddedEngine.start(slots=slots)
+    return EmbeddedEngine.start(slots=slots, context_length=settings.context_length)
+
+
+def pool_of(settings: Settings, *, version: str, warn: Callable[[str], None]) -> Pool:
+    """The pool that the settings ask for; nothing is asked or started yet.
+
+    *version* is plotbot's here, which is to be every Dask worker's. `warn` takes sentences for the user.
+
+    Raises UsageProblem where Dask is wanted and not installed.
+    """
+    if settings.executor == THREADS:
+        token = settings.lm_api_token
+        return LocalPool(settings.lm_studio_url, settings, None if token is None else token.reveal())
+    try:
+        from plotbot.ask.dask.pool import DaskPool  # noqa: PLC0415  it takes half a second, and an extra
+    except ModuleNotFoundError as missing:
+        raise UsageProblem(
+            f"EXECUTOR={settings.executor} needs Dask, but there is no {missing.name}: pip install 'plotbot[dask]'"
+        ) from None
+    return DaskPool(settings, version=version, warn=warn)

@@ -14,19 +14,14 @@ from itertools import cycle
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any
 
-from plotbot.ask.servers.pin import MODEL_FIELDS
 from plotbot.errors import InputError, PlotbotError
 from plotbot.keep.run_reading import RunOnDisk
 from plotbot.plan.plan import named_together
 from plotbot.plan.sample import turn
-from plotbot.records import Case, PlannedItem
+from plotbot.records import Case, Fingerprint, PlannedItem
 from plotbot.safe import digest, one_line
 from plotbot.settings import Settings
 from plotbot.settings.keys import Key, keys_deciding
-
-_SERVER_FIELDS = ("server", "server_version")
-
-Fingerprints = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +33,7 @@ class Shard:
     of: int
     seed: int
     plan: Mapping[str, Any]
-    fingerprints: Fingerprints
+    fingerprints: Mapping[str, Fingerprint]
     servers: Sequence[Mapping[str, Any]]
 
     @property
@@ -81,12 +76,12 @@ def refuse_unrelated(shards: Sequence[Shard], warn: Callable[[str], None]) -> No
     """
     first = shards[0]
     for number, one in enumerate(shards[1:], start=1):
-        if differences := [*_other_plan(first, one), *_other_model(first, one, MODEL_FIELDS)]:
+        if differences := [*_other_plan(first, one), *_other_model(first, one, Fingerprint.MODEL)]:
             raise InputError(f"runs {first.name} and {one.name} are no parts of one plan: {'; '.join(differences)}")
         twin = next((other for other in shards[:number] if other.number == one.number), None)
         if twin is not None:
             raise InputError(f"runs {twin.name} and {one.name} are the same part, {one.label}: leave one of them out")
-        for difference in (*_other_version(first, one), *_other_model(first, one, _SERVER_FIELDS)):
+        for difference in (*_other_version(first, one), *_other_model(first, one, Fingerprint.SERVER)):
             warn(f"runs {first.name} and {one.name}: {difference}; they are merged all the same")
 
 
@@ -117,7 +112,7 @@ def _portable(file: str) -> str:
     return PureWindowsPath(file).name if elsewhere else file
 
 
-def _fingerprints(run: RunOnDisk) -> dict[str, dict[str, Any]]:
+def _fingerprints(run: RunOnDisk) -> dict[str, Fingerprint]:
     """The fingerprints of the header, completed from each model's first answer, which was given once it was loaded.
 
     The header takes precedence: with several hosts it describes the first, while an answer may come from any.
@@ -129,7 +124,7 @@ def _fingerprints(run: RunOnDisk) -> dict[str, dict[str, Any]]:
         if model not in seen:
             seen.add(model)
             known[model] = {**_answered_by(run, case_id), **known.get(model, {})}
-    return known
+    return {model: Fingerprint.from_json(told) for model, told in known.items()}
 
 
 def _answered_by(run: RunOnDisk, case_id: str) -> Mapping[str, Any]:
@@ -137,7 +132,7 @@ def _answered_by(run: RunOnDisk, case_id: str) -> Mapping[str, Any]:
         exchange = run.exchange(case_id)
     except PlotbotError as error:
         raise InputError(str(error)) from error
-    return {} if exchange is None else exchange.fingerprint
+    return {} if exchange is None else exchange.fingerprint.to_json()
 
 
 def _other_plan(first: Shard, one: Shard) -> Iterator[str]:
@@ -150,10 +145,9 @@ def _other_plan(first: Shard, one: Shard) -> Iterator[str]:
 
 def _other_model(first: Shard, one: Shard, fields: Sequence[str]) -> Iterator[str]:
     for model, told in first.fingerprints.items():
-        other = one.fingerprints.get(model, {})
-        for field in (field for field in fields if field in told and field in other):
-            if told[field] != other[field]:
-                yield _difference(f"{one_line(model, 80)}: {field}", told[field], other[field])
+        other = one.fingerprints.get(model, Fingerprint())
+        for field in told.differing(other, fields):
+            yield _difference(f"{one_line(model, 80)}: {field}", getattr(told, field), getattr(other, field))
 
 
 def _other_version(first: Shard, one: Shard) -> Iterator[str]:

@@ -73,7 +73,7 @@ def test_load_has_each_model_loaded_with_its_context_before_its_handshake(
     folder = last_run(project / "data" / "runs")
     assert folder is not None
     prints = [exchange.fingerprint for exchange in read_run(folder, Disk()).exchanges()]
-    assert {(told["context_length"], told["slots"]) for told in prints} == {(16384, 4)}
+    assert {(told.context_length, told.slots) for told in prints} == {(16384, 4)}
 
 
 def test_load_leaves_a_model_alone_that_has_enough_context(start_mock: StartMock, evals: Evals) -> None:
@@ -199,5 +199,5 @@ def test_several_hosts_share_the_cases_and_each_record_says_who_answered(
     assert min(asked) >= 2
     folder = last_run(project / "data" / "runs")
     assert folder is not None
-    contexts = [exchange.fingerprint["context_length"] for exchange in read_run(folder, Disk()).exchanges()]
+    contexts = [exchange.fingerprint.context_length or 0 for exchange in read_run(folder, Disk()).exchanges()]
     assert sorted(contexts) == [8192] * asked[1] + [32768] * asked[0]

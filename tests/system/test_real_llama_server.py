@@ -77,7 +77,7 @@ def test_its_one_model_its_slots_and_its_context_are_found_by_asking_it(
         assert exchange.reply.model == MODEL_ID
         assert exchange.reply.prompt_tokens
         assert exchange.reply.tokens_per_second
-        assert exchange.fingerprint == told
+        assert exchange.fingerprint.to_json() == told
 
 
 def test_a_model_that_it_has_not_stops_the_run_with_the_names_that_it_has(evals: Evals) -> None:

@@ -26,7 +26,7 @@ from plotbot.ask.servers.host_client import HostClient, RunSpec, TurnStart
 from plotbot.ask.servers.pin import Pin
 from plotbot.ask.servers.preflight import Demand
 from plotbot.errors import PlotbotError, SettingsError
-from plotbot.records import Case, Exchange, Question
+from plotbot.records import Case, Exchange, Fingerprint, Question
 from plotbot.settings import Secret, Settings, token_in
 
 SLOTS = "slots"
@@ -47,7 +47,7 @@ class PortableSpec:
     settings: Mapping[str, Any]
     questions: Mapping[str, Question]
     demand: Demand
-    pin: tuple[str, Mapping[str, Mapping[str, str | int]]] | None
+    pin: tuple[str, Mapping[str, Fingerprint]] | None
     load: bool
     alone: bool
 

@@ -7,22 +7,45 @@ It is knowledge alone and can be sent to another process; who asks the server is
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import replace
 
 from plotbot.ask.servers.discovery import ServerFacts, discover, resolve_models
-from plotbot.ask.servers.fingerprint import fingerprint
-from plotbot.ask.servers.loading import DEFAULT_SLOTS
 from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.ask.servers.pin import Pin
+from plotbot.records import Fingerprint
 from plotbot.safe import one_line
 from plotbot.settings import Settings
 
+DEFAULT_SLOTS = 4
 DISCOVERY_SECONDS = 10.0
 
 
 def find_server(url: str, settings: Settings, token: str | None, *, advise: bool = True) -> ServerFacts:
     """What a server says of itself. Raises ServerProblem where it cannot be reached or used; see `discover`."""
     return discover(url, token=token, timeout=min(settings.request_timeout, DISCOVERY_SECONDS), advise=advise)
+
+
+def fingerprint(facts: ServerFacts, model: str, *, sha256: str | None = None, engine: str | None = None) -> Fingerprint:
+    """The fingerprint of *model* as a server tells it now.
+
+    *sha256* is the model file's and *engine* what runs it, which only the embedded engine tells.
+    """
+    served = Fingerprint(server=facts.kind, server_version=facts.version, engine=engine, model=model, sha256=sha256)
+    told = facts.model(model)
+    if told is None:
+        return served
+    return replace(
+        served,
+        key=told.id,
+        publisher=told.publisher,
+        quantization=told.quantization,
+        format=told.format,
+        architecture=told.architecture,
+        size_bytes=told.size_bytes,
+        variant=told.variant,
+        context_length=told.context_length,
+        slots=told.slots,
+    )
 
 
 class Host:
@@ -42,12 +65,12 @@ class Host:
         *,
         most: int | None = None,
         limit: int | None = None,
-        embedded: Mapping[str, Any] | None = None,
+        embedded: Mapping[str, str | None] | None = None,
     ) -> None:
         self.name = name
         self.url = url
         self.models = tuple(models)
-        self.fingerprints: dict[str, dict[str, Any]] = {}
+        self.fingerprints: dict[str, Fingerprint] = {}
         self._most = most
         self._limit = limit
         self._embedded = dict(embedded or {})
@@ -104,5 +127,5 @@ class Host:
             f"{'; '.join(map(str, differences))}. {hint} To pin what is served instead: plotbot pin."
         )
 
-    def _served(self, model: str) -> dict[str, Any]:
+    def _served(self, model: str) -> Fingerprint:
         return fingerprint(self.facts, model, **self._embedded)

@@ -15,7 +15,7 @@ from plotbot.ask.servers.preflight import Demand, hopeless, smaller_than_asked, 
 from plotbot.ask.transport.chat_client import ChatClient
 from plotbot.ask.transport.retries import RetryPolicy
 from plotbot.errors import AskError, ServerProblem
-from plotbot.records import Case, Exchange, Question
+from plotbot.records import Case, Exchange, Fingerprint, Question
 from plotbot.safe import one_line
 from plotbot.settings import Settings
 
@@ -87,7 +87,7 @@ class HostClient:
         """Ask a case. Raises CancelledError once this is closed, and nothing for a server's fault."""
         exchange = self._client.ask(case, self._errand.questions[case.prompt_hash])
         self.took(exchange.seconds)
-        return replace(exchange, fingerprint=self.host.fingerprints.get(case.model, {}))
+        return replace(exchange, fingerprint=self.host.fingerprints.get(case.model, Fingerprint()))
 
     def took(self, seconds: float) -> None:
         """Learn how long an exchange took; the last few decide what is usual."""

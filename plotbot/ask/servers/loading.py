@@ -1,11 +1,10 @@
-"""Having a model loaded as the run wants it: by LM Studio where `--load` says so, by the embedded engine at once."""
+"""What `--load` does: LM Studio is asked to load and unload models."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
 
-from plotbot.ask.embedded import EmbeddedEngine
 from plotbot.ask.servers.discovery import LISTING_CAP_BYTES, ServerFacts
 from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.ask.transport import open_session
@@ -15,21 +14,8 @@ from plotbot.ask.transport.server_errors import classify
 from plotbot.ask.transport.urls import base_url
 from plotbot.errors import AskError, ServerProblem
 from plotbot.safe import one_line
-from plotbot.settings import Settings
 
-DEFAULT_SLOTS = 4
 _TOO_OLD = "Unexpected endpoint or method"
-
-
-def start_embedded(settings: Settings) -> EmbeddedEngine:
-    """The embedded engine with as many slots, each with as much context, as the settings ask for.
-
-    Raises EngineError where it does not start.
-    """
-    slots = settings.max_in_flight or DEFAULT_SLOTS
-    if settings.context_length is None:
-        return EmbeddedEngine.start(slots=slots)
-    return EmbeddedEngine.start(slots=slots, context_length=settings.context_length)
 
 
 def check_loadable(facts: ServerFacts, model: ModelFacts, context_length: int | None) -> None:

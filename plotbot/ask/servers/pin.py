@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from plotbot.errors import InputError
+from plotbot.records import Fingerprint
 from plotbot.safe import one_line
 
-FIELDS = (
-    "key", "quantization", "format", "architecture", "size_bytes", "variant", "context_length", "slots", "sha256",
-)  # fmt: skip
-"""What must be as pinned. A field that was not told when the pin was written is not compared."""
-MODEL_FIELDS = tuple(field for field in FIELDS if field != "slots")
-"""Those that say which model it is. The number of slots is how a model is asked."""
-ONLY_LOADED = frozenset({"context_length", "slots"})
-"""What a server tells of a loaded model alone."""
-_SERVER = ("server", "server_version", "engine")
 _NEW = "Write it anew with `plotbot pin`."
 
 
@@ -38,47 +30,42 @@ class Difference:
 
 @dataclass(frozen=True, slots=True)
 class Pin:
-    """A pin file's models, by their keys, each as a fingerprint (see `plotbot.ask.servers.fingerprint`)."""
+    """A pin file's models, by their keys, each as a fingerprint."""
 
     path: Path
-    models: Mapping[str, Mapping[str, str | int]]
+    models: Mapping[str, Fingerprint]
 
-    def differences(self, served: Mapping[str, Any], *, loaded: bool = True) -> list[Difference]:
-        """In what a served model differs from its pin, in the order of `FIELDS`; empty where it is the pinned one.
+    def differences(self, served: Fingerprint, *, loaded: bool = True) -> list[Difference]:
+        """How a served model differs from its pin; empty where it is the pinned one.
 
-        Of a model that is not *loaded* the fields that only a loaded one has are left out.
+        A field that the pin does not have is not compared, nor, of a model that is not *loaded*, one that only a loaded
+        model has.
         """
-        pinned = self._meant(served)
+        pinned = self._pin_of(served)
         if pinned is None:
-            others = ", ".join(self.models)
-            return [Difference("key", others, served.get("key"))]
-        fields = [field for field in FIELDS if field in pinned and (loaded or field not in ONLY_LOADED)]
+            return [Difference("key", ", ".join(self.models), served.key)]
+        fields = [field for field in Fingerprint.PINNED if loaded or field not in Fingerprint.ONLY_LOADED]
         return [
-            Difference(field, pinned[field], served.get(field))
-            for field in fields
-            if pinned[field] != served.get(field)
+            Difference(field, getattr(pinned, field), getattr(served, field))
+            for field in pinned.differing(served, fields, must_tell=True)
         ]
 
-    def other_server(self, served: Mapping[str, Any]) -> str | None:
-        """That the server is another kind or version than when it was pinned: worth a word, no reason to refuse."""
-        pinned = self._meant(served) or {}
-        then, now = ([str(facts[field]) for field in _SERVER if field in facts] for facts in (pinned, served))
-        if not pinned or then == now:
+    def other_server(self, served: Fingerprint) -> str | None:
+        """A warning where the server's kind, version or engine is not the one of the pin; else None."""
+        pinned = self._pin_of(served)
+        if pinned is None or (then := _server(pinned)) == (now := _server(served)):
             return None
-        return (
-            f"{one_line(str(served.get('key')), 120)} was pinned on {one_line(' '.join(then), 120)} and is served by "
-            f"{one_line(' '.join(now), 120)}."
-        )
+        return f"{_shown(str(served.key))} was pinned on {_shown(then)} and is served by {_shown(now)}."
 
-    def _meant(self, served: Mapping[str, Any]) -> Mapping[str, str | int] | None:
+    def _pin_of(self, served: Fingerprint) -> Fingerprint | None:
         """The pin of the served model; where only one is pinned, that one."""
-        pinned = self.models.get(str(served.get("key")))
+        pinned = self.models.get(str(served.key))
         return next(iter(self.models.values())) if pinned is None and len(self.models) == 1 else pinned
 
 
-def pinned_json(fingerprints: Mapping[str, Mapping[str, Any]]) -> bytes:
-    """The content of a pin file; *fingerprints* are by model."""
-    models = {str(served["key"]): _pinned(served) for served in fingerprints.values()}
+def pinned_json(fingerprints: Iterable[Fingerprint]) -> bytes:
+    """The content of a pin file."""
+    models = {str(served.key): _pinned(served.to_json()) for served in fingerprints}
     return (json.dumps({"models": models}, indent=2) + "\n").encode("ascii")
 
 
@@ -97,7 +84,7 @@ def read_pin(path: Path) -> Pin:
     return Pin(path, dict(_models(path, data)))
 
 
-def _models(path: Path, data: object) -> Iterator[tuple[str, Mapping[str, str | int]]]:
+def _models(path: Path, data: object) -> Iterator[tuple[str, Fingerprint]]:
     models = data.get("models") if isinstance(data, dict) else None
     if not isinstance(models, dict) or not models:
         raise InputError(f'{path}: the pin names no "models". {_NEW}')
@@ -105,18 +92,22 @@ def _models(path: Path, data: object) -> Iterator[tuple[str, Mapping[str, str | 
         if not isinstance(fields, dict) or fields.get("key") != name:
             raise InputError(f"{path}: the pin of {one_line(name, 120)} is not its fingerprint. {_NEW}")
         strange = [field for field, value in fields.items() if not _is_plain(value)]
-        if strange or not any(field in fields for field in FIELDS[1:]):
+        if strange or not any(field in fields for field in Fingerprint.PINNED[1:]):
             what = f"{one_line(strange[0], 60)} is neither text nor a whole number" if strange else "it says nothing"
             raise InputError(f"{path}: the pin of {one_line(name, 120)} cannot be used: {what}. {_NEW}")
-        yield name, fields
+        yield name, Fingerprint.from_json(fields)
 
 
 def _is_plain(value: object) -> bool:
     return isinstance(value, str | int) and not isinstance(value, bool)
 
 
-def _pinned(served: Mapping[str, Any]) -> dict[str, Any]:
-    return {field: served[field] for field in (*FIELDS, *_SERVER) if field in served}
+def _pinned(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {field: told[field] for field in (*Fingerprint.PINNED, *Fingerprint.SERVER) if field in told}
+
+
+def _server(told: Fingerprint) -> str:
+    return " ".join(str(value) for field in Fingerprint.SERVER if (value := getattr(told, field)) is not None)
 
 
 def _shown(value: str | int) -> str:

@@ -109,7 +109,7 @@ def _exchange(exchange: Exchange, texts: Texts, limit: int, mark: int | None) ->
         "prompt_tokens": reply.prompt_tokens if reply else None,
         "completion_tokens": reply.completion_tokens if reply else None,
         "params": _readable(exchange.params)[:_LONGEST_LINE],  # not shared: each case has a seed of its own
-        "fingerprint": texts.share(_readable(exchange.fingerprint)),
+        "fingerprint": texts.share(_readable(exchange.fingerprint.to_json())),
         "details": pieces(_readable(reply.details), min(limit, _LONGEST_LINE)) if reply and reply.details else None,
     }
 

@@ -18,7 +18,7 @@ from plotbot.ask.schedule.thread_executor import ThreadExecutor
 from plotbot.ask.servers.host_client import RunSpec
 from plotbot.ask.servers.pin import Pin
 from plotbot.ask.servers.preflight import Demand
-from plotbot.records import Question
+from plotbot.records import Fingerprint, Question
 from plotbot.settings import Secret, load_settings
 
 pytest.importorskip("distributed", reason="the extra dask is not installed")
@@ -49,12 +49,12 @@ def test_a_server_is_called_by_the_machine_that_its_worker_is_on(worker: str, ur
 def spec(tmp_path: Path) -> RunSpec:
     question = Question("Write.", {"type": "array"}, "none", "9f2c41d0ab37")
     settings = replace(load_settings(tmp_path, {}, {"TEMPERATURE": "0.3"}), lm_api_token=Secret("tok-front-1"))
-    pin = Pin(tmp_path / "pin.json", {"m": {"key": "m", "slots": 4}})
+    pin = Pin(tmp_path / "pin.json", {"m": Fingerprint(key="m", slots=4)})
     demand = Demand(100, 200, 10)
     return RunSpec(settings, {question.hash: question}, demand, pin, load=True, alone=False)
 
 
-def test_an_errand_travels_without_the_token_and_arrives_whole(tmp_path: Path) -> None:
+def test_a_run_spec_travels_without_the_token_and_arrives_whole(tmp_path: Path) -> None:
     sent = spec(tmp_path)
     portable: PortableSpec = pickle.loads(pickle.dumps(PortableSpec.of(sent)))
     assert b"tok-front-1" not in pickle.dumps(portable)

@@ -12,7 +12,18 @@ import pytest
 from plotbot.ask.transport.prompts import messages, prompt_hash
 from plotbot.judge import compile_schema, explain, judge, validate_entry
 from plotbot.measure.metrics import measure_run
-from plotbot.records import Attempt, Case, Exchange, Fault, ItemResult, PlannedItem, Reply, RunRecords, Title
+from plotbot.records import (
+    Attempt,
+    Case,
+    Exchange,
+    Fault,
+    Fingerprint,
+    ItemResult,
+    PlannedItem,
+    Reply,
+    RunRecords,
+    Title,
+)
 from plotbot.report.page import PageRun
 from plotbot.safe import digest, one_line, slug
 
@@ -75,7 +86,7 @@ class MadeRun:
         host, served = self._host(served)
         facts: dict[str, Any] = {
             "params": {"temperature": 0.8, "top_p": 0.95, "max_tokens": 1024, "seed": case.seed},
-            "fingerprint": served,
+            "fingerprint": Fingerprint.from_json(served),
         }
         if self.chance.random() < 0.01:
             fault = Fault("timeout", "no whole answer within 90 s: raise REQUEST_TIMEOUT")

@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 
-from plotbot.records import Attempt, Case, Exchange, Fault, ItemResult, PlannedItem, Reply, RunRecords, Title
+from plotbot.records import (
+    Attempt,
+    Case,
+    Exchange,
+    Fault,
+    Fingerprint,
+    ItemResult,
+    PlannedItem,
+    Reply,
+    RunRecords,
+    Title,
+)
 
 AT = "2026-01-01T00:00:00Z"
 
@@ -66,4 +77,4 @@ def _exchange(
         for number, host in enumerate(names)
     )
     answer = None if faulty else Reply(**{"content": "[]", **reply})
-    return Exchange(case, "m", AT, seconds, tries, reply=answer, fingerprint=fingerprint or {})
+    return Exchange(case, "m", AT, seconds, tries, reply=answer, fingerprint=Fingerprint.from_json(fingerprint or {}))

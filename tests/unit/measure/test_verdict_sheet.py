@@ -11,7 +11,7 @@ from plotbot.errors import InputError
 from plotbot.measure.baseline import baseline_text, read_baseline, read_baseline_file
 from plotbot.measure.comparison import Comparison, compare_sheets
 from plotbot.measure.verdict_sheet import SheetPart, TitleVerdicts, VerdictSheet, verdict_sheet
-from plotbot.records import Question, RunRecords
+from plotbot.records import Fingerprint, Question, RunRecords
 
 MakeRun = Callable[..., RunRecords]
 QUESTIONS = {"hash-none": Question("Be odd.", {"type": "array"}, "none", "hash-none")}
@@ -202,7 +202,7 @@ def test_of_hosts_that_differ_a_sheet_has_every_value(make_run: MakeRun) -> None
         rows = [{**row, "exchange": {}} for row in _rows(("a", [GOOD] * len(told)))]
         records = make_run(*rows)
         exchanges = {
-            key: dataclasses.replace(exchange, model="org/m", fingerprint={"sha256": one, "slots": 4})
+            key: dataclasses.replace(exchange, model="org/m", fingerprint=Fingerprint(sha256=one, slots=4))
             for (key, exchange), one in zip(records.exchanges.items(), told, strict=True)
         }
         return _only_part(verdict_sheet(dataclasses.replace(records, exchanges=exchanges), QUESTIONS)).fingerprint

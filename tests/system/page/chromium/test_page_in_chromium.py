@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plotbot.records import Exchange, ItemResult, Title, Violation
+from plotbot.records import Exchange, Fingerprint, ItemResult, Title, Violation
 from plotbot.report.page import PageRun, write_page
 
 if TYPE_CHECKING:
@@ -240,7 +240,7 @@ def spoiled_exchanges(exchanges: Sequence[Exchange]) -> list[Exchange]:
             and replace(one.reply, content=HOSTILE, reasoning=HOSTILE, model=HOSTILE, details={"id": HOSTILE}),
             fault=one.fault and replace(one.fault, message=HOSTILE),
             params={HOSTILE: HOSTILE},
-            fingerprint={"model": HOSTILE},
+            fingerprint=Fingerprint(model=HOSTILE),
             raw=b"" if one.reply else b"\xff\xfe\x00 <img src=x onerror=alert(1)>",
         )
         for one in exchanges

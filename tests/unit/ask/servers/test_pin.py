@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -6,8 +7,9 @@ import pytest
 
 from plotbot.ask.servers.pin import Pin, pinned_json, read_pin
 from plotbot.errors import InputError
+from plotbot.records import Fingerprint
 
-SERVED: dict[str, Any] = {
+TOLD: dict[str, Any] = {
     "server": "lmstudio",
     "server_version": "0.4.24",
     "model": "qwen3-4b@q4_k_m",
@@ -21,12 +23,13 @@ SERVED: dict[str, Any] = {
     "context_length": 4096,
     "slots": 4,
 }
+SERVED = Fingerprint.from_json(TOLD)
 
 
 @pytest.fixture
 def pin(tmp_path: Path) -> Pin:
     path = tmp_path / "pin.json"
-    path.write_bytes(pinned_json({"qwen3-4b@q4_k_m": SERVED}))
+    path.write_bytes(pinned_json([SERVED]))
     return read_pin(path)
 
 
@@ -50,35 +53,35 @@ def test_a_pin_that_is_written_and_read_again_meets_the_same_model(pin: Pin) -> 
     ],
 )
 def test_every_field_that_is_served_otherwise_is_a_difference(pin: Pin, field: str, value: Any, words: str) -> None:
-    assert [str(difference) for difference in pin.differences({**SERVED, field: value})] == [words]
+    assert [str(difference) for difference in pin.differences(replace(SERVED, **{field: value}))] == [words]
 
 
 def test_a_field_that_was_not_told_when_it_was_pinned_is_not_compared(pin: Pin) -> None:
-    assert pin.differences({**SERVED, "sha256": "ab"}) == []
+    assert pin.differences(replace(SERVED, sha256="ab")) == []
 
 
 def test_of_a_model_that_is_not_loaded_context_and_slots_are_not_compared(pin: Pin) -> None:
-    waiting = {key: value for key, value in SERVED.items() if key not in {"context_length", "slots"}}
+    waiting = replace(SERVED, context_length=None, slots=None)
     assert pin.differences(waiting, loaded=False) == []
     assert len(pin.differences(waiting)) == 2
 
 
 def test_another_server_is_worth_a_word_only(pin: Pin) -> None:
-    newer = {**SERVED, "server_version": "0.5.0"}
+    newer = replace(SERVED, server_version="0.5.0")
     assert pin.differences(newer) == []
     assert pin.other_server(newer) == "qwen/qwen3-4b was pinned on lmstudio 0.4.24 and is served by lmstudio 0.5.0."
 
 
 def test_another_engine_is_worth_a_word_where_it_is_told(pin: Pin) -> None:
-    assert pin.other_server({**SERVED, "engine": "llama.cpp 2"}) == (
+    assert pin.other_server(replace(SERVED, engine="llama.cpp 2")) == (
         "qwen/qwen3-4b was pinned on lmstudio 0.4.24 and is served by lmstudio 0.4.24 llama.cpp 2."
     )
 
 
 def test_of_several_pinned_models_another_one_is_named_beside_them() -> None:
-    pin = Pin(Path("pin.json"), {"a": {"key": "a", "slots": 1}, "b": {"key": "b", "slots": 1}})
-    assert [str(one) for one in pin.differences({"key": "c", "slots": 9})] == ["key: pinned a, b, served c"]
-    assert pin.other_server({"key": "c"}) is None
+    pin = Pin(Path("pin.json"), {"a": Fingerprint(key="a", slots=1), "b": Fingerprint(key="b", slots=1)})
+    assert [str(one) for one in pin.differences(Fingerprint(key="c", slots=9))] == ["key: pinned a, b, served c"]
+    assert pin.other_server(Fingerprint(key="c")) is None
 
 
 def test_a_missing_pin_says_how_to_get_one(tmp_path: Path) -> None:
@@ -111,5 +114,5 @@ def test_hostile_names_in_a_pin_stay_on_one_visible_line(tmp_path: Path) -> None
     hostile = "a\x1b[2J\n\ud800"
     path = tmp_path / "pin.json"
     path.write_text(json.dumps({"models": {hostile: {"key": hostile, "slots": 1}}}))
-    (difference, _) = read_pin(path).differences({"key": "b"})
+    (difference, _) = read_pin(path).differences(Fingerprint(key="b"))
     assert str(difference) == r"key: pinned a\x1b[2J \ud800, served b"
