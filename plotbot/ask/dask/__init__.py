@@ -1,5 +1,5 @@
-"""Servers on Dask: workers that sit next to the servers ask them, a front process keeps and judges as ever.
+"""Servers that are asked through Dask: each Dask worker asks one server, the main process keeps and judges.
 
-`pool` is the front's side of it and `worker_tasks` the worker's. Both need `distributed`, so nothing imports them
-before somebody has asked for Dask.
+`pool` runs in the main process, `worker` in the Dask workers. Both import `distributed`, which is an extra and slow to
+import, so nothing imports them unless EXECUTOR names Dask.
 """

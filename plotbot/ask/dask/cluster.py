@@ -1,11 +1,11 @@
-"""A Dask scheduler and its workers, as the front reaches them: whatever is done there comes to an end in time."""
+"""A Dask scheduler and its workers, as the main process reaches them. Every call to them has a time limit."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import suppress
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import distributed
 from distributed.versions import VersionMismatchWarning
 
+from plotbot.ask.dask import worker as worker_tasks
 from plotbot.ask.dask.worker_executor import WorkerExecutor
 from plotbot.ask.schedule.host_queue import HostLostError
 from plotbot.ask.schedule.thread_executor import ThreadExecutor
@@ -23,9 +24,12 @@ CONNECT_SECONDS = 4.0
 ANSWER_SECONDS = 6.0
 SEES_SECONDS = 5.0
 CALL_SECONDS = 40.0
-"""A worker's look at its server is a few GET requests of ten seconds at most."""
+"""A worker that describes its server makes a few GET requests of at most ten seconds."""
 CLOSE_SECONDS = 2.0
+LOCAL_THREADS = 64
+"""Of each worker on this machine, where no server has more slots. Idle threads cost next to nothing."""
 _ABOVE_ALL = logging.CRITICAL + 1
+_THIS_MACHINE = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
 
 
 class Cluster:
@@ -35,10 +39,10 @@ class Cluster:
     """
 
     def __init__(self, address: str) -> None:
-        quieten()
+        silence_dask()
         self.address = address
         self._seen: frozenset[str] = frozenset()
-        # Dask sets no limit to what somebody else's server may keep it waiting for.
+        # Dask itself sets no limit to how long a server that is not a scheduler may keep it waiting.
         connecting = ThreadExecutor("plotbot-dask-connect").submit(_connect, address)
         try:
             self._client = connecting.result(ANSWER_SECONDS)
@@ -59,11 +63,11 @@ class Cluster:
 
     @property
     def alive(self) -> bool:
-        """Whether the scheduler is there."""
+        """Whether the scheduler is connected."""
         return bool(self._client.status == "running")
 
     def workers(self) -> frozenset[str]:
-        """The workers' addresses; none where the scheduler is gone, the last ones while it is too busy to say."""
+        """The workers' addresses: none when the scheduler is gone, the last known ones while it is too busy."""
         if not self.alive:
             return frozenset()
         with suppress(OSError, RuntimeError):
@@ -71,59 +75,100 @@ class Cluster:
         return self._seen if self.alive else frozenset()
 
     def on_all(self, workers: Iterable[str], function: Callable[..., Any], *args: Any) -> dict[str, Any]:
-        """What a function gives in each of the workers, beside their tasks; an exception where it does not.
+        """Call a function in each of the workers, beside their tasks; gives its values, or exceptions, by worker.
 
-        Raises `HostLostError` where nobody is left who could say.
+        Raises `HostLostError` where the scheduler does not answer.
         """
         if not self.alive:
             raise HostLostError(f"the Dask scheduler at {self.address} is gone.")
         try:
-            came: Mapping[str, Any] = self._client.run(
+            results: Mapping[str, Any] = self._client.run(
                 function, *args, workers=list(workers), on_error="return", callback_timeout=CALL_SECONDS
             )
         except (OSError, RuntimeError, AttributeError) as error:
-            # A client that closes meanwhile has no scheduler any more, and says so with an AttributeError.
+            # A client that is closed during the call raises an AttributeError.
             raise HostLostError(f"the Dask scheduler at {self.address} does not answer: {_text(error)}") from None
-        return dict(came)
+        return dict(results)
 
     def on(self, worker: str, function: Callable[..., Any], *args: Any) -> Any:
-        """What a function gives in one worker. Raises the `PlotbotError` that it gives, else `HostLostError`."""
-        came = self.on_all([worker], function, *args).get(worker, HostLostError(f"Dask knows no worker {worker} now"))
-        if isinstance(came, PlotbotError | HostLostError):
-            raise came
-        if isinstance(came, Exception):
-            raise HostLostError(f"Dask worker {worker} does not answer: {_text(came)}")
-        return came
+        """Call a function in one worker. Raises the `PlotbotError` that it gives, for other errors `HostLostError`."""
+        unknown = HostLostError(f"Dask knows no worker {worker} now")
+        result = self.on_all([worker], function, *args).get(worker, unknown)
+        if isinstance(result, PlotbotError | HostLostError):
+            raise result
+        if isinstance(result, Exception):
+            raise HostLostError(f"Dask worker {worker} does not answer: {_text(result)}")
+        return result
 
     def executor(self, worker: str, replies: Executor) -> WorkerExecutor:
-        """Who runs jobs on one worker."""
+        """An executor that runs jobs on one worker; see `WorkerExecutor` for *replies*."""
         return WorkerExecutor(self._client, worker, replies)
 
-    def close(self, last: Callable[[], None]) -> None:
-        """Let go of the cluster, *last* being done before; what takes too long is left behind."""
-        closing = threading.Thread(target=self._close, args=(last,), name="plotbot-dask-close", daemon=True)
-        closing.start()
-        closing.join(CLOSE_SECONDS)
+    def close(self, first: Callable[[], None]) -> None:
+        """Call *first*, then disconnect. Returns after `CLOSE_SECONDS` even where that is not done by then."""
+        _in_time(lambda: self._close(first), "plotbot-dask-close")
 
-    def _close(self, last: Callable[[], None]) -> None:
+    def _close(self, first: Callable[[], None]) -> None:
         with suppress(HostLostError):
-            last()
+            first()
         with suppress(OSError, RuntimeError, AttributeError):
             self._client.close(timeout=CLOSE_SECONDS)
 
 
-def _connect(address: str) -> distributed.Client:
-    # A warning of Dask's says in a table what `DaskPool` says in a sentence.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", VersionMismatchWarning)
-        return distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False, name="plotbot")
+class LocalCluster:
+    """A scheduler in this process and a worker process for each of the *urls*; they die with this process.
+
+    Raises ServerProblem where they cannot be started.
+    """
+
+    def __init__(self, urls: Sequence[str]) -> None:
+        silence_dask()
+        workers = {number: {"cls": distributed.Nanny, "options": _options(url)} for number, url in enumerate(urls)}
+        scheduler = {"cls": distributed.Scheduler, "options": {**_THIS_MACHINE, "port": 0}}
+        try:
+            self._cluster = distributed.SpecCluster(scheduler=scheduler, workers=workers, name="plotbot")
+        except (OSError, RuntimeError) as error:
+            raise ServerProblem(f"Dask workers cannot be started on this machine: {error}") from None
+        self.scheduler: str = self._cluster.scheduler_address
+
+    def close(self) -> None:
+        """End the workers. Those that take longer than `CLOSE_SECONDS` end with this process."""
+        _in_time(self._close, "plotbot-dask-local-close")
+
+    def _close(self) -> None:
+        with suppress(OSError, RuntimeError):
+            self._cluster.close(timeout=CLOSE_SECONDS)
 
 
-def quieten() -> None:
-    """Dask's log goes to the terminal that pytest draws on; what it has to say of a run, plotbot says."""
+def silence_dask() -> None:
+    """Keep Dask's log off the terminal that pytest draws on: plotbot reports what matters to a run."""
     for name in ("distributed", "tornado", *logging.root.manager.loggerDict):
         if name.partition(".")[0] in {"distributed", "tornado"}:
             logging.getLogger(name).setLevel(_ABOVE_ALL)
+
+
+def _options(url: str) -> dict[str, object]:
+    return {
+        **_THIS_MACHINE,
+        "nthreads": LOCAL_THREADS,
+        "memory_limit": 0,
+        "silence_logs": logging.CRITICAL,
+        "env": {worker_tasks.URL_VARIABLE: url},
+        "preload": worker_tasks.__name__,
+    }
+
+
+def _in_time(job: Callable[[], None], thread: str) -> None:
+    closing = threading.Thread(target=job, name=thread, daemon=True)
+    closing.start()
+    closing.join(CLOSE_SECONDS)
+
+
+def _connect(address: str) -> distributed.Client:
+    # `DaskPool` compares plotbot's own version, and says so in a sentence where Dask prints a table.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", VersionMismatchWarning)
+        return distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False, name="plotbot")
 
 
 def _text(error: BaseException) -> str:

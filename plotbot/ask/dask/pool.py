@@ -1,4 +1,4 @@
-"""The servers of a run's Dask workers, asked through them."""
+"""The pool whose servers are asked by Dask workers."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import combinations
 from typing import Any
 from urllib.parse import urlsplit
 
 from plotbot.ask.dask import worker as worker_tasks
-from plotbot.ask.dask.cluster import Cluster
-from plotbot.ask.dask.local import LocalWorkers
-from plotbot.ask.dask.worker import PortableSpec, Surroundings
+from plotbot.ask.dask.cluster import Cluster, LocalCluster
+from plotbot.ask.dask.worker import PortableSpec, WorkerFacts
 from plotbot.ask.dask.worker_executor import WorkerExecutor
 from plotbot.ask.schedule.host_queue import HostLostError, HostQueue
 from plotbot.ask.schedule.pool import FoundServer
@@ -30,35 +30,35 @@ from plotbot.settings import Settings
 
 LOCAL = "dask"
 WORKER_SECONDS = 4.0
-"""How long the first worker is waited for: workers that were started with this run need two to three."""
+"""How long to wait for the first worker; workers that this run starts itself need two to three seconds."""
 LOOK_ROUND_SECONDS = 0.3
 
 
 @dataclass(slots=True, eq=False)
 class _DaskWorker:
-    """A worker that has been looked at, the server next to it, and who runs its jobs once it is asked."""
+    """A worker and its server; `executor` is there once the run asks the server."""
 
-    worker: str
+    address: str
     found: FoundServer
     threads: int
     executor: WorkerExecutor | None = field(default=None)
 
 
 class DaskPool:
-    """The servers next to the workers of a scheduler, or of a cluster on this machine that ends with the run.
+    """The servers that the workers of a scheduler ask, or those of a cluster on this machine that ends with the run.
 
-    *version* is plotbot's here, `warn` takes sentences for the user. A worker that comes later is told of, once it is
-    watched for; one that goes takes its host_queue with it, and is a new one when it comes back.
+    *version* is plotbot's own here, `warn` takes sentences for the user. A worker that is lost counts as a new one when
+    it comes back.
     """
 
     def __init__(self, settings: Settings, *, version: str, warn: Callable[[str], None]) -> None:
         self._settings = settings
         self._version = version
         self._warn = warn
-        self._local: LocalWorkers | None = None
+        self._local: LocalCluster | None = None
         self._connected: Cluster | None = None
-        self._seats: list[_DaskWorker] = []
-        self._looked_at: set[str] = set()
+        self._workers: list[_DaskWorker] = []
+        self._described: set[str] = set()
         self._threads = ThreadExecutor("plotbot-dask")
         self._closed = threading.Event()
 
@@ -66,26 +66,26 @@ class DaskPool:
         return self.servers()[0].facts
 
     def servers(self) -> list[FoundServer]:
-        if not self._seats:
-            self._seats = self._all_seats()
-            _check_once_each(self._seats)
-        return [seat.found for seat in self._seats]
+        if not self._workers:
+            self._workers = self._described_workers()
+            _check_no_shared_server(self._workers)
+        return [worker.found for worker in self._workers]
 
     def host_queues(self, hosts: Sequence[Host], spec: RunSpec, *, spare: int) -> list[HostQueue]:
         portable = PortableSpec.of(spec)
-        seats = {seat.found.name: seat for seat in self._seats}
-        return [self._host_queue(seats[host.name], host, portable, spare) for host in hosts]
+        workers = {worker.found.name: worker for worker in self._workers}
+        return [self._host_queue(workers[host.name], host, portable, spare) for host in hosts]
 
     def watch(self, arrived: Callable[[FoundServer], None]) -> None:
         threading.Thread(target=self._watch, args=(arrived,), name="plotbot-dask-watch", daemon=True).start()
 
     def close(self) -> None:
         self._closed.set()
-        for seat in self._seats:
-            if seat.executor is not None:
-                seat.executor.shutdown()
+        for worker in self._workers:
+            if worker.executor is not None:
+                worker.executor.shutdown()
         if self._connected is not None:
-            self._connected.close(self._move_out)
+            self._connected.close(self._leave_run)
         if self._local is not None:
             self._local.close()
         self._threads.shutdown(wait=False)
@@ -99,7 +99,7 @@ class DaskPool:
 
     def _scheduler(self) -> str:
         if self._settings.executor == LOCAL:
-            self._local = LocalWorkers(self._settings.lm_studio_url)
+            self._local = LocalCluster(self._settings.lm_studio_url)
             return self._local.scheduler
         if self._settings.origins["LM_STUDIO_URL"] != "default":
             self._warn(
@@ -108,18 +108,19 @@ class DaskPool:
             )
         return self._settings.executor.replace("dask", "tcp", 1)
 
-    def _all_seats(self) -> list[_DaskWorker]:
-        workers = self._first_workers()
+    def _described_workers(self) -> list[_DaskWorker]:
+        addresses = self._first_workers()
         try:
-            self._check_versions(workers)
-            seen = self._cluster.on_all(workers, worker_tasks.look_around, self._settings.to_json())
+            self._check_versions(addresses)
+            told = self._cluster.on_all(addresses, worker_tasks.describe_worker, self._settings.to_json())
         except HostLostError as lost:
             raise ServerProblem(f"{lost}. Look at its terminal, and start it again.") from None
-        self._looked_at |= workers
-        return sorted((_seat(worker, seen.get(worker)) for worker in workers), key=lambda seat: seat.found.name)
+        self._described |= addresses
+        workers = (_dask_worker(address, told.get(address)) for address in addresses)
+        return sorted(workers, key=lambda worker: worker.found.name)
 
     def _first_workers(self) -> frozenset[str]:
-        """The workers that are there. Raises `ServerProblem` where none comes in a few seconds."""
+        """The addresses of the workers. Raises `ServerProblem` where none comes within `WORKER_SECONDS`."""
         wanted = 1 if self._local is None else len(self._settings.lm_studio_url)
         give_up = time.monotonic() + WORKER_SECONDS
         while len(workers := self._cluster.workers()) < wanted and time.monotonic() < give_up:
@@ -132,7 +133,10 @@ class DaskPool:
         return workers
 
     def _check_versions(self, workers: Iterable[str]) -> None:
-        """Raise `ServerProblem` for a worker without plotbot, or with another one. Nothing of ours is run there yet."""
+        """Raise `ServerProblem` for a worker without plotbot, or with another version of it.
+
+        What is called there is not plotbot's, which the worker may not have.
+        """
         told = self._cluster.on_all(workers, pkgutil.resolve_name, "plotbot.__version__")
         for worker in sorted(workers):
             there = told.get(worker)
@@ -147,111 +151,117 @@ class DaskPool:
                     "Install the same on both."
                 )
 
-    def _host_queue(self, seat: _DaskWorker, host: Host, portable: PortableSpec, spare: int) -> HostQueue:
-        name, worker = f"plotbot-{self._cluster.id}", seat.worker
-        if seat.threads < host.wanted:
+    def _host_queue(self, worker: _DaskWorker, host: Host, portable: PortableSpec, spare: int) -> HostQueue:
+        run, address, threads = self._run, worker.address, worker.threads
+        if threads < host.wanted:
             self._warn(
-                f"{host.name}: its Dask worker has {seat.threads} threads for {host.wanted} slots, and asks no more at "
+                f"{host.name}: its Dask worker has {threads} threads for {host.wanted} slots, and asks no more at "
                 f"once. Start it with --nthreads {host.wanted}."
             )
         try:
-            self._cluster.on(worker, worker_tasks.move_in, name, host, portable)
+            self._cluster.on(address, worker_tasks.join_run, run, host, portable)
         except HostLostError as lost:
-            raise ServerProblem(f"Dask worker {worker} was lost before anything was asked: {lost}") from None
-        executor = seat.executor = self._cluster.executor(worker, self._threads)
+            raise ServerProblem(f"Dask worker {address} was lost before anything was asked: {lost}") from None
+        executor = worker.executor = self._cluster.executor(address, self._threads)
         return HostQueue(
             host,
             executor,
-            ask=partial(worker_tasks.ask, name),
-            start_turn=partial(worker_tasks.enter, name),
-            probe=partial(self._probe, executor, name),
-            look=partial(self._look, worker, name),
-            # What waits in the worker begins without a word to the front: as many as may end at the same time.
+            ask=partial(worker_tasks.ask, run),
+            start_turn=partial(worker_tasks.start_turn, run),
+            probe=partial(self._probe, executor),
+            look=partial(self._look, address),
+            # A case that waits in the worker starts without a message from here: one for each that may end at a time.
             spare=spare * host.window,
         )
 
-    def _probe(self, executor: WorkerExecutor, name: str) -> None:
+    @property
+    def _run(self) -> str:
+        """The name of this run in its workers."""
+        return f"plotbot-{self._cluster.id}"
+
+    def _probe(self, executor: WorkerExecutor) -> None:
         if executor.lost is not None:
             raise HostLostError(executor.lost)
-        self._cluster.on(executor.address, worker_tasks.probe, name)
+        self._cluster.on(executor.address, worker_tasks.probe, self._run)
 
-    def _look(self, worker: str, name: str) -> Host:
+    def _look(self, address: str) -> Host:
         try:
-            host: Host = self._cluster.on(worker, worker_tasks.look, name)
+            host: Host = self._cluster.on(address, worker_tasks.look, self._run)
         except HostLostError as lost:
             raise ServerProblem(str(lost)) from None
         return host
 
     def _watch(self, arrived: Callable[[FoundServer], None]) -> None:
         while not self._closed.wait(LOOK_ROUND_SECONDS):
-            workers = self._cluster.workers()
-            for seat in list(self._seats):
-                if seat.worker not in workers:
-                    self._lose(seat)
-            self._looked_at &= workers
-            for worker in workers - self._looked_at:
-                self._looked_at.add(worker)
-                self._threads.submit(self._welcome, worker, arrived)
+            addresses = self._cluster.workers()
+            for worker in list(self._workers):
+                if worker.address not in addresses:
+                    self._lose(worker)
+            self._described &= addresses
+            for address in addresses - self._described:
+                self._described.add(address)
+                self._threads.submit(self._admit, address, arrived)
 
-    def _lose(self, seat: _DaskWorker) -> None:
-        self._seats.remove(seat)
-        gone = f"Dask worker {seat.worker}" if self._cluster.alive else f"the Dask scheduler at {self._cluster.address}"
-        if seat.executor is not None:
-            seat.executor.lose(f"{gone} is gone.")
+    def _lose(self, worker: _DaskWorker) -> None:
+        self._workers.remove(worker)
+        alive, scheduler = self._cluster.alive, self._cluster.address
+        gone = f"Dask worker {worker.address}" if alive else f"the Dask scheduler at {scheduler}"
+        if worker.executor is not None:
+            worker.executor.lose(f"{gone} is gone.")
 
-    def _welcome(self, worker: str, arrived: Callable[[FoundServer], None]) -> None:
-        """Look at a worker that came while the run was on; it is told of where it is as good as the others."""
+    def _admit(self, address: str, arrived: Callable[[FoundServer], None]) -> None:
+        """Check a worker that joined during the run, and call *arrived* with its server unless it cannot be used."""
         try:
-            self._check_versions([worker])
-            seat = _seat(worker, self._cluster.on(worker, worker_tasks.look_around, self._settings.to_json()))
-            _check_once_each([*self._seats, seat])
+            self._check_versions([address])
+            told = self._cluster.on(address, worker_tasks.describe_worker, self._settings.to_json())
+            worker = _dask_worker(address, told)
+            _check_no_shared_server([*self._workers, worker])
         except (UsageProblem, HostLostError) as problem:
-            self._warn(f"Dask worker {worker} came and is not used: {problem}")
+            self._warn(f"Dask worker {address} came and is not used: {problem}")
         else:
-            self._seats.append(seat)
-            arrived(seat.found)
+            self._workers.append(worker)
+            arrived(worker.found)
 
-    def _move_out(self) -> None:
-        workers = [seat.worker for seat in self._seats if seat.executor is not None]
-        if workers:
-            self._cluster.on_all(workers, worker_tasks.move_out, f"plotbot-{self._cluster.id}")
+    def _leave_run(self) -> None:
+        addresses = [worker.address for worker in self._workers if worker.executor is not None]
+        if addresses:
+            self._cluster.on_all(addresses, worker_tasks.leave_run, self._run)
 
 
-def _seat(worker: str, seen: Any) -> _DaskWorker:
-    """Raises `ServerProblem` where the worker has no server next to it."""
-    if not isinstance(seen, Surroundings):
+def _dask_worker(address: str, told: Any) -> _DaskWorker:
+    """Raises `ServerProblem` where *told* is not what a worker says of its server, but an error."""
+    if not isinstance(told, WorkerFacts):
         raise ServerProblem(
-            f"Dask worker {worker}: {seen} Its own {worker_tasks.URL_VARIABLE} says which server it asks "
+            f"Dask worker {address}: {told} Its own {worker_tasks.URL_VARIABLE} says which server it asks "
             f"(else {worker_tasks.USUAL_URL})."
         )
-    name = server_name(worker, seen.url)
-    limit = seen.threads if seen.slots is None else min(seen.threads, max(seen.slots, 1))
-    facts = ServerFacts(f"http://{name}", seen.facts.kind, seen.facts.version, seen.facts.models)
-    return _DaskWorker(worker, FoundServer(name, facts.url, facts, limit), seen.threads)
+    name = server_name(address, told.url)
+    limit = told.threads if told.slots is None else min(told.threads, max(told.slots, 1))
+    facts = ServerFacts(f"http://{name}", told.facts.kind, told.facts.version, told.facts.models)
+    return _DaskWorker(address, FoundServer(name, facts.url, facts, limit), told.threads)
 
 
 def server_name(worker: str, url: str) -> str:
-    """How a worker's server is called: by the worker's machine where the server's address means just that."""
-    address, machine = urlsplit(base_url(url)), urlsplit(worker).hostname or ""
-    if not _is_here(address.hostname or ""):
-        return address.netloc
+    """The host and port of a worker's server, with the worker's machine for an address such as 127.0.0.1."""
+    server, machine = urlsplit(base_url(url)), urlsplit(worker).hostname or ""
+    if not _is_loopback(server.hostname or ""):
+        return server.netloc
     host = f"[{machine}]" if ":" in machine else machine
-    return host if address.port is None else f"{host}:{address.port}"
+    return host if server.port is None else f"{host}:{server.port}"
 
 
-def _is_here(host: str) -> bool:
+def _is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
 
 
-def _check_once_each(seats: Sequence[_DaskWorker]) -> None:
+def _check_no_shared_server(workers: Sequence[_DaskWorker]) -> None:
     """Raise `ServerProblem` where two workers ask the same server."""
-    for place, seat in enumerate(seats):
-        for other in seats[:place]:
-            if other.found.name == seat.found.name:
-                raise ServerProblem(
-                    f"Dask workers {other.worker} and {seat.worker} both ask {seat.found.name}, which would get more "
-                    "requests than it has slots. Start one worker for each server (--nworkers 1)."
-                )
+    for one, other in combinations(workers, 2):
+        if one.found.name == other.found.name:
+            raise ServerProblem(
+                f"Dask workers {one.address} and {other.address} both ask {one.found.name}, which would get more "
+                "requests than it has slots. Start one worker for each server (--nworkers 1)."
+            )

@@ -1,8 +1,7 @@
-"""What runs in a Dask worker: the worker_tasks of an LM Studio server, which asks it.
+"""What runs inside a Dask worker: it asks the server that its own environment names.
 
-The address of the server and its token come from the worker's own environment (PLOTBOT_LM_STUDIO_URL, LM_API_TOKEN):
-127.0.0.1 is another machine for each worker, and no token travels. What goes wrong as foreseen comes back as a value,
-because Dask writes the traceback of every exception to the worker's terminal.
+PLOTBOT_LM_STUDIO_URL and LM_API_TOKEN are read in the worker: 127.0.0.1 is another machine there, and no token travels.
+Expected errors come back as values, because Dask writes the traceback of every exception to the worker's terminal.
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import os
+import signal
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
@@ -42,7 +42,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class PortableSpec:
-    """An spec on its way to a worker: without a token, and without paths, which another system has otherwise."""
+    """A run spec on its way to a worker: without a token, and with paths as text, for another operating system."""
 
     settings: Mapping[str, Any]
     questions: Mapping[str, Question]
@@ -58,14 +58,14 @@ class PortableSpec:
         return cls(settings, spec.questions, spec.demand, pin, spec.load, spec.alone)
 
     def spec(self, settings: Settings) -> RunSpec:
-        """The spec again, with the settings as this worker has them."""
+        """The run spec again, with the *settings* of this worker."""
         pin = None if self.pin is None else Pin(Path(self.pin[0]), self.pin[1])
         return RunSpec(settings, self.questions, self.demand, pin, load=self.load, alone=self.alone)
 
 
 @dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a worker sees around it: its server, its threads, and the slots that it was started with, if any."""
+class WorkerFacts:
+    """A worker's server, its number of threads, and the slots that its command line declares, if any."""
 
     url: str
     facts: ServerFacts
@@ -74,116 +74,123 @@ class Surroundings:
 
 
 class HostWorker(WorkerPlugin):
-    """Asks a worker's server for one run, from wherever in the worker's threads a task is run."""
+    """Asks a worker's server for one run. Tasks in any thread of the worker use it."""
 
     def __init__(self, host: Host, spec: RunSpec, worker: Worker) -> None:
-        self._known_as = host.url
+        self._public_url = host.url
         self._worker = worker
         [host.url] = spec.settings.lm_studio_url
-        self.caller = HostClient(host, spec, _revealed(spec.settings.lm_api_token))
+        self.client = HostClient(host, spec, _revealed(spec.settings.lm_api_token))
 
     async def setup(self, worker: Worker) -> None:
-        """Declare as many slots as the server has; whoever else asks on this worker takes of the same ones."""
-        await worker.set_resources(**{SLOTS: self.caller.host.window})
+        """Declare as many Dask resources as the server has slots; all runs on this worker share them."""
+        await worker.set_resources(**{SLOTS: self.client.host.window})
 
     def teardown(self, worker: Worker) -> None:  # noqa: ARG002  Dask's signature
-        """The run is over, or the worker is: nobody waits for what is on its way."""
-        self.caller.close()
+        """End every request: the run is over, or the worker is."""
+        self.client.close()
 
-    def enter(self, model: str) -> TurnStart:
-        """Begin a model's turn; the server may tell its slots only now. Raises `AskError`, as a `HostClient` does."""
-        before = self.caller.host.window
-        welcome = self.caller.start_turn(model)
-        if self.caller.host.window != before:
+    def start_turn(self, model: str) -> TurnStart:
+        """Start a model's turn, after which the server may tell its slots. Raises as `HostClient.start_turn` does."""
+        before = self.client.host.window
+        start = self.client.start_turn(model)
+        if self.client.host.window != before:
             sync(self._worker.loop, self.setup, self._worker, callback_timeout=_PATIENCE_SECONDS)
-        return replace(welcome, host=self.host)
+        return replace(start, host=self.host)
 
     def look(self) -> Host:
         """The host as it is now. Raises `ServerProblem`."""
-        self.caller.look()
+        self.client.look()
         return self.host
 
     @property
     def host(self) -> Host:
-        """What is known of the host, under the address by which the front knows it."""
-        host = copy.copy(self.caller.host)
-        host.url = self._known_as
-        host.facts = replace(host.facts, url=self._known_as)
+        """What is known of the host, under the address by which the main process knows it."""
+        host = copy.copy(self.client.host)
+        host.url = self._public_url
+        host.facts = replace(host.facts, url=self._public_url)
         return host
 
 
+def dask_setup(_worker: object) -> None:
+    """Ignore Ctrl-C in the workers that a run starts itself, for which this module is a Dask preload.
+
+    The terminal sends SIGINT to them as well as to the main process, which ends them when it has their last answers.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 def attempt(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T | Exception:
-    """What a function gives, or what has gone wrong as foreseen."""
+    """Call a function, and give an expected error as a value."""
     try:
         return function(*args, **kwargs)
     except (PlotbotError, HostLostError) as problem:
         return problem
 
 
-def ask(name: str, case: Case) -> Exchange:
-    """Task: get an exchange from the worker_tasks of that name. Raises `HostLostError` where it is going."""
+def ask(run: str, case: Case) -> Exchange:
+    """Task: ask a case of a run. Raises `HostLostError` where the worker is shutting down or does not know the run."""
     try:
-        return _host_worker(name, get_worker()).caller.ask(case)
+        return _host_worker(run, get_worker()).client.ask(case)
     except CancelledError:
         raise HostLostError("the Dask worker is shutting down") from None
 
 
-def enter(name: str, model: str) -> TurnStart:
-    """Task: begin a model's turn."""
+def start_turn(run: str, model: str) -> TurnStart:
+    """Task: start a model's turn. Raises as `ask` and `HostWorker.start_turn` do."""
     try:
-        return _host_worker(name, get_worker()).enter(model)
+        return _host_worker(run, get_worker()).start_turn(model)
     except CancelledError:
         raise HostLostError("the Dask worker is shutting down") from None
 
 
-async def look_around(settings: Mapping[str, Any], dask_worker: Worker) -> Surroundings | Exception:
-    """Find the server next to a worker, by GET."""
+async def describe_worker(settings: Mapping[str, Any], dask_worker: Worker) -> WorkerFacts | Exception:
+    """Find the worker's server, by GET."""
     try:
         own = _own(settings)
         [url] = own.lm_studio_url
         facts = await asyncio.to_thread(find_server, url, own, _revealed(own.lm_api_token), advise=False)
     except PlotbotError as problem:
         return problem
-    declared = _declared_slots(dask_worker)
-    return Surroundings(url, facts, dask_worker.state.nthreads, declared)
+    return WorkerFacts(url, facts, dask_worker.state.nthreads, _declared_slots(dask_worker))
 
 
-async def move_in(name: str, host: Host, portable: PortableSpec, dask_worker: Worker) -> Exception | None:
-    """Become the worker_tasks of that name, for one run."""
+async def join_run(run: str, host: Host, portable: PortableSpec, dask_worker: Worker) -> Exception | None:
+    """Make the worker ask its server for a run from now on."""
     try:
         spec = portable.spec(_own(portable.settings))
     except PlotbotError as problem:
         return problem
-    await dask_worker.plugin_add(HostWorker(host, spec, dask_worker), name=name, catch_errors=False)
+    await dask_worker.plugin_add(HostWorker(host, spec, dask_worker), name=run, catch_errors=False)
     return None
 
 
-async def move_out(name: str, dask_worker: Worker) -> None:
+async def leave_run(run: str, dask_worker: Worker) -> None:
     """End every request of a run at once."""
-    if name in dask_worker.plugins:
-        await dask_worker.plugin_remove(name)
+    if run in dask_worker.plugins:
+        await dask_worker.plugin_remove(run)
 
 
-async def probe(name: str, dask_worker: Worker) -> Exception | None:
-    """Look whether the host still is what it was."""
-    return await asyncio.to_thread(attempt, _probe, name, dask_worker)
+async def probe(run: str, dask_worker: Worker) -> Exception | None:
+    """`HostClient.probe` in the worker."""
+    return await asyncio.to_thread(attempt, _probe, run, dask_worker)
 
 
-async def look(name: str, dask_worker: Worker) -> Host | Exception:
-    """The host as it is now."""
-    return await asyncio.to_thread(attempt, _look, name, dask_worker)
+async def look(run: str, dask_worker: Worker) -> Host | Exception:
+    """`HostWorker.look` in the worker."""
+    return await asyncio.to_thread(attempt, _look, run, dask_worker)
 
 
-def _probe(name: str, worker: Worker) -> None:
-    _host_worker(name, worker).caller.probe()
+def _probe(run: str, worker: Worker) -> None:
+    _host_worker(run, worker).client.probe()
 
 
-def _look(name: str, worker: Worker) -> Host:
-    return _host_worker(name, worker).look()
+def _look(run: str, worker: Worker) -> Host:
+    return _host_worker(run, worker).look()
 
 
-def _host_worker(name: str, worker: Worker) -> HostWorker:
-    plugin = worker.plugins.get(name)
+def _host_worker(run: str, worker: Worker) -> HostWorker:
+    plugin = worker.plugins.get(run)
     if not isinstance(plugin, HostWorker):
         raise HostLostError("the Dask worker knows this run no more: it was started anew")
     return plugin
@@ -203,7 +210,7 @@ def _revealed(token: Secret | None) -> str | None:
 
 
 def _declared_slots(worker: Worker) -> int | None:
-    """The slots of the worker's command line; those that a run has declared since are no limit for the next one."""
+    """The slots that the worker's command line declares; those that an earlier run declared do not limit this one."""
     if _DECLARED not in worker.extensions:
         worker.extensions[_DECLARED] = worker.state.total_resources.get(SLOTS)
     declared = worker.extensions[_DECLARED]

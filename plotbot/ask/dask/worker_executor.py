@@ -18,14 +18,14 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 OF_DASK = (distributed.KilledWorker, CancelledError, OSError)
-"""What comes of a task whose worker or scheduler is lost."""
+"""What Dask raises for a task whose worker or scheduler is lost."""
 
 
 class WorkerExecutor(Executor):
-    """Runs jobs on the worker at *address*. Whoever waits for them is told in a thread of *replies*.
+    """Runs jobs on the worker at *address*. Their futures are resolved in threads of *replies*.
 
-    Dask waits without end for a worker that a task must run on. So it is `lose` that ends what is pending there, once
-    and for all: what the worker has answered all the same is not heard.
+    Dask waits without end for a worker that a task must run on, so `lose` ends the pending jobs for good: an answer
+    that arrives after it is dropped.
     """
 
     def __init__(self, client: distributed.Client, address: str, replies: Executor) -> None:
@@ -47,11 +47,11 @@ class WorkerExecutor(Executor):
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002  nothing is awaited
-        """Nothing is begun any more; what is pending ends with `CancelledError`."""
+        """End the pending jobs, and all to come, with `CancelledError`."""
         self._end(CancelledError())
 
     def lose(self, why: str) -> None:
-        """The worker is gone: everything that is pending, and everything to come, ends with `HostLostError`."""
+        """End the pending jobs, and all to come, with `HostLostError`: the worker is gone."""
         self.lost = why
         self._end(HostLostError(why))
 
@@ -73,7 +73,7 @@ class WorkerExecutor(Executor):
             outcome = HostLostError(f"Dask has lost what was asked there: {_reason(error)}.")
         except Exception as error:  # noqa: BLE001  an executor hands every exception to its future
             outcome = error
-        # Dask's own loop must not wait for whoever is told.
+        # A future's callbacks must not run in Dask's own event loop.
         self._replies.submit(self._arrived, future, outcome)
 
     def _arrived(self, future: Future[Any], outcome: Any) -> None:
@@ -97,6 +97,6 @@ class WorkerExecutor(Executor):
 
 
 def _reason(error: BaseException) -> str:
-    """In a few words: Dask's own sentences name keys that nobody knows, and advise to run it again."""
+    """The reason in a few words. Dask's own sentences name its internal keys, and advise to run the task again."""
     reason = getattr(error, "reason", None)
     return one_line(str(reason).replace("-", " ") if reason else type(error).__name__, 80)

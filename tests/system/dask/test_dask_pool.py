@@ -150,7 +150,7 @@ def test_what_a_task_comes_to_is_what_its_future_tells(outcome: Any, expected: A
         assert future.result(PATIENCE) == expected
 
 
-def test_a_client_that_is_closed_is_a_lost_lane_and_a_stopped_executor_cancels() -> None:
+def test_a_client_that_is_closed_is_a_lost_host_and_a_stopped_executor_cancels() -> None:
     closed = executor_of(Client(RuntimeError("IOLoop is closed")))
     with pytest.raises(HostLostError, match="Dask cannot be reached any more: IOLoop is closed"):
         closed.submit(len, "abc").result(PATIENCE)
