@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 import secrets
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.pretty_json import spread
+from plotbot.records import Case, PlannedItem, Question
 from plotbot.settings import Settings
 
 LAST = "last"
@@ -79,6 +80,24 @@ class RunFolder:
             raise InputError(f"{describe(error, path)}; choose another run with `plotbot runs`") from error
         except (ValueError, RecursionError) as error:
             raise InputError(f"{path}: damaged, no JSON ({error}); choose another run with `plotbot runs`") from error
+
+
+def plan_json(
+    run_id: str,
+    header: Mapping[str, Any],
+    questions: Iterable[Question],
+    cases: Iterable[Case],
+    items: Sequence[PlannedItem],
+) -> dict[str, Any]:
+    """The content of plan.json: what a run says of itself, what it asks, and its items with the cases they need."""
+    needed = {item.case for item in items}
+    return {
+        "run": run_id,
+        "header": header,
+        "questions": [asdict(question) for question in questions],
+        "cases": [case.to_json() for case in cases if case.id in needed],
+        "items": [[item.item, item.case] for item in items],
+    }
 
 
 def list_runs(runs_dir: Path) -> tuple[RunFolder, ...]:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -21,7 +21,7 @@ from plotbot.judge import kept_values
 from plotbot.keep.filesystem import Disk, describe
 from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import stream_journal
-from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
+from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id, plan_json
 from plotbot.keep.run_reading import RunOnDisk, is_running, read_run
 from plotbot.records import ItemResult
 from plotbot.run.recovery import Recovered, fold_as_set, fold_run
@@ -106,13 +106,8 @@ def _refuse_unusable(folders: Sequence[RunFolder]) -> None:
 
 
 def _write(folder: RunFolder, shards: Sequence[Shard], joined: Joined, settings: Settings, disk: Disk) -> None:
-    plan = {
-        "run": folder.run_id,
-        "header": _header(shards, settings),
-        "questions": [asdict(question) for question in shards[0].run.questions.values()],
-        "cases": [case.to_json() for case in joined.cases],
-        "items": [[item.item, item.case] for item in joined.items],
-    }
+    questions = shards[0].run.questions.values()
+    plan = plan_json(folder.run_id, _header(shards, settings), questions, joined.cases, joined.items)
 
     def renamed(result: ItemResult) -> ItemResult:
         return replace(result, item=joined.names.get((result.item, result.case), result.item))

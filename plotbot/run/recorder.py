@@ -9,14 +9,13 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import asdict
 from functools import partial
 from typing import Any
 
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import read_line_at, read_lines_at
-from plotbot.keep.run_folder import RunFolder
+from plotbot.keep.run_folder import RunFolder, plan_json
 from plotbot.keep.run_reading import RunOnDisk
 from plotbot.plan.plan import Plan
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
@@ -159,18 +158,9 @@ class Recorder:
     def _begin(self) -> Journal:
         """Write the plan, then open the journal, so that a journal always has its plan."""
         self.folder.create(self._disk)
-        self.folder.write_json(self.folder.plan, self._plan_json(), self._disk)
+        plan = plan_json(self.folder.run_id, self.header, self.questions.values(), self.cases.values(), self.items)
+        self.folder.write_json(self.folder.plan, plan, self._disk)
         journal = Journal.open(self.folder.journal, self._disk)
         for result in self._results.values():
             journal.append("verdict", result.to_json(), durable=False)
         return journal
-
-    def _plan_json(self) -> dict[str, Any]:
-        wanted = {item.case for item in self.items}
-        return {
-            "run": self.folder.run_id,
-            "header": self.header,
-            "questions": [asdict(question) for question in self._plan.questions.values()],
-            "cases": [case.to_json() for case in self.cases.values() if case.id in wanted],
-            "items": [[item.item, item.case] for item in self.items],
-        }
