@@ -1,7 +1,7 @@
 """Making hostile text harmless: names for files and items, and text for a terminal.
 
-Titles, model ids and replies come from outside. Whatever becomes a file name, an item id or terminal output passes
-through here once, so that there is one rule to know and one place to mend.
+Titles, model ids and replies come from outside. All text that becomes a file name, an item id or terminal output
+passes through one of these functions.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _WINDOWS_DEVICES = frozenset(
 )
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 _HARMLESS = frozenset("\n\t")
-# C0, DEL and C1, what turns the direction of text or hides in it, line separators, and lone surrogates.
+# C0, DEL and C1, characters that are invisible or change the direction of text, line separators, lone surrogates.
 _INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e0fff]"
@@ -24,36 +24,36 @@ _INVISIBLE = re.compile(
 
 
 def digest(text: str, length: int = 8) -> str:
-    """The first *length* hex digits of the text's SHA-256, lone surrogates and all."""
+    """The first *length* hex digits of the text's SHA-256. Lone surrogates are allowed."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]
 
 
 def slug(text: str, limit: int = 40) -> str:
-    """ASCII letters, digits and single hyphens, at most *limit* of them; `x` where nothing is left."""
+    """The text as at most *limit* ASCII letters, digits and single hyphens; `x` if none of it is left."""
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode("ascii").lower()
     return _NOT_SLUG.sub("-", plain).strip("-")[:limit].strip("-") or "x"
 
 
 def is_plain_name(text: str) -> bool:
-    """Whether the text is itself a name that is safe and unique on every file system.
+    """Whether the text itself is a safe file name, and unique, on every file system.
 
-    Upper case is not plain: two ids that differ in case only are one file on macOS and Windows.
+    Upper case is not plain: on macOS and Windows, two ids that differ in case only would be one file.
     """
     return _PLAIN_NAME.fullmatch(text) is not None and text not in _WINDOWS_DEVICES
 
 
 def file_stem(text: str) -> str:
-    """The file name, without its ending, that stands for an id: the id itself where plain, else slug + hash."""
+    """The file name of an id, without extension: the id itself if it is a plain name, else slug and hash."""
     return text if is_plain_name(text) else f"{slug(text)}-{digest(text)}"
 
 
 def visible(text: str) -> str:
-    r"""The text with everything that moves a cursor, turns the line round or cannot be encoded written as an escape.
+    r"""The text with escapes for characters that move the cursor, reverse the line, are invisible or cannot be encoded.
 
     >>> visible("a\x1b[2Jb")
     'a\\x1b[2Jb'
     """
-    # Most texts are plain, and Python sees that sooner than the search has looked through them.
+    # Most texts are plain ASCII, which this test finds faster than the search.
     return text if text.isascii() and text.isprintable() else _INVISIBLE.sub(_escape, text)
 
 

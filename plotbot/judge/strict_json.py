@@ -68,7 +68,7 @@ class _RepeatedKeyError(Exception):
 
 
 def parse_strict(data: str | bytes) -> Any:
-    """The value of a JSON text. Raises `StrictJsonError`, and no other exception, where it is not strict JSON."""
+    """The value of a JSON text. Raises `StrictJsonError`, and no other exception, if it is not strict JSON."""
     text = _decode(data) if isinstance(data, bytes) else data
     _check_before_parsing(text)
     value = _parse(text)

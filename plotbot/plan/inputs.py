@@ -1,6 +1,6 @@
-"""Reading what an eval is made of: the titles, the prompt and the schema file.
+"""Reading an eval's files: titles, prompt and schema.
 
-Whatever is wrong is said with the file and the place in it, before anything is asked.
+Errors name the file and the place in it, and are raised before the first request.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from plotbot.records import Title
 
 
 class _Object(list[tuple[str, Any]]):
-    """A JSON object as its pairs, so that a repeated key is seen instead of swallowed."""
+    """A JSON object as its pairs: a dict would hide repeated keys."""
 
 
 def read_titles(path: Path) -> tuple[Title, ...]:
     """The titles of an index, in its order.
 
-    Reads `{"id": {"title": …}}`, `{"id": "…"}` and `[{"id": …, "title": …}]`. Raises `InputError` for anything else,
-    for an empty index, and for duplicate or empty ids and empty titles, naming the entry.
+    Reads `{"id": {"title": …}}`, `{"id": "…"}` and `[{"id": …, "title": …}]`. Raises `InputError`, which names the
+    entry, for any other form, for an empty index, for duplicate or empty ids and for empty titles.
     """
     data = _parse(path, "titles", object_pairs_hook=_Object)
     titles: dict[str, Title] = {}
@@ -38,7 +38,7 @@ def read_titles(path: Path) -> tuple[Title, ...]:
 
 
 def read_prompt(path: Path) -> str:
-    """The prompt template, without the blank lines around it. Raises `InputError` where it is missing or empty."""
+    """The prompt template, without the blank lines around it. Raises `InputError` if it is missing or empty."""
     prompt = _read_text(path, "prompt").strip()
     if not prompt:
         raise InputError(f"{path}: the prompt is empty: write what the model shall do")
@@ -46,7 +46,7 @@ def read_prompt(path: Path) -> str:
 
 
 def read_schema(path: Path) -> Mapping[str, Any]:
-    """The JSON Schema as parsed, not yet compiled. Raises `InputError` unless it is a JSON object."""
+    """The JSON Schema as parsed, not compiled. Raises `InputError` unless it is a JSON object."""
     schema = _parse(path, "schema")
     if not isinstance(schema, dict):
         raise InputError(f"{path}: a schema is a JSON object, this is {_kind(schema)}")

@@ -1,4 +1,4 @@
-"""The plan: the frozen, ordered list of a run's cases, made once and handed to everybody who asks."""
+"""The plan: the frozen, ordered list of a run's cases, made once."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from plotbot.safe import digest, slug
 from plotbot.settings import Settings
 
 Missing = Callable[[Sequence[Title], str, Question], Sequence[Title]]
-"""Of all titles, those that lack an answer of a model to a question."""
+"""Selects, from all titles, those without an answer of a model to a question."""
 
 
 class Plan:
-    """Grows by whole questions while pytest collects; what it has once said of a question, it says again.
+    """The cases of a run. It grows by questions while pytest collects; the cases of a known question never change.
 
-    Its methods are called from the threads that serve workers, so one lock guards it. With *missing*, each model's
-    sample is drawn from the titles that it leaves, and is smaller where they are fewer.
+    Thread-safe, because the threads that serve workers call it. With *missing*, each model's sample is drawn from the
+    titles that *missing* selects, and is smaller than configured if they are fewer.
     """
 
     def __init__(self, settings: Settings, models: Sequence[str], missing: Missing | None = None) -> None:
@@ -46,7 +46,7 @@ class Plan:
             return self._answers[key]
 
     def _make(self, questions: Sequence[Question], titles_path: Path) -> tuple[Case, ...]:
-        cases = _named([
+        cases = _disambiguated([
             _case(model, question, title, repeat, self._settings.model_seed)
             for model in self.models
             for question in questions
@@ -69,20 +69,20 @@ class Plan:
 
 
 def case_id(model: str, prompt_hash: str, title: Title, repeat: int) -> str:
-    """Sixteen hex digits over what makes a case this case: its content, not its place in a list."""
+    """Sixteen hex digits of a SHA-256 over the case's content. Its position in the plan does not count."""
     content = json.dumps([model, prompt_hash, title.id, title.text, repeat])
     return hashlib.sha256(content.encode("ascii")).hexdigest()[:16]
 
 
 def case_seed(model_seed: int, title_id: str, repeat: int) -> int:
-    """The seed sent with a case: 31 bits, its own for every title and repeat, the same for every model."""
+    """The seed sent with a case, 31 bits: it differs by title and repeat and is the same for every model."""
     material = f"{model_seed}:{title_id}:{repeat}".encode()
     return int.from_bytes(hashlib.sha256(material).digest()[:4], "big") >> 1
 
 
-def named_together(cases: Sequence[Case]) -> list[Case]:
-    """The cases of an eval with the slugs that they have in one plan; those of its parts may share one."""
-    return _named(
+def with_unique_slugs(cases: Sequence[Case]) -> list[Case]:
+    """The cases with slugs that are unique among them: the plans of two shards may have given the same slug twice."""
+    return _disambiguated(
         [replace(case, slug=_slug(case.model, case.response_format, case.title, case.repeat)) for case in cases]
     )
 
@@ -102,13 +102,13 @@ def _case(model: str, question: Question, title: Title, repeat: int, model_seed:
 
 def _slug(model: str, response_format: str, title: Title, repeat: int) -> str:
     name = slug(model.rsplit("/", 1)[-1])
-    # Free text is the usual case and stays unmarked.
+    # Free text is the default and has no mark.
     form = "" if response_format == "none" else "-json"
     return f"{name}-{slug(title.id)}{form}-r{repeat}"
 
 
-def _named(cases: list[Case]) -> list[Case]:
-    """The cases, those that share a slug told apart by a short hash of what they are."""
+def _disambiguated(cases: list[Case]) -> list[Case]:
+    """The cases, with a short hash of the case id appended to slugs that several share."""
     uses = Counter(case.slug for case in cases)
     return [case if uses[case.slug] == 1 else _with_hash(case) for case in cases]
 

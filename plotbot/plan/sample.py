@@ -1,4 +1,4 @@
-"""Which titles a run asks about."""
+"""Drawing the titles that a run asks about."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from plotbot.records import Title
 
 
 def draw(titles: Sequence[Title], size: int, seed: int) -> tuple[Title, ...]:
-    """A random sample of *size* titles (0 = all), in random order, decided by the seed alone.
+    """A random sample of *size* titles (0 = all), in random order, which depends on the seed and the titles alone.
 
-    Titles are ranked by a hash of seed and id, so the same seed draws the same titles on every machine and Python, in
-    whatever order the index lists them, and a title added to the index changes at most one place of the sample.
-    Raises `InputError` when the index holds fewer titles than asked for.
+    Titles are ranked by a hash of seed and id. The same seed therefore draws the same titles on every machine and
+    Python version and in every order of the index, and a title added to the index changes at most one title of the
+    sample. Raises `InputError` if there are fewer titles than *size*.
     """
     if size > len(titles):
         raise InputError(
             f"TEST_SAMPLE_SIZE is {size}, but there are {len(titles)} titles: "
             "ask for fewer, or for all of them with --test-sample-size 0"
         )
-    ranked = sorted(titles, key=lambda title: turn(seed, title.id))
+    ranked = sorted(titles, key=lambda title: rank(seed, title.id))
     return tuple(ranked[: size or len(ranked)])
 
 
-def turn(seed: int, title_id: str) -> tuple[bytes, str]:
-    """When a title is drawn: the lowest first."""
+def rank(seed: int, title_id: str) -> tuple[bytes, str]:
+    """The rank of a title in a draw: the titles with the lowest ranks are drawn."""
     return hashlib.sha256(f"{seed}:{title_id}".encode()).digest(), title_id

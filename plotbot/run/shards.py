@@ -1,7 +1,7 @@
 """The runs of shards (`--shard 1/3` and so on): which belong together, and the plan that they are the parts of.
 
 A part knows its own titles, not their places in the draw. A title's turn in the draw follows from the seed and its id
-alone (`plotbot.plan.sample.turn`), so the whole plan can be put in order without the index that it was drawn from. The
+alone (`plotbot.plan.sample.rank`), so the whole plan can be put in order without the index that it was drawn from. The
 turns also tell whether the parts are of one draw: part N of M has every M-th title, from the N-th on.
 """
 
@@ -16,8 +16,8 @@ from typing import Any
 
 from plotbot.errors import InputError, PlotbotError
 from plotbot.keep.run_reading import RunOnDisk
-from plotbot.plan.plan import named_together
-from plotbot.plan.sample import turn
+from plotbot.plan.plan import with_unique_slugs
+from plotbot.plan.sample import rank
 from plotbot.records import Case, Fingerprint, PlannedItem
 from plotbot.safe import digest, one_line
 from plotbot.settings import Settings
@@ -260,7 +260,7 @@ class _Order:
 
     def _within_model(self, case: Case) -> tuple[int, tuple[bytes, str]]:
         question = self.questions.get(case.prompt_hash, len(self.questions))
-        return question, turn(self.seed, case.title.id)
+        return question, rank(self.seed, case.title.id)
 
 
 def _turns(names: Iterable[str]) -> dict[str, int]:
@@ -272,7 +272,9 @@ def _named(placed: Sequence[_Placed]) -> dict[tuple[str, str], Case]:
     by_test: dict[str, dict[str, Case]] = {}
     for one in placed:
         by_test.setdefault(one.head, {})[one.case.id] = one.case
-    return {(head, case.id): case for head, cases in by_test.items() for case in named_together(list(cases.values()))}
+    return {
+        (head, case.id): case for head, cases in by_test.items() for case in with_unique_slugs(list(cases.values()))
+    }
 
 
 def _name(one: _Placed, named: Mapping[tuple[str, str], Case]) -> str:
@@ -295,7 +297,7 @@ def _refuse_other_draws(placed: Iterable[_Placed], numbers: Sequence[int], seed:
     for one in placed:
         samples.setdefault(one.sample, {})[one.case.title.id] = one
     for titles in samples.values():
-        drawn = sorted(titles.values(), key=lambda one: turn(seed, one.case.title.id))
+        drawn = sorted(titles.values(), key=lambda one: rank(seed, one.case.title.id))
         for one, number in zip(drawn, cycle(numbers), strict=False):
             if one.part.number != number:
                 raise _not_one_draw(one, f"stands where part {number} should have one")

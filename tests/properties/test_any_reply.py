@@ -1,4 +1,4 @@
-"""Whatever a model says, judging gives a verdict: nothing is raised, and the verdict keeps its own rules."""
+"""Judging gives every possible reply a verdict: nothing is raised, and the verdict is consistent."""
 
 import json
 from collections.abc import Callable
@@ -47,7 +47,7 @@ REFUSED = object()
 
 
 def read(data: str | bytes) -> tuple[Any, int]:
-    """The value and 0, or `REFUSED` and the place."""
+    """The value and 0, or `REFUSED` and the offset of the error."""
     try:
         return parse_strict(data), 0
     except StrictJsonError as error:
@@ -60,7 +60,7 @@ def read(data: str | bytes) -> tuple[Any, int]:
     reasoning=st.just("") | ASSEMBLED,
     finish=st.sampled_from([None, "stop", "length", "\ud800"]),
 )
-def test_any_reply_gets_a_verdict_that_keeps_its_own_rules(content: str, reasoning: str, finish: str | None) -> None:
+def test_any_reply_gets_a_consistent_verdict(content: str, reasoning: str, finish: str | None) -> None:
     reply = Reply(content, reasoning, finish)
     verdict = judge(reply, SCHEMA, TITLE, check=validate_entry, tolerate=FAILURE_CATEGORIES)
     assert verdict.category in {OK, *FAILURE_CATEGORIES}
@@ -76,7 +76,7 @@ def test_any_reply_gets_a_verdict_that_keeps_its_own_rules(content: str, reasoni
 
 @quick
 @given(ASSEMBLED | MUTATED | JSON_VALUES.map(json.dumps))
-def test_what_the_strict_parser_takes_another_parser_reads_alike(text: str) -> None:
+def test_another_parser_reads_the_same_value_from_strict_json(text: str) -> None:
     value, offset = read(text)
     assert 0 <= offset <= len(text)
     if value is not REFUSED:

@@ -1,4 +1,4 @@
-"""A sample depends on seed and titles alone."""
+"""A sample depends on the seed and the titles alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a title or a model id is made of, it becomes a harmless name and harmless text."""
+"""Every title and every model id becomes a harmless name and harmless text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The formulas of plotbot/measure, against other people's programs of them."""
+"""The formulas of plotbot/measure, compared with independent implementations."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whatever a model or a title says, a whole run ends as it should: with its category, and harmless on every surface."""
+"""Hostile replies and titles: a run gives each its category and shows it harmlessly everywhere."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def said(content: str, **how: Any) -> dict[str, Any]:
     return {"reply": content, **how}
 
 
-# What the model says, and what that is called. HEADLINE stands for the case's own headline.
+# The category and the reply that gets it. HEADLINE stands for the case's own headline.
 HOSTILE: list[tuple[str, dict[str, Any]]] = [
     ("ok", said(GOOD)),
     ("ok", said(f"\r\n\t {GOOD}\n\n")),
@@ -111,7 +111,7 @@ HOSTILE: list[tuple[str, dict[str, Any]]] = [
     ("protocol", {"status": 200, "shape": "not_utf8", "body": '{"choices": [{"message": {"content": "x"}}]}'}),
 ]  # fmt: skip
 
-# Ids and headlines that would like to be more than that.
+# Ids and headlines that try to escape: paths, device names, markup, control characters.
 TITLES = [
     ("../../escaped", f"H00 {SCRIPT}"),
     ("CON", 'H01 "quotes" and {braces} and %s'),
@@ -139,7 +139,7 @@ def run(
     start_mock: Callable[..., MockServer],
     run_pytest: Callable[..., subprocess.CompletedProcess[str]],
 ) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """A run over all that is hostile, and its folder."""
+    """A run over all hostile replies and titles, and its folder."""
     project = make_project(tmp_path_factory.mktemp("hostile") / "project")
     index = {title_id: {"title": text} for title_id, text in TITLES}
     (project / "data" / "titles_index.json").write_text(json.dumps(index), encoding="ascii")
@@ -181,7 +181,7 @@ def test_every_reply_gets_its_category_and_none_stops_the_run(
     assert (total["planned"], total["not_run"], total["skipped"]) == (len(HOSTILE), 0, 0)
 
 
-def test_what_the_terminal_gets_moves_no_cursor_and_turns_no_line(
+def test_the_terminal_gets_no_control_characters(
     run: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     _, done = run
@@ -202,7 +202,7 @@ def test_the_pages_show_hostile_text_as_text(project: Path) -> None:
         assert HARMFUL.search(fragment) is None
 
 
-def test_the_page_that_compares_holds_no_markup_of_theirs(project: Path) -> None:
+def test_the_comparison_page_holds_no_markup_of_replies(project: Path) -> None:
     page = (project / "reports" / "index.html").read_text(encoding="utf-8")
     assert "alert(1)" in page
     assert "<script>alert" not in page
@@ -215,7 +215,7 @@ def test_the_other_reports_stay_readable(project: Path) -> None:
     assert HARMFUL.search((project / "reports" / "summary.md").read_text(encoding="utf-8")) is None
 
 
-def test_what_is_good_is_kept_inside_its_folder_and_every_reply_in_the_journal(project: Path) -> None:
+def test_good_answers_are_kept_in_their_folder_and_every_reply_in_the_journal(project: Path) -> None:
     kept = (project / "data" / "generated_data").glob("*.json")
     good = [number for number, (category, _) in enumerate(HOSTILE) if category == "ok"]
     assert {json.loads(path.read_bytes())["title_id"] for path in kept} == {TITLES[number][0] for number in good}

@@ -66,7 +66,7 @@ def test_hostile_ids_have_file_names_of_their_own() -> None:
         ("naïve 👻 日本 غراب", "naïve 👻 日本 غراب"),
     ],
 )
-def test_what_moves_a_cursor_or_hides_is_made_visible(text: str, expected: str) -> None:
+def test_control_and_invisible_characters_are_escaped(text: str, expected: str) -> None:
     assert visible(text) == expected
 
 
@@ -89,6 +89,6 @@ def test_a_huge_text_is_cut_before_it_is_looked_at() -> None:
     assert len(one_line("x " * 5_000_000, 50)) == 50
 
 
-def test_a_digest_takes_lone_surrogates_and_has_its_length() -> None:
+def test_a_digest_accepts_lone_surrogates_and_has_its_length() -> None:
     assert len(digest("\ud800", 6)) == 6
     assert digest("\ud800") != digest("\ud801")

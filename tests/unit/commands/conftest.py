@@ -11,7 +11,7 @@ import pytest
 
 from plotbot.commands import main
 from plotbot.keep.run_folder import RunFolder
-from plotbot.plan.sample import turn
+from plotbot.plan.sample import rank
 from plotbot.settings import load_settings
 
 SEED = 7
@@ -60,7 +60,7 @@ def answers(project: Path) -> Path:
 @pytest.fixture
 def drawn() -> list[str]:
     """Seven titles in the order in which they are drawn."""
-    return sorted("abcdefg", key=lambda title: turn(SEED, title))
+    return sorted("abcdefg", key=lambda title: rank(SEED, title))
 
 
 @pytest.fixture

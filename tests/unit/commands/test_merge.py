@@ -11,10 +11,10 @@ import pytest
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, last_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
-from plotbot.plan.sample import turn
+from plotbot.plan.sample import rank
 
 SEED = 7
-DRAWN = sorted("abcdefg", key=lambda title: turn(SEED, title))
+DRAWN = sorted("abcdefg", key=lambda title: rank(SEED, title))
 FINGERPRINT = {"key": "m", "quantization": "Q4_K_M", "context_length": 4096, "slots": 4, "server_version": "1"}
 Plotbot = Callable[..., Any]
 MakeRow = Callable[..., Any]

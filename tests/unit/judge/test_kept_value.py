@@ -17,7 +17,7 @@ GOOD = '[{"title": "x"}]'
         ('{"title": "x"}', "wrong_shape", [{"title": "x"}]),
     ],
 )
-def test_the_value_that_was_kept_is_found_again(content: str, category: str, value: object) -> None:
+def test_the_kept_value_is_read_from_the_reply_again(content: str, category: str, value: object) -> None:
     assert kept_value(Reply(content), SCHEMA, category) == value
     assert kept_value(Reply(content), compile_schema(SCHEMA, "s"), category) == value
 
@@ -28,7 +28,7 @@ def test_a_reply_without_such_a_value_is_refused(content: str, category: str) ->
         kept_value(Reply(content), SCHEMA, category)
 
 
-def test_an_exchange_gives_its_value_by_its_question() -> None:
+def test_the_value_of_an_exchange_is_read_with_its_questions_schema() -> None:
     exchange = Exchange("c", "m", "", 0.1, (), reply=Reply(f"```\n{GOOD}\n```"))
     question = Question("p", SCHEMA, "none", "h")
     value_of = kept_values()

@@ -1,4 +1,4 @@
-"""Judging by the schemas and checks of other evals."""
+"""Judging with other schemas and checks than those of story seeds."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""The table: what a reply is called, and whether its answer can be recovered."""
+"""The table of replies: the category of each, and whether its answer can be recovered."""
 
 import json
 from typing import Any
@@ -308,7 +308,7 @@ def test_a_thousand_violations_are_counted_and_twenty_listed(verdict_on: Any) ->
     assert verdict.came == "1,000 or more violations, the first 20 of them listed"
 
 
-def test_the_cure_is_named_for_json_in_the_reasoning(verdict_on: Any) -> None:
+def test_json_in_the_reasoning_gets_advice(verdict_on: Any) -> None:
     came = verdict_on(Reply("", reasoning=GOOD)).came
     assert "separate reasoning_content and content in API responses" in came
     assert "REASONING_EFFORT=none" in came

@@ -120,7 +120,7 @@ def test_a_violation_has_a_path_and_a_keyword(schema: dict[str, Any], value: Any
         ({"multipleOf": 0.1}, 1.1),
     ],
 )
-def test_what_keeps_to_the_schema_has_no_violation(schema: dict[str, Any], value: Any) -> None:
+def test_a_valid_value_has_no_violation(schema: dict[str, Any], value: Any) -> None:
     assert compile_schema(schema, "s.json").violations(value) == ()
 
 
@@ -132,7 +132,7 @@ def test_a_value_that_nests_deeper_than_the_validator_can_follow_is_a_violation(
     assert (violation.keyword, violation.message) == ("unchecked", "could not be checked: RecursionError")
 
 
-def test_a_long_value_is_cut_in_a_message_but_not_what_is_wrong_with_it() -> None:
+def test_a_message_cuts_a_long_value_but_not_the_reason() -> None:
     message = compile_schema({"type": "null"}, "s.json").violations(["word"] * 50_000)[0].message
     assert len(message) < 120
     assert message.startswith("['word', ")

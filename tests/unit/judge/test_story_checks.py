@@ -28,7 +28,7 @@ def test_a_good_entry_has_no_findings(entry: dict[str, Any]) -> None:
         ("", "Whatever"),
     ],
 )
-def test_a_reader_calls_it_the_same_title(entry: dict[str, Any], asked: str, came: str) -> None:
+def test_typography_does_not_make_it_another_title(entry: dict[str, Any], asked: str, came: str) -> None:
     assert found({**entry, "title": came}, asked) == []
 
 
@@ -39,7 +39,7 @@ def test_another_title_is_a_finding(entry: dict[str, Any], came: str) -> None:
     assert found({**entry, "title": came}) == [("$.title", "title")]
 
 
-def test_long_titles_are_quoted_from_shortly_before_they_part(entry: dict[str, Any]) -> None:
+def test_long_titles_are_quoted_from_shortly_before_their_difference(entry: dict[str, Any]) -> None:
     asked = "After nineteen years, two court cases, one flood and a brief marriage, the disputed garden gnome stands"
     came = asked.replace("gnome stands", "fence falls")
     findings = validate_entry({**entry, "title": came}, asked)
@@ -89,7 +89,7 @@ def test_an_event_that_is_only_the_title_again_is_a_finding(entry: dict[str, Any
 
 
 @pytest.mark.parametrize("name", ["themes", "characters", "potential_story_hooks"])
-def test_what_a_list_says_twice_is_a_finding(entry: dict[str, Any], name: str) -> None:
+def test_a_repeated_item_of_a_list_is_a_finding(entry: dict[str, Any], name: str) -> None:
     assert found({**entry, name: ["Straße frei", "other", "STRASSE  frei."]}) == [(f"$.{name}[2]", "repeated")]
 
 

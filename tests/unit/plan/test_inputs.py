@@ -73,7 +73,7 @@ def test_a_prompt_loses_the_blank_lines_around_it_and_nothing_else(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("content", "says"), [(b"", "the prompt is empty"), (b"ok\xff", "not UTF-8: byte 2")])
-def test_a_prompt_that_says_nothing_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
+def test_an_empty_or_undecodable_prompt_is_refused(tmp_path: Path, content: bytes, says: str) -> None:
     path = tmp_path / "prompt.txt"
     path.write_bytes(content)
     with pytest.raises(InputError, match=says):

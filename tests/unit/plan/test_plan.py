@@ -49,7 +49,7 @@ def test_cases_go_model_by_model_format_by_format_title_by_title_repeat_by_repea
     ]
 
 
-def test_who_asks_again_gets_the_same_even_if_the_index_has_changed(index: Path) -> None:
+def test_asking_again_gives_the_same_cases_even_if_the_index_has_changed(index: Path) -> None:
     plan = Plan(settings(), ["a"])
     first = plan.cases_of([FREE], index)
     index.write_text("{}", encoding="utf-8")
@@ -57,7 +57,7 @@ def test_who_asks_again_gets_the_same_even_if_the_index_has_changed(index: Path)
     assert [case.title for case in plan.cases_of([BOUND], index)] == [case.title for case in first]
 
 
-def test_many_threads_that_ask_at_once_get_one_answer(index: Path) -> None:
+def test_threads_that_ask_at_once_get_the_same_cases(index: Path) -> None:
     plan = Plan(settings(TEST_SAMPLE_SIZE="0"), ["a"])
     with ThreadPoolExecutor(8) as threads:
         answers = list(threads.map(lambda _: plan.cases_of([FREE], index), range(16)))

@@ -23,13 +23,13 @@ def test_a_bigger_sample_begins_with_the_smaller_one() -> None:
     assert draw(TITLES, 20, 7)[:8] == draw(TITLES, 8, 7)
 
 
-def test_one_title_more_in_the_index_changes_at_most_one_of_the_sample() -> None:
+def test_a_title_added_to_the_index_changes_at_most_one_of_the_sample() -> None:
     for number in range(20):
         before = set(draw(TITLES, 10, 7))
         assert len(before - set(draw([*TITLES, Title(f"new{number}", "New")], 10, 7))) <= 1
 
 
-def test_every_title_has_its_chance() -> None:
+def test_every_title_is_drawn_about_equally_often() -> None:
     drawn = Counter(title.id for seed in range(400) for title in draw(TITLES, 4, seed))
     assert set(drawn) == {title.id for title in TITLES}
     assert max(drawn.values()) < 3 * min(drawn.values())
