@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plotbot.commands.project import add_settings_arguments, project_settings
-from plotbot.commands.report import Measured, measured_run, short_path, write_reports
+from plotbot.commands.report import measured_run
 from plotbot.commands.run_choice import complain, complain_of_damage, complain_of_folding
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RUN_HELP, RunFolder, find_run
 from plotbot.measure.exit_status import counted_end, exit_status
 from plotbot.measure.tally import missing_parts
-from plotbot.report.summary import summarise
+from plotbot.records import ExitStatus
 from plotbot.report.table import summary_lines
+from plotbot.run.artifacts import MeasuredRun, RunEnding, short_path, write_artifacts
 from plotbot.run.merge import Merged, merge_runs
 from plotbot.run.shards import Shard
 from plotbot.safe import visible
@@ -42,30 +43,26 @@ def run(args: argparse.Namespace) -> int:
     for shard in merged.shards:
         complain_of_damage(shard.run)
     complain_of_folding(merged.folder.run_id, merged.recovered)
-    measured = measured_run(merged.folder, disk)
-    status = _write_summary(measured, merged, disk)
-    _print(measured, merged.shards, write_reports([measured], settings.report_dir, disk), settings)
+    measured, _ = measured_run(merged.folder, disk)
+    status = _exit_status(measured, merged)
+    ending = RunEnding(status, merged.recovered.unfolded, merged.wrong_models)
+    _print(measured, merged.shards, write_artifacts([(measured, ending)], settings.report_dir, disk), settings)
     return status
 
 
-def _write_summary(measured: Measured, merged: Merged, disk: Disk) -> int:
+def _exit_status(measured: MeasuredRun, merged: Merged) -> ExitStatus:
     tallies = [one.tally for one in measured.metrics]
-    unfolded = dict(merged.recovered.unfolded)
-    unsettled = len(unfolded) + len(merged.wrong_models)
-    status = exit_status(counted_end(tallies, measured.records.header, measured.gates, unsettled=unsettled))
-    summary = summarise(measured.records, measured.metrics, measured.gates, status)
-    summary |= {"unfolded": unfolded, "wrong_models": merged.wrong_models}
-    merged.folder.write_json(merged.folder.summary, summary, disk)
-    return status
+    unsettled = len(merged.recovered.unfolded) + len(merged.wrong_models)
+    return exit_status(counted_end(tallies, measured.records.header, measured.gates, unsettled=unsettled))
 
 
-def _print(measured: Measured, shards: Sequence[Shard], pages: Sequence[Path], settings: Settings) -> None:
+def _print(measured: MeasuredRun, shards: Sequence[Shard], pages: Sequence[Path], settings: Settings) -> None:
     parts = ", ".join(f"{shard.label} ({shard.name})" for shard in shards)
-    print(visible(f"run {measured.run.folder.run_id}, merged from {parts}\n"))
+    print(visible(f"run {measured.folder.run_id}, merged from {parts}\n"))
     paths = {
-        "answers": short_path(settings.generated_dir, settings),
-        "run": short_path(measured.run.folder.path, settings),
-        "reports": ", ".join(short_path(page, settings) for page in pages),
+        "answers": short_path(settings.generated_dir, settings.root),
+        "run": short_path(measured.folder.path, settings.root),
+        "reports": ", ".join(short_path(page, settings.root) for page in pages),
     }
     print("\n".join(summary_lines(measured.metrics, measured.gates, paths)))
     if missing := missing_parts(measured.records.header):

@@ -98,8 +98,7 @@ def _own_summary(folder: RunFolder, disk: Disk) -> Mapping[str, Any] | None:
 def _counted(folder: RunFolder, disk: Disk) -> tuple[Mapping[str, Any], Mapping[str, int]]:
     records = read_run(folder, disk).records(with_exchanges=False)
     tallies = [tally_of(model, items, records) for model, items in items_by_model(records).items()]
-    total = total_tally(tallies)
-    return records.header, {box: getattr(total, box) for box in _BOXES}
+    return records.header, total_tally(tallies).counts
 
 
 def _state(counts: Mapping[str, int], *, running: bool, ended: bool, whole: bool) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 from plotbot.records import Case, PlannedItem, RunRecords
 
 UNKNOWN_MODEL = "(unknown model)"
+BOXES = ("passed", "failed", "error", "skipped", "not_run")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,11 @@ class Tally:
     def planned(self) -> int:
         """The sum of all boxes: it cannot disagree with them."""
         return self.passed + self.failed + self.error + self.skipped + self.not_run
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The planned items and every box by name, as summaries and tables show them."""
+        return {"planned": self.planned, **{box: getattr(self, box) for box in BOXES}}
 
     @property
     def rated(self) -> int:
@@ -67,20 +73,14 @@ def eval_of(item: str, case: Case) -> str:
 def tally_of(model: str, items: Iterable[PlannedItem], records: RunRecords) -> Tally:
     """Count *items* by their results; one without a result was not run."""
     boxes = Counter(_box(planned, records) for planned in items)
-    return Tally(model, boxes["passed"], boxes["failed"], boxes["error"], boxes["skipped"], boxes["not_run"])
+    return Tally(model, **boxes)
 
 
 def total_tally(tallies: Iterable[Tally]) -> Tally:
     """All models' tallies in one, under an empty model name."""
     boxes: Counter[str] = Counter()
     for tally in tallies:
-        boxes.update(
-            passed=tally.passed,
-            failed=tally.failed,
-            error=tally.error,
-            skipped=tally.skipped,
-            not_run=tally.not_run,
-        )
+        boxes.update({box: getattr(tally, box) for box in BOXES})
     return Tally("", **boxes)
 
 

@@ -29,11 +29,11 @@ from plotbot.plugin.html_rows import LONGEST_CELL, MOST_REPLIES, MOST_ROWS, Entr
 from plotbot.report import formatting as figures
 from plotbot.report.case_row import CaseRow
 from plotbot.report.hosts import apart_sentence, mixed_sentence
-from plotbot.report.names import page_name
 from plotbot.report.rich_text import as_text
 from plotbot.report.table import categories
-from plotbot.safe import one_line, visible
+from plotbot.safe import digest, file_stem, one_line, visible
 
+_TAKEN = frozenset({"index", "summary"})
 _OUTCOMES = {"passed": "Passed", "failed": "Failed", "skipped": "Skipped"}
 _COLUMNS = {
     "result": "Result",
@@ -99,8 +99,8 @@ class HtmlPages:
     def finish(self, metrics: Iterable[ModelMetrics], facts: Mapping[str, object]) -> list[Path]:
         """Write the pages of all models in *metrics* and return their paths, in that order.
 
-        *facts* is all that the page's environment table shows beside the model (run id, sample seed, server,
-        parameters); no value may be a secret. Raises OSError where a page cannot be written.
+        *facts* is all that the page's environment table shows beside the model; no value may be a secret. Raises
+        OSError where a page cannot be written.
         """
         if not self._wanted:
             return []
@@ -164,6 +164,13 @@ class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no ty
     def _write_report(self, rendered_report: str) -> None:
         with self._target.open("w", encoding="utf-8", newline="\n") as file:
             file.write(_sealed(rendered_report))
+
+
+def page_name(model: str) -> str:
+    """The file name of a model's own page, safe and unique on every file system."""
+    stem = file_stem(model)
+    # A model that is called "index" must not take the place of the page that compares them all.
+    return f"{stem}-{digest(model)}.html" if stem in _TAKEN else f"{stem}.html"
 
 
 def _sealed(page: str) -> str:

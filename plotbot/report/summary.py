@@ -16,7 +16,7 @@ from plotbot.measure.intervals import CONFIDENCE, Interval
 from plotbot.measure.metrics import FormatMetrics, ModelMetrics, ServerTime
 from plotbot.measure.repeats import Repeats
 from plotbot.measure.speed import Speed
-from plotbot.measure.tally import Tally, missing_parts, total_tally
+from plotbot.measure.tally import missing_parts, total_tally
 from plotbot.records import RunRecords
 
 SCHEMA_VERSION = 1
@@ -40,7 +40,7 @@ def summarise(
         "header": dict(records.header),
         "exit_status": exit_status,
         "complete": total.not_run == 0 and total.error == 0 and not missing_parts(records.header),
-        "total": _tally(total),
+        "total": total.counts,
         "models": [_model(one, by_model.get(one.model)) for one in metrics],
     }
 
@@ -48,7 +48,7 @@ def summarise(
 def _model(metrics: ModelMetrics, gate: GateResult | None) -> dict[str, Any]:
     return {
         "model": metrics.model,
-        "tally": _tally(metrics.tally),
+        "tally": metrics.tally.counts,
         "pass_rate": metrics.pass_rate,
         "interval": _interval(metrics.interval),
         "failures": dict(metrics.failures),
@@ -68,17 +68,6 @@ def _model(metrics: ModelMetrics, gate: GateResult | None) -> dict[str, Any]:
         "formats": [_format(one) for one in metrics.formats],
         "gate": None if gate is None else {**_without_model(gate), "interval": _interval(gate.interval)},
         **({} if metrics.hosts is None else {"hosts": _hosts(metrics.hosts)}),
-    }
-
-
-def _tally(tally: Tally) -> dict[str, int]:
-    return {
-        "planned": tally.planned,
-        "passed": tally.passed,
-        "failed": tally.failed,
-        "error": tally.error,
-        "skipped": tally.skipped,
-        "not_run": tally.not_run,
     }
 
 
@@ -108,7 +97,7 @@ def _repeats(repeats: Repeats | None) -> dict[str, Any] | None:
 def _format(one: FormatMetrics) -> dict[str, Any]:
     return {
         "response_format": one.response_format,
-        "tally": _tally(one.tally),
+        "tally": one.tally.counts,
         "pass_rate": one.pass_rate,
         "interval": _interval(one.interval),
         "seconds_median": one.seconds_median,
@@ -133,7 +122,7 @@ def _host(one: HostMetrics) -> dict[str, Any]:
         "host": one.host,
         "answered": one.answered,
         "share": one.share,
-        "tally": _tally(one.tally),
+        "tally": one.tally.counts,
         "pass_rate": one.pass_rate,
         "interval": _interval(one.interval),
         "seconds": {"median": one.seconds_median, "p95": one.seconds_p95},

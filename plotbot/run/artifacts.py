@@ -1,72 +1,148 @@
-"""What a run leaves behind for people and programs: its summary, a page for each model, the page that compares them."""
+"""The files that show a run, `summary.json`, `summary.md` and `index.html`: written here and nowhere else.
+
+A live run, `plotbot report` and `plotbot merge` differ only in where the records come from and in who knows how the
+run ended.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from plotbot.ask.transport.prompts import Conversations, Message
-from plotbot.keep.filesystem import write_atomically
-from plotbot.measure.gate import GateResult
-from plotbot.measure.metrics import ModelMetrics
-from plotbot.plugin.pytest_html import HtmlPages
-from plotbot.records import Case
+from plotbot.errors import InputError, KeepError
+from plotbot.keep.filesystem import Disk, describe, write_atomically
+from plotbot.keep.run_folder import RunFolder
+from plotbot.keep.run_reading import RunOnDisk
+from plotbot.measure.gate import GateResult, judge_gates
+from plotbot.measure.metrics import ModelMetrics, measure_run
+from plotbot.measure.tally import total_tally
+from plotbot.records import Case, Exchange, Question, RunRecords
 from plotbot.report.markdown import summary_markdown
-from plotbot.report.names import COMPARISON, MARKDOWN
 from plotbot.report.page import PageRun, write_page
 from plotbot.report.summary import summarise
 from plotbot.run.recorder import Recorder
-from plotbot.run.session import MainRun
+from plotbot.run.recovery import kept_results
+from plotbot.settings import Settings
+
+PAGE, MARKDOWN = "index.html", "summary.md"
+_UNFOLDED = "not yet in its title file: plotbot fold puts it there"
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
-    """One run's numbers, on their way to files. Each method gives paths by what they are, for the terminal."""
+class MeasuredRun:
+    """A run with its numbers, alive or read from its files. `exchanges` reads them one at a time, texts included."""
 
-    run: MainRun
-    recorder: Recorder
+    folder: RunFolder
+    records: RunRecords
+    questions: Mapping[str, Question]
+    exchanges: Callable[[], Iterable[Exchange]]
     metrics: Sequence[ModelMetrics]
     gates: Sequence[GateResult]
-    conversations: Conversations = field(default_factory=Conversations)
 
-    def summary(self, status: int, more: dict[str, Any]) -> dict[str, str]:
-        """`summary.json` in the run's folder. Raises `KeepError`."""
-        folder = self.recorder.folder
-        summary = summarise(self.recorder.records(), self.metrics, self.gates, status) | more
-        folder.write_json(folder.summary, summary, self.run.disk)
-        return {"answers": self._short(self.run.settings.generated_dir), "run": self._short(folder.path)}
 
-    def reports(self, pages: HtmlPages, compared: Sequence[str]) -> dict[str, str]:
-        """The pages and the Markdown summary. Raises `OSError` or `KeepError`."""
-        folder = self.run.settings.report_dir
-        folder.mkdir(parents=True, exist_ok=True)
-        written = pages.finish(self.metrics, self._facts())
-        markdown = summary_markdown(self.recorder.records(), self.metrics, self.gates, compared)
-        write_atomically(folder / MARKDOWN, markdown.encode(), self.run.disk)
-        write_atomically(folder / COMPARISON, self._comparison(), self.run.disk)
-        return {"reports": ", ".join(self._short(page) for page in (folder / COMPARISON, *written))}
+@dataclass(frozen=True, slots=True)
+class RunEnding:
+    """What the records do not tell of a run's end.
 
-    def _comparison(self) -> bytes:
-        page = PageRun(self.recorder.records(), self.metrics, self.recorder.exchanges(), self._conversation, self.gates)
-        return write_page([page], datetime.now(UTC).isoformat(timespec="seconds"))
+    `exit_status` is None for a run that did not come to its end. `unfolded` says by case why an answer is not in its
+    title file; `wrong_models` how models were served that were not the pinned ones any more.
+    """
 
-    def _conversation(self, case: Case) -> list[Message]:
-        return self.conversations.about(self.recorder.questions[case.prompt_hash], case.title.text)
+    exit_status: int | None
+    unfolded: Mapping[str, str] = field(default_factory=dict)
+    wrong_models: Sequence[str] = ()
 
-    def _facts(self) -> dict[str, object]:
-        header = self.recorder.header
-        servers = [f"{one['kind']} {one['version'] or ''} at {one['url']}" for one in header["servers"]]
-        return {
-            "run": self.recorder.folder.run_id,
-            "sample seed": header["sample_seed"],
-            "server": ", ".join(servers),
-            "parameters": ", ".join(f"{name} {value}" for name, value in header["params"].items()),
-        }
 
-    def _short(self, path: Path) -> str:
-        """Relative to the project, where that is shorter to read."""
-        root = self.run.settings.root
-        return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+def measure_live(recorder: Recorder, settings: Settings) -> MeasuredRun:
+    """The numbers of a run that ends now."""
+    records = recorder.records()
+    metrics = measure_run(records)
+    gates = judge_gates(metrics, settings.min_pass_rate, settings.gate)
+    return MeasuredRun(recorder.folder, records, recorder.questions, recorder.exchanges, metrics, gates)
+
+
+def measure_recorded(run: RunOnDisk) -> tuple[MeasuredRun, RunEnding]:
+    """The numbers of a run read from its files, as far as it came, and how it ended. Raises `InputError`.
+
+    Gates, exit status and wrong models are those of the run's own summary while its journal has not gone on since.
+    """
+    records = run.records()
+    metrics = measure_run(records)
+    own = _own_summary(run, metrics)
+    try:
+        thresholds, how = _gate_settings(run, own)
+        gates = judge_gates(metrics, thresholds, how)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(f"{run.folder.plan}: its settings are damaged ({error!r}); choose another run") from error
+    told, unfolded = own.get("unfolded", {}), sorted(kept_results(run).keys() - run.folded)
+    ending = RunEnding(
+        own.get("exit_status"), {case: told.get(case, _UNFOLDED) for case in unfolded}, own.get("wrong_models", ())
+    )
+    return MeasuredRun(run.folder, records, run.questions, run.exchanges, metrics, gates), ending
+
+
+def write_artifacts(
+    runs: Sequence[tuple[MeasuredRun, RunEnding | None]], folder: Path, disk: Disk, compared: Sequence[str] = ()
+) -> list[Path]:
+    """Write each run's `summary.json`, then Markdown and page of all runs together into *folder*; return these two.
+
+    A run without an ending, whose replies were only judged again, keeps the summary that it has. *compared* are the
+    lines of a comparison with a baseline. Raises `KeepError` naming the file that cannot be written.
+    """
+    for run, ending in runs:
+        if ending is not None:
+            _write_summary(run, ending, disk)
+    markdown = "\n".join(summary_markdown(run.records, run.metrics, run.gates, compared) for run, _ in runs)
+    page = write_page([_page_run(run) for run, _ in runs], datetime.now(UTC).isoformat(timespec="seconds"))
+    files = {folder / MARKDOWN: markdown.encode(), folder / PAGE: page}
+    for path, data in files.items():
+        try:
+            disk.make_folder(folder)
+            write_atomically(path, data, disk)
+        except OSError as error:
+            raise KeepError(describe(error, path)) from error
+    return list(files)
+
+
+def short_path(path: Path, root: Path) -> str:
+    """A path relative to the project, where it is below it."""
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+
+
+def _write_summary(run: MeasuredRun, ending: RunEnding, disk: Disk) -> None:
+    summary = summarise(run.records, run.metrics, run.gates, ending.exit_status)
+    summary |= {"unfolded": dict(sorted(ending.unfolded.items())), "wrong_models": list(ending.wrong_models)}
+    run.folder.write_json(run.folder.summary, summary, disk)
+
+
+def _page_run(run: MeasuredRun) -> PageRun:
+    conversations = Conversations()
+
+    def conversation(case: Case) -> list[Message]:
+        question = run.questions.get(case.prompt_hash)
+        return [] if question is None else conversations.about(question, case.title.text)
+
+    return PageRun(run.records, run.metrics, run.exchanges(), conversation, run.gates)
+
+
+def _own_summary(run: RunOnDisk, metrics: Sequence[ModelMetrics]) -> Mapping[str, Any]:
+    """What the run itself wrote at its end; empty where it wrote nothing, or where verdicts were added since."""
+    try:
+        summary: Mapping[str, Any] = run.folder.read_json(run.folder.summary, run.disk)
+        return summary if summary["total"] == total_tally(one.tally for one in metrics).counts else {}
+    except (InputError, KeyError, TypeError):
+        return {}
+
+
+def _gate_settings(run: RunOnDisk, own: Mapping[str, Any]) -> tuple[Mapping[str, float], str]:
+    """Thresholds by model, and how they are held: a run that was resumed may have had others than it began with."""
+    settings = run.header["settings"]
+    if own.get("exit_status") is None:
+        return settings["MIN_PASS_RATE"] or {}, settings["GATE"]
+    gates = {one["model"]: one["gate"] for one in own.get("models", ()) if one["gate"]}
+    how = next((gate["how"] for gate in gates.values()), settings["GATE"])
+    return {model: gate["threshold"] for model, gate in gates.items()}, how

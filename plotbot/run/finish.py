@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from plotbot.errors import KeepError, PlotbotError
 from plotbot.measure.exit_status import RunEnd, counted_end, exit_status
-from plotbot.measure.gate import GateResult, judge_gates
-from plotbot.measure.metrics import ModelMetrics, measure_run
+from plotbot.measure.metrics import ModelMetrics
 from plotbot.plugin.pytest_html import HtmlPages
+from plotbot.records import RunRecords
 from plotbot.report.table import summary_lines
 from plotbot.report.verdict_changes import moved_lines
-from plotbot.run.artifacts import Written
+from plotbot.run.artifacts import PAGE, MeasuredRun, RunEnding, measure_live, short_path, write_artifacts
 from plotbot.run.ending import Ending
 from plotbot.run.leftovers import fold_held
 from plotbot.run.recorder import Recorder
@@ -35,14 +35,14 @@ def end_run(run: MainRun, pages: HtmlPages, ending: Ending) -> int:
     if run.recorder is None or not run.recorder.items or run.problem is not None:
         return exit_status(RunEnd(usage=run.problem is not None))
     _settle_held(run, run.recorder, ending)
-    metrics = measure_run(run.recorder.records())
-    _warn_of_idle_gates(run, metrics, ending)
+    measured = measure_live(run.recorder, run.settings)
+    _warn_of_idle_gates(run, measured.metrics, ending)
     _warn_of_unfolded(run.recorder, ending)
-    gates = judge_gates(metrics, run.settings.min_pass_rate, run.settings.gate)
-    status = exit_status(_run_end(metrics, gates, run.recorder, ending))
+    status = exit_status(_run_end(measured, run.recorder, ending))
     ending.compared = ending.baseline.lines(run.recorder) if ending.baseline else []
-    paths = _write(Written(run, run.recorder, metrics, gates), pages, status, ending)
-    ending.lines = [*_moves(run, run.recorder), *summary_lines(metrics, gates, paths), *_below(ending.compared)]
+    paths = _write(run, measured, pages, status, ending)
+    shown = summary_lines(measured.metrics, measured.gates, paths)
+    ending.lines = [*_moves(run, run.recorder), *shown, *_below(ending.compared)]
     return status
 
 
@@ -62,18 +62,36 @@ def _below(lines: Sequence[str]) -> list[str]:
     return ["", *lines] if lines else []
 
 
-def _write(written: Written, pages: HtmlPages, status: int, ending: Ending) -> dict[str, str]:
+def _write(run: MainRun, measured: MeasuredRun, pages: HtmlPages, status: int, ending: Ending) -> dict[str, str]:
     """The paths of what was written; a file that cannot be written is a fault that is named."""
-    recorder, paths = written.recorder, dict[str, str]()
+    recorder, paths, root = run.recorder, dict[str, str](), run.settings.root
+    assert recorder is not None, "a measured run has been recorded"
+    if recorder.opened:
+        told = RunEnding(status, recorder.unfolded, ending.wrong_models)
+        paths = {"answers": short_path(run.settings.generated_dir, root), "run": short_path(recorder.folder.path, root)}
+    elif run.keeps_answers:
+        return paths
+    else:
+        told = None
+    folder = run.settings.report_dir
     try:
-        if recorder.opened:
-            more = {"unfolded": dict(recorder.unfolded), "wrong_models": ending.wrong_models}
-            paths |= written.summary(status, more)
-        if recorder.opened or not written.run.keeps_answers:
-            paths |= written.reports(pages, ending.compared)
+        write_artifacts([(measured, told)], folder, run.disk, ending.compared)
+        written = [folder / PAGE, *pages.finish(measured.metrics, _facts(measured.records))]
+        paths["reports"] = ", ".join(short_path(page, root) for page in written)
     except (OSError, PlotbotError) as error:
         ending.faults.append(f"a report could not be written: {error}")
     return paths
+
+
+def _facts(records: RunRecords) -> dict[str, object]:
+    """What a model's own page says of the run."""
+    header = records.header
+    return {
+        "run": records.run,
+        "sample seed": header["sample_seed"],
+        "server": ", ".join(f"{one['kind']} {one['version'] or ''} at {one['url']}" for one in header["servers"]),
+        "parameters": ", ".join(f"{name} {value}" for name, value in header["params"].items()),
+    }
 
 
 def _warn_of_idle_gates(run: MainRun, metrics: Sequence[ModelMetrics], ending: Ending) -> None:
@@ -90,12 +108,10 @@ def _warn_of_unfolded(recorder: Recorder, ending: Ending) -> None:
         ending.warnings.append(f"… and {len(reasons) - _MOST_NAMED} more answers; summary.json names them all")
 
 
-def _run_end(
-    metrics: Sequence[ModelMetrics], gates: Sequence[GateResult], recorder: Recorder, ending: Ending
-) -> RunEnd:
+def _run_end(measured: MeasuredRun, recorder: Recorder, ending: Ending) -> RunEnd:
     unsettled = len(recorder.unfolded) + len(ending.wrong_models)
     return replace(
-        counted_end([one.tally for one in metrics], recorder.header, gates, unsettled=unsettled),
+        counted_end([one.tally for one in measured.metrics], recorder.header, measured.gates, unsettled=unsettled),
         usage=ending.usage,
         harness_fault=ending.harness_fault or bool(ending.faults),
         interrupted=ending.interrupted,

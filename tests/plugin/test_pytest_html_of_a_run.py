@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from plotbot.report.names import page_name
+from plotbot.plugin.pytest_html import page_name
 from tests.plugin.written_page import WrittenPage
 
 pytest_plugins = ["pytester"]

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from plotbot.report.names import COMPARISON, MARKDOWN, page_name
+from plotbot.plugin.pytest_html import page_name
+from plotbot.run.artifacts import MARKDOWN, PAGE
 
 
 def test_a_plain_model_id_is_its_own_file_name() -> None:
@@ -12,7 +13,7 @@ def test_a_plain_model_id_is_its_own_file_name() -> None:
 @pytest.mark.parametrize("model", ["index", "summary", "qwen/qwen3@4:b", "../../x", "CON", "", "Index", "\ud800\x00"])
 def test_every_other_model_gets_a_safe_name_of_its_own(model: str) -> None:
     name = page_name(model)
-    assert name not in {COMPARISON, MARKDOWN, "summary.html"}
+    assert name not in {PAGE, MARKDOWN, "summary.html"}
     assert name.isascii()
     assert not set(name) & set('/\\:*?"<>|\0')
     assert name != page_name(model + "x")
