@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from plotbot.commands.project import add_project_argument, project_settings
-from plotbot.commands.sheets import sheet_of_run
+from plotbot.commands.shared import add_project_argument, project_settings, sheet_of_run
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.run_folder import RUN_HELP, find_run
 from plotbot.measure.baseline import baseline_text
 from plotbot.measure.verdict_sheet import VerdictSheet, is_rated, passes
 
+HELP = "keep a run's verdicts in a file for git, to compare later runs with"
 DEFAULT_OUTPUT = "config/baseline.json"
 
 

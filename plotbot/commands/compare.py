@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from plotbot.commands.project import add_project_argument, project_settings
-from plotbot.commands.sheets import RUN_OR_BASELINE, find_sheet
+from plotbot.commands.shared import RUN_OR_BASELINE, add_project_argument, find_sheet, project_settings
 from plotbot.errors import InputError
 from plotbot.measure.comparison import compare_sheets
 from plotbot.records import ExitStatus
 from plotbot.report.comparison import comparison_lines
+
+HELP = "say which titles a later run broke or fixed, and whether that is more than chance"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

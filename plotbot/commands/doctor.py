@@ -12,7 +12,7 @@ from typing import Any
 from plotbot import __version__
 from plotbot.ask.servers.discovery import ServerFacts, discover, resolve_models
 from plotbot.ask.servers.model_listing import ModelFacts
-from plotbot.commands.project import add_settings_arguments, project_settings
+from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import UsageProblem
 from plotbot.judge import compile_schema
 from plotbot.plan.inputs import read_prompt, read_schema, read_titles
@@ -23,6 +23,7 @@ from plotbot.settings import Settings
 from plotbot.settings.keys import KEYS, TOKEN, Key
 from plotbot.settings.values import plain
 
+HELP = "show the settings and whether everything is ready to run"
 _PATIENCE_SECONDS = 10.0
 _WIDEST_VALUE = 60
 _MOST_MODELS = 40

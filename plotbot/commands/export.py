@@ -8,14 +8,14 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from plotbot.commands.project import add_settings_arguments, project_settings
-from plotbot.commands.run_choice import complain
+from plotbot.commands.shared import add_settings_arguments, complain, project_settings
 from plotbot.errors import KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.title_reading import TitleFile, UnusableFile, title_files
 from plotbot.records import ExitStatus
 from plotbot.safe import visible
 
+HELP = "write the dataset as JSON Lines, one answer a line with where it came from"
 _PROVENANCE = ("run", "case", "at", "fingerprint", "params")
 
 

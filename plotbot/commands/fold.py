@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from plotbot.commands.project import project_settings
-from plotbot.commands.run_choice import add_run_arguments, chosen_runs, complain_of_folding, readable
+from plotbot.commands.shared import add_run_arguments, chosen_runs, complain_of_folding, project_settings, readable
 from plotbot.judge import kept_values
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.title_files import sweep_temps
 from plotbot.records import ExitStatus
 from plotbot.run.recovery import Recovered, fold_as_set, fold_run, title_locks
 from plotbot.safe import visible
+
+HELP = "put what dead runs left in their journals into the title files"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

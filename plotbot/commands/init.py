@@ -8,6 +8,7 @@ from pathlib import Path
 import plotbot
 from plotbot.errors import InputError
 
+HELP = "write the files that a project of your own begins with"
 STARTER_FILES = (
     "conftest.py",
     "pytest.ini",

@@ -9,9 +9,14 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from plotbot.commands.project import add_settings_arguments, project_settings
 from plotbot.commands.report import measured_run
-from plotbot.commands.run_choice import complain, complain_of_damage, complain_of_folding
+from plotbot.commands.shared import (
+    add_settings_arguments,
+    complain,
+    complain_of_damage,
+    complain_of_folding,
+    project_settings,
+)
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RUN_HELP, RunFolder, find_run
 from plotbot.measure.exit_status import counted_end, exit_status
@@ -24,6 +29,7 @@ from plotbot.run.shards import Shard
 from plotbot.safe import visible
 from plotbot.settings import Settings
 
+HELP = "join the runs of shards (--shard N/M) into one run"
 _MOST_NAMED = 20
 
 

@@ -21,6 +21,7 @@ from plotbot.errors import InputError, ServerProblem, SettingsError
 from plotbot.mock import FAULTS, SHAPES, Latency, MockServer, ModelSpec, Rule, Scenario
 from plotbot.mock.scenario import load_scenario
 
+HELP = "serve a stand-in for LM Studio, with its known faults"
 _POLL_SECONDS = 0.2  # Windows wakes a waiting main thread for Ctrl-C only between waits
 
 

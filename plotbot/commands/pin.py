@@ -11,13 +11,15 @@ from plotbot import __version__
 from plotbot.ask.servers.discovery import ServerFacts, resolve_models
 from plotbot.ask.servers.host import find_server, fingerprint
 from plotbot.ask.servers.pin import Pin, pinned_json
-from plotbot.commands.project import add_settings_arguments, project_settings
+from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import KeepError, ServerProblem
 from plotbot.keep.filesystem import Disk, write_atomically
 from plotbot.records import Fingerprint
 from plotbot.run.servers import pool_of, start_embedded
 from plotbot.safe import one_line, visible
 from plotbot.settings import Settings
+
+HELP = "write down which model is served, for pytest evals --pinned"
 
 Fingerprints = Mapping[str, Fingerprint]
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import argparse
 
-from plotbot.commands.project import project_settings
-from plotbot.commands.run_choice import add_run_arguments, chosen_runs, complain_of_damage
+from plotbot.commands.shared import add_run_arguments, chosen_runs, complain_of_damage, project_settings
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import LAST, RunFolder
 from plotbot.keep.run_reading import read_run
 from plotbot.records import ExitStatus
 from plotbot.report.table import summary_lines
 from plotbot.run.artifacts import MeasuredRun, RunEnding, measure_recorded, short_path, write_artifacts
+
+HELP = "rebuild the summary and the reports of a run from its files"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from plotbot.commands.project import add_settings_arguments, project_settings
+from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, list_runs
@@ -16,6 +16,7 @@ from plotbot.keep.run_reading import is_running, read_run
 from plotbot.measure.tally import items_by_model, missing_parts, tally_of, total_tally
 from plotbot.safe import one_line
 
+HELP = "list the runs and how far each came"
 _WIDTH = 100
 _BOXES = ("planned", "passed", "failed", "error", "skipped", "not_run")
 _HEADERS = ("run", "state", "plan", "pass", "fail", "error", "skip", "not run", "started", "models")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping, Sequence
 
-from plotbot.commands.project import project_settings
 from plotbot.commands.proof import Place, Proof, RunProof, TitlesProof, prove_run, prove_titles
-from plotbot.commands.run_choice import add_run_arguments, chosen_runs
+from plotbot.commands.shared import add_run_arguments, chosen_runs, project_settings
 from plotbot.errors import InputError
 from plotbot.judge import kept_values
 from plotbot.keep.filesystem import Disk
@@ -17,6 +16,8 @@ from plotbot.records import ExitStatus, Question
 from plotbot.report.formatting import accounting_line
 from plotbot.safe import visible
 from plotbot.settings import Settings
+
+HELP = "prove on disk that no answer is lost and nothing is damaged"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

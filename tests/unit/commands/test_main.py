@@ -1,11 +1,14 @@
+import re
 from pathlib import Path
 
 import pytest
 
 from plotbot import __version__
-from plotbot.commands import COMMANDS, main
-from plotbot.commands.project import project_root
+from plotbot.commands import command_names, main
+from plotbot.commands.shared import project_root
 from plotbot.errors import UsageProblem
+
+TESTS = Path(__file__).parents[2]
 
 
 def test_the_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
@@ -19,7 +22,13 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     shown = capsys.readouterr().out
-    assert [name for name in COMMANDS if name not in shown] == []
+    assert [name for name in command_names() if name not in shown] == []
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_every_command_is_run_by_a_test(name: str) -> None:
+    called = re.compile(rf"""(plotbot\(|main\(\[|"plotbot", )"{name}\"""")
+    assert any(called.search(path.read_text(encoding="utf-8")) for path in TESTS.rglob("test_*.py"))
 
 
 @pytest.mark.parametrize("argv", [[], ["docter"], ["doctor", "--no-such-option"], ["doctor", "--temperature"]])

@@ -1,0 +1,112 @@
+"""What subcommands share: the project and its settings, the runs that their arguments name, complaints on stderr."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from plotbot.errors import InputError, UsageProblem
+from plotbot.keep.filesystem import Disk
+from plotbot.keep.run_folder import RUN_HELP, RunFolder, find_run, list_runs
+from plotbot.keep.run_reading import RunOnDisk, read_run
+from plotbot.measure.baseline import read_baseline_file
+from plotbot.measure.verdict_sheet import VerdictSheet, verdict_sheet
+from plotbot.run.recovery import Recovered
+from plotbot.safe import visible
+from plotbot.settings import Settings, load_settings
+from plotbot.settings.keys import KEYS, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, given_options
+
+RUN_OR_BASELINE = f"{RUN_HELP}, or a baseline file"
+_MARK = "pytest.ini"
+
+
+def add_project_argument(parser: argparse.ArgumentParser) -> None:
+    """Add `--rootdir` alone, for a command that reads what runs have left."""
+    parser.add_argument("--rootdir", metavar="DIR", help=f"the project; default: the nearest folder with a {_MARK}")
+
+
+def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add `--rootdir` and an option for every setting."""
+    add_project_argument(parser)
+    group = parser.add_argument_group("settings", "as for pytest")
+    for key in KEYS:
+        group.add_argument(key.option, **key.option_arguments())
+    group.add_argument(TOKEN_OPTION, **TOKEN_OPTION_ARGUMENTS)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser, otherwise: str) -> None:
+    """Add any number of RUN arguments and the settings; *otherwise* says which runs are meant if none is named."""
+    parser.add_argument("runs", nargs="*", metavar="RUN", help=f"{RUN_HELP}; default: {otherwise}")
+    add_settings_arguments(parser)
+
+
+def project_settings(args: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings of the project that *args* choose, by the same rules as under pytest. Raises `UsageProblem`."""
+    given = given_options(lambda destination: getattr(args, destination, None))
+    return load_settings(project_root(args.rootdir, Path.cwd()), environ, given)
+
+
+def project_root(rootdir: str | None, here: Path) -> Path:
+    """The folder of pytest.ini: the one that was named, else the nearest at or above *here*. Raises `UsageProblem`."""
+    candidates = [here, *here.parents] if rootdir is None else [here / rootdir]
+    for folder in candidates:
+        if (folder / _MARK).is_file():
+            return folder
+    raise UsageProblem(f"no {_MARK} in {candidates[0]}: go to the project's folder, or name it with --rootdir DIR")
+
+
+def chosen_runs(settings: Settings, names: Sequence[str]) -> tuple[RunFolder, ...]:
+    """The named runs; without names all runs of the project, oldest first. Raises `InputError` for an unknown name."""
+    return tuple(find_run(name, settings, Path.cwd()) for name in names) or list_runs(settings.runs_dir)
+
+
+def readable(folders: Sequence[RunFolder], disk: Disk, unreadable: list[str]) -> Iterator[RunOnDisk]:
+    """Read runs back, one at a time. The reason why one cannot be read goes to stderr and into *unreadable*."""
+    for folder in folders:
+        try:
+            yield read_run(folder, disk)
+        except InputError as error:
+            unreadable.append(str(error))
+            complain(str(error))
+
+
+def find_sheet(name: str, settings: Settings, here: Path) -> VerdictSheet:
+    """The verdicts of the run, or of the baseline file, that *name* means. Raises `InputError` if there is none.
+
+    A relative path is looked for in *here* and then in the project root.
+    """
+    for path in (here / name, settings.root / name):
+        if path.is_file():
+            return read_baseline_file(path)
+    is_path = Path(name).suffix or len(Path(name).parts) > 1
+    if is_path and not any((folder / name).exists() for folder in (here, settings.root)):
+        raise InputError(f"{name}: no such file or folder; give {RUN_OR_BASELINE}")
+    return sheet_of_run(find_run(name, settings, here))
+
+
+def sheet_of_run(folder: RunFolder) -> VerdictSheet:
+    """The verdicts of the run in a folder. Raises `InputError` if it cannot be read."""
+    run = read_run(folder, Disk())
+    return verdict_sheet(run.records(), run.questions)
+
+
+def complain(text: str) -> None:
+    """Print one line on stderr. Control characters in it, which may come from a file, are made visible."""
+    print(f"plotbot: {visible(text)}", file=sys.stderr)
+
+
+def complain_of_damage(run: RunOnDisk) -> None:
+    """Name the lines of a run's journal that could not be used."""
+    for damaged in run.damaged:
+        complain(f"{run.folder.journal}: line {damaged.line_number}: {damaged.reason}")
+
+
+def complain_of_folding(run_id: str, outcome: Recovered) -> None:
+    """Name the title files that were damaged, and the answers that are in none."""
+    for moved in outcome.damaged:
+        complain(f"{moved.path} was damaged ({moved.reason}) and is now {moved.moved_to.name}")
+    for case, reason in outcome.unfolded.items():
+        complain(f"{run_id}: case {case} stays in the journal: {reason}")
