@@ -1,8 +1,8 @@
-"""Writing a run's journal: each record one line, whole or absent, on the disk before anybody is told of it.
+"""Writing a run's journal: a record is one line, whole or absent, and durable before its future resolves.
 
-One thread flushes. Whatever has queued up while it was busy goes out together under a single flush, so many records
-that arrive at once cost one wait for the disk. A record that needs no flush is written by whoever brings it, unless
-others wait before it: handing it over costs more than writing it. `plotbot.keep.journal_reading` reads the file back.
+One thread flushes. The records that queue up during a flush share the next one, so records that arrive together cost
+one wait for the disk. A record that needs no flush is written on the caller's thread unless others are queued before
+it, because handing it over costs more than writing it. `plotbot.keep.journal_reading` reads the file back.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from plotbot.keep.locks import Lock, holder_of, take_lock
 
 VERSION = 1
 LOCK_NAME = "journal.lock"
-# Ends a line that a crash left without its line break: so it is told from one that was damaged later. A line that lost
-# nothing but its break stays JSON with it.
+# Ends a line that a crash left without its line break, so that it differs from a line that was damaged later. A line
+# that has lost only its line break stays JSON with it.
 CLOSED_OFF = b"\t\n"
-# ASCII escapes carry lone surrogates and NULs, and leave no raw line break in a line.
+# ASCII escapes can express lone surrogates and NULs, and leave no raw line break in a line.
 _ENCODER = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
 
@@ -39,7 +39,7 @@ class _Entry:
 
 
 class Journal:
-    """The live, only writer of one journal file. Open it with `Journal.open`."""
+    """The only writer of a journal file. Open it with `Journal.open`."""
 
     def __init__(self, path: Path, disk: Disk, lock: Lock, fd: int) -> None:
         self._path = path
@@ -49,7 +49,7 @@ class Journal:
         self._end = disk.size(fd)
         self._torn = False
         self._queue: SimpleQueue[_Entry | None] = SimpleQueue()
-        # While something waits in the queue, or is being written from there, the file is the thread's alone.
+        # While entries are queued, or being written from the queue, only the thread may write to the file.
         self._waiting = 0
         self._gate = threading.Lock()
         self._closed = False
@@ -57,10 +57,10 @@ class Journal:
 
     @classmethod
     def open(cls, path: Path, disk: Disk) -> Self:
-        """Open the journal at *path* for appending, made if missing; its folder must exist.
+        """Open the journal at *path* for appending, created if missing; its folder must exist.
 
-        Raises `InputError` while another process, or another `Journal`, has it open, and `KeepError` where it cannot be
-        opened. A last line that a crash cut short is closed off, so that the next one starts fresh.
+        A last line that a crash cut short gets a line break. Raises `InputError` while another process or `Journal` has
+        the file open, and `KeepError` if it cannot be opened.
         """
         lock = _take_lock(path, disk)
         try:
@@ -87,9 +87,9 @@ class Journal:
     def append(self, kind: str, data: Mapping[str, Any], *, durable: bool = True) -> Future[int]:
         """Write one record; the future gives the byte offset of its line.
 
-        A durable line's future resolves after the flush, another one's after the write. Where the disk refuses it fails
-        with `KeepError`, and nothing of the line is left in the file. Raises `KeepError` at once for data that is no
-        JSON, and after `close`.
+        The future of a *durable* line resolves after the flush, any other after the write. If the disk refuses, it
+        fails with `KeepError` and nothing of the line stays in the file. Raises `KeepError` at once for data that is
+        not JSON, and after `close`.
         """
         entry = _Entry(self._encode(kind, data), durable, Future())
         entry.done.set_running_or_notify_cancel()
@@ -103,7 +103,7 @@ class Journal:
         return entry.done
 
     def close(self, timeout: float | None = None) -> None:
-        """Write out what is queued and let go of the file. Raises `KeepError` if that takes over *timeout* seconds."""
+        """Write what is queued and release the file. Raises `KeepError` if that takes more than *timeout* seconds."""
         with self._gate:
             if not self._closed:
                 self._closed = True
@@ -127,13 +127,13 @@ class Journal:
         try:
             self._commit([entry])
         except BaseException:
-            # A Ctrl-C, between any two steps. The thread, which it does not reach, cuts back what is there and starts
-            # over; a line that was whole already may then stand there twice, which is no harm.
+            # Ctrl-C, at any step. The thread, which it does not reach, truncates the file and writes the line again. A
+            # line that was complete may then be in the file twice, which readers ignore.
             self._enqueue(entry)
             raise
 
     def _start_fresh_line(self) -> None:
-        """Close off a torn last line, and make the file's own name durable."""
+        """End a torn last line, and make the file's own name durable."""
         if self._end and self._disk.read_at(self._fd, self._end - 1, 1) != b"\n":
             self._disk.write(self._fd, CLOSED_OFF)
             self._end += len(CLOSED_OFF)
@@ -147,10 +147,10 @@ class Journal:
                 with self._gate:
                     self._waiting -= len(group)
         finally:
-            self._let_go()
+            self._release()
 
     def _next_group(self) -> list[_Entry]:
-        """Everything that is queued, waiting for the first; empty when the journal is closed and drained."""
+        """Wait for an entry and take all that are queued; empty once the journal is closed and the queue drained."""
         first = self._queue.get()
         if first is None:
             return []
@@ -158,7 +158,7 @@ class Journal:
         with suppress(Empty):
             while entry := self._queue.get_nowait():
                 group.append(entry)
-            # The closing mark was taken out early: put it back, behind nothing, for the next round.
+            # This took out the None that closes the journal: put it back for the next call.
             self._queue.put(None)
         return group
 
@@ -176,8 +176,8 @@ class Journal:
                 offset += len(entry.line)
 
     def _write(self, group: Sequence[_Entry]) -> int:
-        """Write the lines, and flush them where one wants it; gives the offset of the first."""
-        self._cut_back()
+        """Write the lines, and flush if one of them is durable; gives the offset of the first."""
+        self._truncate_torn()
         self._torn = True
         offset, lines = self._end, b"".join(entry.line for entry in group)
         self._disk.write(self._fd, lines)
@@ -188,21 +188,21 @@ class Journal:
         return offset
 
     def _fail(self, group: Sequence[_Entry], error: KeepError) -> None:
-        # Cut back before the news is out: whoever hears of the failure finds no trace of the line. Where even that
-        # fails, the next group tries again before it writes.
+        # Truncate before the futures fail, so that their callers find no trace of the line. If even that fails, the
+        # next group tries again before it writes.
         with suppress(OSError):
-            self._cut_back()
+            self._truncate_torn()
         for entry in group:
             if not entry.done.done():
                 entry.done.set_exception(error)
 
-    def _cut_back(self) -> None:
-        """Remove what a failed group may have left behind the last good line."""
+    def _truncate_torn(self) -> None:
+        """Truncate what a failed group may have left after the last good line."""
         if self._torn:
             self._disk.truncate(self._fd, self._end)
             self._torn = False
 
-    def _let_go(self) -> None:
+    def _release(self) -> None:
         with suppress(OSError):
             self._disk.close(self._fd)
         self._lock.release()

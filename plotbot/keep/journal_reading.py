@@ -1,6 +1,6 @@
-"""Reading a journal back, whatever a crash or a hand has done to it: what is damaged is counted, never fatal.
+"""Reading a journal back. Damaged lines, from a crash or a change by hand, are reported and never fatal.
 
-The file is read line by line, so its size does not matter, only its longest line.
+The file is read line by line, so memory grows with its longest line, not with its size.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from plotbot.keep.filesystem import Disk, describe
 from plotbot.keep.journal import CLOSED_OFF, VERSION
 
 CUT_SHORT = "cut short by a crash"
-"""Why a line is damaged that was being written when its writer died: nobody has been told of what it said."""
+"""The reason for a line that was being written when its process died: its future never resolved."""
 TORN = "torn, or no JSON"
 SAME_AGAIN = "the same line again"
 
@@ -33,7 +33,7 @@ class JournalLine:
 
 @dataclass(frozen=True, slots=True)
 class Damaged:
-    """A line that cannot be used: its number from 1, the byte where it starts, and why."""
+    """A line that cannot be used: its number from 1, the byte where it starts, and the reason."""
 
     line_number: int
     offset: int
@@ -42,23 +42,23 @@ class Damaged:
 
 @dataclass(frozen=True, slots=True)
 class JournalContents:
-    """A whole journal: the good lines in their order, and what was skipped."""
+    """A whole journal: the good lines in their order, and those that were skipped."""
 
     lines: tuple[JournalLine, ...]
     damaged: tuple[Damaged, ...]
 
 
 def read_journal(path: Path, disk: Disk | None = None) -> JournalContents:
-    """All of a journal, in memory. Raises `InputError` where the file is missing or unreadable."""
+    """Read a whole journal into memory. Raises `InputError` if the file is missing or unreadable."""
     damaged: list[Damaged] = []
     lines = tuple(stream_journal(path, damaged, disk))
     return JournalContents(lines, tuple(damaged))
 
 
 def stream_journal(path: Path, damaged: list[Damaged], disk: Disk | None = None) -> Iterator[JournalLine]:
-    """The good lines one by one; what is skipped is added to *damaged* on the way.
+    """Yield the good lines one by one and add the skipped ones to *damaged*.
 
-    Raises `InputError` where the file is missing or unreadable.
+    Raises `InputError` if the file is missing or unreadable.
     """
     seen: set[bytes] = set()
     for number, offset, raw in _raw_lines(path, disk or Disk()):
@@ -77,12 +77,12 @@ def stream_journal(path: Path, damaged: list[Damaged], disk: Disk | None = None)
 
 
 def read_line_at(path: Path, offset: int, disk: Disk | None = None) -> JournalLine:
-    """The record whose line starts at byte *offset*. Raises `KeepError` where there is none."""
+    """The record whose line starts at byte *offset*. Raises `KeepError` if there is none."""
     return next(read_lines_at(path, (offset,), disk))
 
 
 def read_lines_at(path: Path, offsets: Iterable[int], disk: Disk | None = None) -> Iterator[JournalLine]:
-    """The records whose lines start at these bytes, one at a time. Raises `KeepError` where there is none."""
+    """The records whose lines start at these bytes, one at a time. Raises `KeepError` if there is none."""
     try:
         with (disk or Disk()).open_read(path) as file:
             for offset in offsets:
@@ -107,7 +107,7 @@ def _raw_lines(path: Path, disk: Disk) -> Iterator[tuple[int, int, bytes]]:
 
 
 def _parse(raw: bytes, offset: int) -> JournalLine | str:
-    """The line, or in words why it is none."""
+    """The line, or the reason why it cannot be used."""
     if not raw.strip(b"\x00"):
         return "zero-filled" if raw else "empty"
     try:

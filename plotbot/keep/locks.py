@@ -1,8 +1,8 @@
-"""One writer at a time for a title file, across processes.
+"""Locks between processes: one writer at a time for a title file or a journal.
 
-The locks are the kernel's, so a holder's death frees them at once and a live holder is never robbed, however long it
-takes. Titles share a fixed number of lock files in one folder; those are never deleted, because deleting a lock file
-that somebody waits for makes two holders.
+The kernel holds the locks: the death of a holder frees its lock at once, and a live holder keeps it however long it
+takes. Titles share a fixed number of lock files in one folder. Those files are never deleted, because deleting one
+while a process waits for it would give it two holders.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from plotbot.safe import digest
 
 LOCKS_FOLDER = ".locks"
 SHARDS = 64
-# How often a waiter reads the holder's stamp.
+# Seconds between two looks at the holder's stamp by a process that waits.
 _LOOK_SECONDS = 1.0
-# Windows locks byte 0 against everybody else's reads, so the stamp starts behind it. Its length is fixed: a shorter
-# stamp leaves nothing of a longer one.
+# Windows forbids other processes to read the locked byte 0, so the stamp starts behind it. Its length is fixed, so that
+# a shorter stamp overwrites all of a longer one.
 _STAMP_OFFSET = 1
 _STAMP_SIZE = 63
 
@@ -36,50 +36,50 @@ _log = logging.getLogger("plotbot.keep")
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Who took a lock, and when (seconds since the epoch)."""
+    """The process that took a lock, and when (seconds since the epoch)."""
 
     pid: int
     at: float
 
 
 def never() -> bool:
-    """The answer of a caller who is in no hurry."""
+    """The *give_up* of a caller that waits as long as it takes."""
     return False
 
 
 @dataclass(frozen=True, slots=True)
 class Lock:
-    """A lock file's lock, held: until it is released, or this process ends in whatever way."""
+    """A held lock. It is held until `release`, or until this process ends in any way."""
 
     fd: int
     disk: Disk
 
     def stamp(self) -> None:
-        """Write into the file who holds it. That only helps whoever waits: a full disk must not cost the lock."""
+        """Write this process into the file. It only informs those that wait, so a full disk does not cost the lock."""
         stamp = json.dumps({"pid": os.getpid(), "at": round(time.time(), 3)})
         with suppress(OSError):
             self.disk.write_at(self.fd, _STAMP_OFFSET, stamp.ljust(_STAMP_SIZE - 1).encode() + b"\n")
 
     def release(self) -> None:
-        """Let go, once. Raises `OSError` where the system does not unlock."""
+        """Release the lock; call it once. Raises `OSError` if the system does not unlock."""
         try:
-            # Closing does it too, but Windows takes its time over that.
+            # Closing the file unlocks it too, but on Windows only after a while.
             unlock_descriptor(self.fd)
         finally:
-            # Nothing was written that a refusal could speak of.
+            # An error here could only be about unwritten data, and there is none.
             with suppress(OSError):
                 self.disk.close(self.fd)
 
 
 def take_lock(path: Path, disk: Disk) -> Lock | None:
-    """Take a lock file's lock, where it is free just now; the file is made if missing. Raises `OSError`.
+    """Take the lock of a lock file, created if missing; None if another process holds it. Raises `OSError`.
 
-    `filelock.FileLock` takes the same lock at five times the price: it resolves the path, and minds threads and forks,
-    which are no matter where every holder opens the file for itself.
+    `filelock.FileLock` takes the same lock at five times the cost: it resolves the path and cares for threads and
+    forks, which do not matter here because every holder opens the file for itself.
     """
     fd = _open(path, disk)
     try:
-        # Of a file that was removed meanwhile the lock is worth nothing: the next one makes the file anew.
+        # The lock of a file that was removed meanwhile protects nothing: the next process creates a new file.
         if lock_descriptor(fd, blocking=False) and disk.has_name(fd):
             return Lock(fd, disk)
     except BaseException:
@@ -98,7 +98,7 @@ def _open(path: Path, disk: Disk) -> int:
 
 
 def read_stamp(path: Path, disk: Disk) -> Stamp | None:
-    """The last holder's stamp; None where there is none or it cannot be read."""
+    """The last holder's stamp; None if there is none or it cannot be read."""
     try:
         with disk.open_read(path) as file:
             file.seek(_STAMP_OFFSET)
@@ -109,7 +109,7 @@ def read_stamp(path: Path, disk: Disk) -> Stamp | None:
 
 
 def holder_of(path: Path, disk: Disk) -> str:
-    """The last holder in words: its pid, where its stamp tells."""
+    """The last holder in words, with its pid if there is a stamp."""
     stamp = read_stamp(path, disk)
     return "another process" if stamp is None else f"process {stamp.pid}"
 
@@ -118,8 +118,8 @@ def holder_of(path: Path, disk: Disk) -> str:
 class TitleLocks:
     """The locks of a folder's title files.
 
-    *timeout* and *poll_interval* are FILE_LOCK_TIMEOUT and FILE_LOCK_POLL_INTERVAL; from *stale_seconds* of a holder's
-    stamp on, waiting for it logs one warning to `plotbot.keep` that names its pid. All in seconds.
+    *timeout* and *poll_interval* are FILE_LOCK_TIMEOUT and FILE_LOCK_POLL_INTERVAL. Waiting for a holder whose stamp is
+    older than *stale_seconds* logs one warning, with its pid, to `plotbot.keep`. All are in seconds.
     """
 
     folder: Path
@@ -135,10 +135,10 @@ class TitleLocks:
 
     @contextmanager
     def hold(self, path: Path, give_up: Callable[[], bool] = never, *, wait: bool = True) -> Iterator[None]:
-        """Hold the lock file *path* (of `shard`).
+        """Hold the lock of the lock file *path* (see `shard`) within the context.
 
-        Raises `LockBusyError` after *timeout* seconds, or as soon as *give_up* says so while waiting, or at once where
-        it shall not *wait*; and `KeepError` where the lock file itself cannot be used.
+        Raises `LockBusyError` after *timeout* seconds, or as soon as *give_up* returns True, or at once unless *wait*.
+        Raises `KeepError` if the lock file itself cannot be used.
         """
         try:
             lock = take_lock(path, self.disk)

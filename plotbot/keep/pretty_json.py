@@ -1,6 +1,6 @@
-"""JSON for people who open a file: a member a line, but for what holds plain values alone, which stands on one.
+"""JSON that is pleasant to read: one member a line, but an object or array of plain values stays on one line.
 
-`json.dumps` with an indent never uses its C encoder, and takes nearly twice as long for longer files.
+`json.dumps` with an indent does not use its C encoder and takes nearly twice as long for longer files.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ _TEXT = json.JSONEncoder(ensure_ascii=False).encode
 _ASCII = json.JSONEncoder(ensure_ascii=True).encode
 _CONTAINERS = frozenset({dict, list})
 _TEXTS = frozenset({str})
-# Deeper than any reader's patience, and not as deep as Python recurses.
+# Characters of indentation from which a value stays on one line; Python's recursion limit is far beyond it.
 _WIDEST_MARGIN = 80
 
 
 def spread(value: Any, *, ascii_only: bool) -> str:
-    """The value, and a line break. Raises what `json.dumps` raises for what is no JSON."""
+    """The value as JSON, with a final line break. Raises what `json.dumps` raises for a value that is not JSON."""
     return _spread(value, _ASCII if ascii_only else _TEXT, "\n") + "\n"
 
 
@@ -33,7 +33,7 @@ def _spread(value: Any, encode: Callable[[Any], str], margin: str) -> str:
 
 
 def _is_plain(value: Any) -> bool:
-    """Whether it stands on one line; a key that is no text is the encoder's to turn into one."""
+    """Whether the value stays on one line. Objects with keys that are not text do: the encoder converts those keys."""
     if isinstance(value, dict):
         return _CONTAINERS.isdisjoint(map(type, value.values())) or not _TEXTS.issuperset(map(type, value))
     return not isinstance(value, list) or _CONTAINERS.isdisjoint(map(type, value))

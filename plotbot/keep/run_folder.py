@@ -1,4 +1,4 @@
-"""A run's own folder: its id, the files in it, and the runs that are there."""
+"""A run's own folder: its id, the files in it, and how a run is found."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ def utc_now() -> datetime:
 
 
 def new_run_id(now: Callable[[], datetime] = utc_now) -> str:
-    """An id that is a safe file name and sorts by time: UTC to the second and, in three hex digits, to a 4096th of it.
+    """A run id: a safe file name that sorts by its start in UTC.
 
-    Three random hex digits tell apart what begins at the same time.
+    It ends in three hex digits that count 4096ths of the second and three random ones for runs that start together.
     """
     began = now()
     return f"{began:%Y%m%d-%H%M%S}-{began.microsecond * 4096 // 1_000_000:03x}{secrets.randbelow(4096):03x}"
@@ -38,7 +38,7 @@ def new_run_id(now: Callable[[], datetime] = utc_now) -> str:
 
 @dataclass(frozen=True, slots=True)
 class RunFolder:
-    """The files of one run. Nothing is on the disk before `create`."""
+    """The files of one run. Nothing is on disk before `create`."""
 
     path: Path
 
@@ -59,21 +59,21 @@ class RunFolder:
         return self.path / "summary.json"
 
     def create(self, disk: Disk) -> None:
-        """Make the folder, durably; fine where it is there. Raises `InputError` where it cannot be made."""
+        """Create the folder durably, if it is missing. Raises `InputError` if that fails."""
         try:
             disk.make_folder(self.path)
         except OSError as error:
             raise _unwritable(self.path, error) from error
 
     def write_json(self, path: Path, data: Any, disk: Disk) -> None:
-        """Write one of the files above whole or not at all, durably. Raises `KeepError` naming it."""
+        """Write one of the files above atomically and durably. Raises `KeepError` that names the file."""
         try:
             write_atomically(path, spread(data, ascii_only=True).encode("ascii"), disk)
         except OSError as error:
             raise KeepError(describe(error, path)) from error
 
     def read_json(self, path: Path, disk: Disk) -> Any:
-        """One of the files above. Raises `InputError` where it is missing or damaged."""
+        """Read one of the files above. Raises `InputError` if it is missing or damaged."""
         try:
             return json.loads(disk.read(path))
         except OSError as error:
@@ -101,14 +101,14 @@ def plan_json(
 
 
 def list_runs(runs_dir: Path) -> tuple[RunFolder, ...]:
-    """The runs in a folder, oldest first; none where the folder is missing."""
+    """The runs in a folder, oldest first; none if the folder is missing."""
     if not runs_dir.is_dir():
         return ()
     return tuple(RunFolder(path) for path in sorted(runs_dir.iterdir()) if _is_run(path))
 
 
 def last_run(runs_dir: Path) -> RunFolder | None:
-    """The newest run, or None."""
+    """The newest run; None if there is none."""
     return next(reversed(list_runs(runs_dir)), None)
 
 
@@ -129,7 +129,7 @@ def find_run(name: str, settings: Settings, here: Path) -> RunFolder:
 
 
 def check_writable(folder: Path, disk: Disk) -> None:
-    """Make sure that files can be made in *folder*, now or once it exists, and leave nothing behind.
+    """Try to create a file in *folder*, or in its nearest parent that exists, and remove it again.
 
     Raises `InputError` with the folder, the reason and what to do.
     """

@@ -1,4 +1,4 @@
-"""A run read back from its files, whether it runs, has ended or died: the readable is used, the rest is named."""
+"""Reading a run back from its files, also while it runs or after a crash. Lines that cannot be read are reported."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from plotbot.keep.run_folder import RunFolder
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
 from plotbot.safe import one_line
 
-# What reading a record raises when a hand or a disk has changed it but left it JSON.
-_UNFIT = (KeyError, TypeError, ValueError, AttributeError)
+# What reading a record raises if its JSON is valid but not what plotbot has written.
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
 class RunOnDisk:
-    """A run as `plan.json` and the journal tell it.
+    """A run as its plan.json and journal have it.
 
-    `results` are by item: the last line about an item counts. `offsets` say by case at which byte of the journal its
-    latest exchange stands; one with a reply is never superseded by one with a fault. `replied` are the ids of cases
-    that have a reply, `folded` of those
-    whose answers were put into their title files. `damaged` are the journal's lines that could not be used.
+    `results` is by item: the last line about an item counts. `offsets` gives for each case the byte of the journal at
+    which its latest exchange starts; an exchange with a fault never replaces one with a reply. `replied` holds the ids
+    of the cases that have a reply, `folded` of those whose answers are in their title files. `damaged` lists the lines
+    of the journal that could not be used.
     """
 
     folder: RunFolder
@@ -42,17 +42,17 @@ class RunOnDisk:
     disk: Disk = field(repr=False, compare=False)
 
     def exchange(self, case_id: str) -> Exchange | None:
-        """A case's latest exchange, texts and all; None where it has none. Raises `KeepError` if it cannot be read."""
+        """A case's latest exchange with its texts; None if it has none. Raises `KeepError` if it cannot be read."""
         offset = self.offsets.get(case_id)
         return None if offset is None else self._exchange_at(offset)
 
     def exchanges(self) -> Iterator[Exchange]:
-        """Each case's latest exchange in the journal's order, one at a time. Raises `KeepError` as `exchange` does."""
+        """Each case's latest exchange, in the journal's order, read one at a time. Raises `KeepError` as above."""
         for offset in sorted(self.offsets.values()):
             yield self._exchange_at(offset)
 
     def records(self, *, with_exchanges: bool = True) -> RunRecords:
-        """What reports are made of; exchanges without their texts, or none at all, which spares reading them again."""
+        """The records that reports are made of. Exchanges come without texts, or not at all, which saves time."""
         exchanges = self.exchanges() if with_exchanges else ()
         return RunRecords(
             run=self.folder.run_id,
@@ -76,18 +76,18 @@ class _Plan:
 
 
 @dataclass(slots=True)
-class _Told:
-    """What the journal has told so far."""
+class _Contents:
+    """The content of the journal, as far as it has been read."""
 
     cases: Mapping[str, Case]
     results: dict[str, ItemResult] = field(default_factory=dict)
     offsets: dict[str, int] = field(default_factory=dict)
-    replied: dict[str, int] = field(default_factory=dict)
+    replied: set[str] = field(default_factory=set)
     folded: set[str] = field(default_factory=set)
     damaged: list[Damaged] = field(default_factory=list)
 
     def take(self, line: JournalLine) -> None:
-        """Raises one of `_UNFIT` for a record that is not what its kind says. Later versions' kinds are passed over."""
+        """Add a record; later versions' kinds are ignored. Raises one of `_MALFORMED` if it does not fit its kind."""
         if line.kind == "exchange":
             self._take_exchange(Exchange.from_json(line.data), line.offset)
         elif line.kind == "verdict":
@@ -102,48 +102,47 @@ class _Told:
         if exchange.reply is not None or exchange.case not in self.replied:
             self.offsets[exchange.case] = offset
         if exchange.reply is not None:
-            self.replied[exchange.case] = offset
+            self.replied.add(exchange.case)
 
 
 def read_run(folder: RunFolder, disk: Disk) -> RunOnDisk:
-    """Read a run back. A journal may be damaged, or missing where the run died before its first line.
+    """Read a run back. Its journal may be damaged, or missing if the run died before the first line.
 
-    Raises `InputError` where the plan is missing or damaged, or the journal cannot be opened; names the file and what
-    to do.
+    Raises `InputError`, with the file and what to do, if the plan or the journal cannot be used.
     """
     plan = _read_plan(folder, disk)
-    told = _Told(plan.cases)
+    contents = _Contents(plan.cases)
     if folder.journal.exists():
-        _read_journal(folder, told, disk)
+        _read_journal(folder, contents, disk)
     return RunOnDisk(
         folder=folder,
         header=plan.header,
         questions=plan.questions,
         cases=plan.cases,
         items=plan.items,
-        results=told.results,
-        offsets=told.offsets,
-        replied=frozenset(told.replied),
-        folded=frozenset(told.folded),
-        damaged=tuple(told.damaged),
+        results=contents.results,
+        offsets=contents.offsets,
+        replied=frozenset(contents.replied),
+        folded=frozenset(contents.folded),
+        damaged=tuple(contents.damaged),
         disk=disk,
     )
 
 
 def recorded_questions(folder: RunFolder, disk: Disk) -> Mapping[str, Question]:
-    """What a run asked, by prompt hash; its journal is not read. Raises `InputError` as `read_run` does."""
+    """The questions of a run by prompt hash, without reading its journal. Raises `InputError` as `read_run` does."""
     return _read_plan(folder, disk).questions
 
 
 def is_running(folder: RunFolder) -> bool:
-    """Whether a process has the run's journal open for writing just now."""
+    """Whether a process has the run's journal open for writing."""
     path = folder.journal.with_name(LOCK_NAME)
     if not path.exists():
         return False
     try:
         lock = take_lock(path, Disk())
     except OSError:
-        # Where even its lock cannot be opened, nobody of this user writes the journal.
+        # If this user cannot even open the lock file, no process of this user writes the journal.
         return False
     if lock is not None:
         lock.release()
@@ -159,20 +158,20 @@ def _read_plan(folder: RunFolder, disk: Disk) -> _Plan:
             cases={case["id"]: Case.from_json(case) for case in data["cases"]},
             items=tuple(PlannedItem(str(item), str(case)) for item, case in data["items"]),
         )
-    except _UNFIT as error:
+    except _MALFORMED as error:
         reason = one_line(f"{type(error).__name__}: {error}", 80)
         raise InputError(
             f"{folder.plan}: damaged, not a plan of plotbot's ({reason}); choose another run with `plotbot runs`"
         ) from error
 
 
-def _read_journal(folder: RunFolder, told: _Told, disk: Disk) -> None:
+def _read_journal(folder: RunFolder, contents: _Contents, disk: Disk) -> None:
     skipped: list[Damaged] = []
     for count, line in enumerate(stream_journal(folder.journal, skipped, disk), start=1):
         try:
-            told.take(line)
-        except _UNFIT as error:
+            contents.take(line)
+        except _MALFORMED as error:
             reason = one_line(f"not {line.kind} as it should be: {type(error).__name__}: {error}", 160)
-            # Every line before this one was either told or skipped.
-            told.damaged.append(Damaged(count + len(skipped), line.offset, reason))
-    told.damaged = sorted((*told.damaged, *skipped), key=lambda damaged: damaged.line_number)
+            # Every line before this one was either yielded or skipped.
+            contents.damaged.append(Damaged(count + len(skipped), line.offset, reason))
+    contents.damaged = sorted((*contents.damaged, *skipped), key=lambda damaged: damaged.line_number)

@@ -1,7 +1,7 @@
-"""The inside of a title file: reading it with suspicion, merging answers into it, writing it out.
+"""The content of a title file: parsing it, merging answers into it, rendering it. Bytes and values only, no files.
 
-No files here, only bytes and values. The newest answer per model and prompt hash stays, by (`at`, `run`, `case`) of its
-meta; whatever else a person or a later version has put into the file is kept.
+For each model and prompt hash the latest answer stays, by (`at`, `run`, `case`) of its meta. Anything else that a user
+or a later version has put into the file is kept.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _UNDATED = datetime.min.replace(tzinfo=UTC)
 
 
 class DamagedError(ValueError):
-    """The bytes are no title file; says why."""
+    """The bytes are not a title file; the message says why."""
 
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """A document with answers merged in, and whether that changed anything."""
+    """A document with answers merged in, and whether that changed it."""
 
     document: Document
     changed: bool
 
 
 def parse(raw: bytes) -> Document:
-    """The document in a title file's bytes. Raises `DamagedError` for anything else."""
+    """Parse the bytes of a title file. Raises `DamagedError` for anything else."""
     try:
         document = json.loads(raw)
     except (ValueError, RecursionError) as error:
@@ -50,7 +50,7 @@ def parse(raw: bytes) -> Document:
 def merge(existing: Document | None, answers: Sequence[Answer]) -> Merged:
     """Merge answers of one title into its document, or into a new one. *existing* may be changed in place.
 
-    Raises `TypeError`, `ValueError` or `RecursionError` for an answer that is no JSON.
+    Raises `TypeError`, `ValueError` or `RecursionError` for an answer that is not JSON.
     """
     document = existing or {"title_id": answers[0].title.id, "title": answers[0].title.text, "llm_models": {}}
     newest_before = max(_ages(document), default=None)
@@ -66,9 +66,9 @@ def merge(existing: Document | None, answers: Sequence[Answer]) -> Merged:
 
 
 def render(document: Document) -> bytes:
-    """JSON in UTF-8, a field of an answer a line, the same bytes for the same answers whatever order they came in.
+    """The document as UTF-8 JSON. The same answers give the same bytes, whatever order they came in.
 
-    ASCII escapes only where a lone surrogate, which UTF-8 cannot carry, leaves no choice.
+    A document with a lone surrogate, which UTF-8 cannot express, is written with ASCII escapes.
     """
     ordered = {"title_id": document["title_id"], "title": document["title"], **document}
     ordered["llm_models"] = {
@@ -81,7 +81,7 @@ def render(document: Document) -> bytes:
 
 
 def age(meta: object) -> Age:
-    """What decides which of two answers is later; an undated one is older than any other."""
+    """The sort key by which the later of two answers wins; an answer without a date is the oldest."""
     if not isinstance(meta, Mapping):
         return _UNDATED, "", ""
     return _moment(meta.get("at")), str(meta.get("run")), str(meta.get("case"))
@@ -96,7 +96,7 @@ def _moment(at: object) -> datetime:
 
 
 def _put(models: dict[str, dict[str, Any]], answer: Answer) -> bool:
-    # Through JSON once, so that what is compared is what a file can hold: lists for tuples, strings for keys.
+    # Converted through JSON first, to compare what a file can hold: lists for tuples, strings for keys.
     entry = json.loads(json.dumps({"response": answer.response, "meta": answer.meta}))
     answers = models.setdefault(answer.model, {})
     old = answers.get(answer.prompt_hash)

@@ -1,7 +1,7 @@
-"""Folding answers into title files, so that a crash at any point leaves each file old or new, and nothing is robbed.
+"""Folding: merging answers into their title files. A crash at any point leaves each file whole, old or new.
 
-For every title: lock, read, merge, temporary file, flush, rename; then the folder is flushed, and only then is an
-answer called folded. Folding an answer again changes nothing, so anybody may do it at any time.
+For every title: lock, read, merge, write a temporary file, flush it, rename it. Then the folder is flushed, and only
+then do the answers count as folded. Folding an answer again changes nothing, so any process may do it at any time.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from plotbot.keep.title_document import DamagedError, Document, merge, parse, re
 from plotbot.records import Answer
 from plotbot.safe import file_stem
 
-# On a slow disk a fold mostly waits for flushes, and the file system joins those that wait together.
+# Threads of one fold. On a slow disk they mostly wait for flushes, and the file system joins concurrent flushes.
 _THREADS = 8
-# Up to here a thread costs more than the wait that it would save.
+# For a shard that takes less, a thread costs more than the waiting that it saves.
 _QUICK_SECONDS = 0.002
 
 
 @dataclass(frozen=True, slots=True)
 class Unfolded:
-    """An answer that is not in its title file, and why; `passing` says that another try may succeed."""
+    """An answer that is not in its title file, and the reason; `passing`: another try may succeed."""
 
     answer: Answer
     error: KeepError
@@ -41,7 +41,7 @@ class Unfolded:
 
 @dataclass(frozen=True, slots=True)
 class MovedAside:
-    """A damaged title file: where it was, where it is now, and what was wrong with it."""
+    """A damaged title file: its old path, its new path, and what was wrong with it."""
 
     path: Path
     moved_to: Path
@@ -50,7 +50,7 @@ class MovedAside:
 
 @dataclass(frozen=True, slots=True)
 class FoldOutcome:
-    """What became of a batch: `folded` answers are on the disk, or superseded there by a later one."""
+    """The result of folding a batch. A `folded` answer is durable in its title file, or a later one is there."""
 
     folded: tuple[Answer, ...] = ()
     unfolded: tuple[Unfolded, ...] = ()
@@ -60,7 +60,7 @@ class FoldOutcome:
 
 @dataclass(slots=True)
 class _Shard:
-    """The titles under one lock, by file stem, and what has become of them so far. One thread works on it."""
+    """The answers under one lock, by the file stem of their titles, and the results so far. Used by one thread."""
 
     lock: Path
     titles: dict[str, list[Answer]] = field(default_factory=dict)
@@ -74,17 +74,17 @@ class _Shard:
 
 
 def title_path(folder: Path, title_id: str) -> Path:
-    """The file of a title; another id never has the same one, also where case or Unicode form do not count."""
+    """The file of a title. Two ids never share one, also on file systems that ignore case or Unicode form."""
     return folder / f"{file_stem(title_id)}.json"
 
 
 def fold(
     answers: Sequence[Answer], folder: Path, *, locks: TitleLocks, disk: Disk, give_up: Callable[[], bool] = never
 ) -> FoldOutcome:
-    """Merge *answers* into their title files in *folder*, which is made if missing. Safe from any process or thread.
+    """Merge *answers* into their title files in *folder*, created if missing. Safe in any process and thread.
 
-    Never raises for a file, a lock or the disk: each answer ends in `folded` or, with its `KeepError`, in `unfolded`.
-    *give_up* is asked while waiting for a lock and before every file: once it says yes, the rest stays unfolded.
+    Never raises for a file, a lock or the disk: each answer is in `folded` or, with its `KeepError`, in `unfolded`.
+    *give_up* is called while waiting for a lock and before every file; once it returns True, the rest stays unfolded.
     """
     shards = _by_shard(answers, locks)
     try:
@@ -96,10 +96,10 @@ def fold(
 
 
 def sweep_temps(folder: Path, older_than: float, *, locks: TitleLocks, disk: Disk) -> tuple[Path, ...]:
-    """Remove temporary files over *older_than* seconds old that a killed process left; gives those removed.
+    """Remove the temporary files of killed processes that are at least *older_than* seconds old; gives their paths.
 
-    Each is removed under its title's lock, so never from under a live writer. A busy or unwilling one is left for the
-    next time.
+    Each is removed under its title's lock, so that no live process loses its file. One that is locked or cannot be
+    removed is left for the next time.
     """
     swept = []
     for name in _temps(folder, disk):
@@ -132,9 +132,9 @@ def _by_shard(answers: Sequence[Answer], locks: TitleLocks) -> list[_Shard]:
 
 
 def _each(work: Callable[..., bool], shards: Sequence[_Shard]) -> None:
-    """Work on all shards, one after the other while that is quick, then side by side.
+    """Work on all shards: one after the other as long as each takes under `_QUICK_SECONDS`, then on threads.
 
-    *work* is told whether it may `wait` for a lock, and says no where it may not and would have to.
+    *work* may wait for a lock only if *wait* is True; otherwise it returns False where it would have to.
     """
     left, busy = deque(shards), list[_Shard]()
     quick = True
@@ -143,11 +143,11 @@ def _each(work: Callable[..., bool], shards: Sequence[_Shard]) -> None:
         if not work(shard, wait=len(shards) == 1):
             busy.append(shard)
         quick = time.monotonic() - begun <= _QUICK_SECONDS
-    _side_by_side(work, [*busy, *left])
+    _on_threads(work, [*busy, *left])
 
 
-def _side_by_side(work: Callable[..., bool], shards: Sequence[_Shard]) -> None:
-    """Work on some at a time. Daemon threads: a pool's would keep an interrupted process alive."""
+def _on_threads(work: Callable[..., bool], shards: Sequence[_Shard]) -> None:
+    """Daemon threads, because those of a thread pool would keep an interrupted process alive."""
     count = min(_THREADS, len(shards))
     queue: SimpleQueue[_Shard | None] = SimpleQueue()
     for shard in (*shards, *[None] * count):
@@ -167,7 +167,7 @@ def _side_by_side(work: Callable[..., bool], shards: Sequence[_Shard]) -> None:
 def _fold_shard(
     shard: _Shard, folder: Path, locks: TitleLocks, disk: Disk, give_up: Callable[[], bool], *, wait: bool
 ) -> bool:
-    """Fold a shard's titles; False, with nothing done, where somebody else has its lock and it may not *wait*."""
+    """Fold a shard's titles; False, with nothing done, if another process holds its lock and *wait* is False."""
     waiting = dict(shard.titles)
     reason = KeepError(f"{folder}: the run ended before this answer's turn")
     try:
@@ -184,7 +184,7 @@ def _fold_shard(
     except OSError as error:
         reason = KeepError(describe(error, shard.lock))
     except MemoryError:
-        # What it had in hand is lost to it; nobody else's titles are.
+        # `_flushed` finds the answers that this leaves without a result; the other shards go on.
         return True
     for answers in waiting.values():
         shard.refuse(answers, reason, passing=True)
@@ -209,7 +209,7 @@ def _fold_title(shard: _Shard, answers: Sequence[Answer], path: Path, disk: Disk
 
 
 def _read(shard: _Shard, path: Path, answers: Sequence[Answer], disk: Disk) -> Document | None:
-    """The document on the disk; None where there is none, or where a damaged one was moved aside."""
+    """The title's document; None if there is no file, or a damaged one, which is moved aside."""
     _check_ids(path, {answer.title.id for answer in answers})
     try:
         document = parse(disk.read(path))
@@ -238,10 +238,10 @@ def _move_aside(path: Path, reason: str, disk: Disk) -> MovedAside:
 
 
 def _flushed(answers: Sequence[Answer], shards: Sequence[_Shard], folder: Path, disk: Disk) -> FoldOutcome:
-    """The outcome, after the one flush that makes every rename of the batch durable.
+    """The outcome, after the flush of the folder that makes every rename of the batch durable.
 
-    The folder is flushed also where nothing was written: a file that is there already may have been renamed by a
-    process that died before its own flush.
+    The folder is flushed even if nothing was written: a process that died before its own flush may have renamed the
+    file.
     """
     folded = tuple(answer for shard in shards for answer in shard.folded)
     unfolded = [refused for shard in shards for refused in shard.unfolded]
@@ -252,8 +252,8 @@ def _flushed(answers: Sequence[Answer], shards: Sequence[_Shard], folder: Path, 
             unfolded += _all_refused(folded, KeepError(describe(error, folder))).unfolded
             folded = ()
     settled = {id(answer) for answer in (*folded, *(refused.answer for refused in unfolded))}
+    # Those of a shard that ran out of memory.
     lost = [answer for answer in answers if id(answer) not in settled]
-    # A thread that ran out of memory says nothing of its answers.
     unfolded += [Unfolded(answer, KeepError(f"{folder}: folding broke off"), passing=True) for answer in lost]
     damaged = tuple(moved for shard in shards for moved in shard.damaged)
     return FoldOutcome(folded, tuple(unfolded), damaged, sum(shard.files_written for shard in shards))

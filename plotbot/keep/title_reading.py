@@ -1,4 +1,4 @@
-"""Reading title files without changing them: which are there, which titles have an answer, which cannot be used."""
+"""Reading title files without changing them: the files, the titles that have an answer, the files that are unusable."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from plotbot.records import Title
 
 @dataclass(frozen=True, slots=True)
 class TitleFile:
-    """A title file that can be read and stands under its own name."""
+    """A title file that can be read and has the name that belongs to its title."""
 
     path: Path
     document: Document
@@ -26,26 +26,26 @@ class TitleFile:
         return str(self.document["title_id"])
 
     def entry(self, model: str, prompt_hash: str) -> Mapping[str, Any] | None:
-        """What the file holds for a model and a prompt hash: `response` and `meta`; None where there is no answer."""
+        """The answer (`response` and `meta`) of a model to a prompt hash; None if there is none."""
         entry = self.document["llm_models"].get(model, {}).get(prompt_hash)
         return entry if _is_answer(entry) else None
 
     def entries(self) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
-        """All answers as (model, prompt hash, entry), sorted."""
+        """All answers as (model, prompt hash, answer), sorted."""
         for model, answers in sorted(self.document["llm_models"].items()):
             for prompt_hash, entry in sorted(answers.items()):
                 if _is_answer(entry):
                     yield model, prompt_hash, entry
 
     def unusable_entries(self) -> Iterator[tuple[str, str]]:
-        """Model and prompt hash of what stands in an answer's place and is none."""
+        """Model and prompt hash of each entry that is not an answer."""
         for model, answers in sorted(self.document["llm_models"].items()):
             yield from ((model, prompt_hash) for prompt_hash, entry in sorted(answers.items()) if not _is_answer(entry))
 
 
 @dataclass(frozen=True, slots=True)
 class UnusableFile:
-    """A title file that is damaged, cannot be read, or holds another title than its name says."""
+    """A title file that is damaged, cannot be read, or holds another title than its name says; and the reason."""
 
     path: Path
     reason: str
@@ -60,9 +60,9 @@ def answered_titles(
     disk: Disk | None = None,
     unusable: list[UnusableFile] | None = None,
 ) -> set[str]:
-    """The ids of those *titles* that have an answer of the model to the prompt hash on the disk.
+    """The ids of those *titles* whose files hold an answer of *model* to *prompt_hash*.
 
-    A damaged or foreign file answers nothing; it is added to *unusable*.
+    A damaged or foreign file counts as no answer and is added to *unusable*.
     """
     answered = set()
     for title in titles:
@@ -76,7 +76,7 @@ def answered_titles(
 
 
 def read_title_file(folder: Path, title_id: str, disk: Disk) -> TitleFile | UnusableFile | None:
-    """A title's file, or why it is of no use; None where there is none."""
+    """A title's file, or why it cannot be used; None if there is none."""
     path = title_path(folder, title_id)
     file = _read(path, disk)
     if isinstance(file, TitleFile) and file.title_id != title_id:
@@ -85,7 +85,7 @@ def read_title_file(folder: Path, title_id: str, disk: Disk) -> TitleFile | Unus
 
 
 def title_files(folder: Path, disk: Disk) -> Iterator[TitleFile | UnusableFile]:
-    """Every title file in *folder*, by name; none where the folder is missing. Raises `InputError` if it is closed."""
+    """Every title file in *folder*, by name; none if it is missing. Raises `InputError` if it cannot be listed."""
     for name in _names(folder, disk):
         file = _read(folder / name, disk)
         if isinstance(file, TitleFile) and title_path(folder, file.title_id).name != name:
@@ -101,7 +101,7 @@ def _names(folder: Path, disk: Disk) -> list[str]:
         return []
     except OSError as error:
         raise InputError(f"{describe(error, folder)}; is this the folder of answers?") from error
-    # Temporary files begin with a dot; damaged ones that were moved aside do not end like this.
+    # The names of temporary files begin with a dot, those of damaged files that were moved aside end differently.
     return [name for name in names if name.endswith(".json") and not name.startswith(".")]
 
 
