@@ -14,6 +14,7 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from plotbot.errors import InputError, KeepError
@@ -23,7 +24,9 @@ from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import stream_journal
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id, plan_json
 from plotbot.keep.run_reading import RunOnDisk, is_running, read_run
+from plotbot.measure.exit_status import counted_end, exit_status
 from plotbot.records import ItemResult
+from plotbot.run.artifacts import MeasuredRun, RunEnding, measure_recorded, write_artifacts
 from plotbot.run.recovery import Recovered, fold_as_set, fold_run
 from plotbot.run.shards import Joined, Shard, as_shard, join, refuse_unrelated
 from plotbot.settings import Settings
@@ -40,36 +43,37 @@ _AT_ONCE = 100
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """The new run, the parts in their order, and what became of the answers.
+    """The new run, the parts in their order, what became of the answers, and the report files that were written.
 
-    `wrong_models` are the parts' findings that a pinned model was served differently at their end.
+    `status` is the one that one run of all parts would have had: 10, incomplete, also if a part is missing or `-x`
+    stopped one.
     """
 
-    folder: RunFolder
+    measured: MeasuredRun
     shards: Sequence[Shard]
     recovered: Recovered
-    wrong_models: list[str]
+    status: int
+    files: Sequence[Path]
 
 
 def merge_runs(folders: Sequence[RunFolder], settings: Settings, disk: Disk, warn: Callable[[str], None]) -> Merged:
-    """Write the merged run into the runs folder and fold its answers into the title files of *settings*.
+    """Write the merged run, its answers into the title files and its reports, each where *settings* say.
 
     Raises `InputError`, with nothing written, for runs that do not belong together or cannot be used, and `KeepError`
     if a file cannot be written.
     """
-    _refuse_unusable(folders)
-    shards = [as_shard(read_run(folder, disk), settings) for folder in folders]
-    refuse_unrelated(shards, warn)
-    shards.sort(key=lambda shard: shard.number)
-    first = shards[0]
-    parts = [shard.part for shard in shards]
+    shards = _related(folders, settings, disk, warn)
+    first, parts = shards[0], [shard.part for shard in shards]
     joined = join(parts, models=first.plan["MODEL"], questions=first.run.questions, seed=first.seed)
     for place in (settings.generated_dir, settings.runs_dir, settings.report_dir):
         check_writable(place, disk)
     folder = RunFolder(settings.runs_dir / new_run_id())
     _write(folder, shards, joined, settings, disk)
     recovered = fold_run(read_run(folder, disk), kept_values(), fold_as_set(settings, disk))
-    return Merged(folder, shards, recovered, [word for shard in shards for word in _wrong_models(shard.run)])
+    measured, _ = measure_recorded(read_run(folder, disk))
+    ending = _ending(measured, shards, recovered)
+    files = write_artifacts([(measured, ending)], settings.report_dir, disk)
+    return Merged(measured, shards, recovered, ending.exit_status or 0, files)
 
 
 def write_merged(
@@ -93,6 +97,14 @@ def write_merged(
         for path in (temporary.path, folder.path):
             shutil.rmtree(path, ignore_errors=True)
         raise
+
+
+def _related(folders: Sequence[RunFolder], settings: Settings, disk: Disk, warn: Callable[[str], None]) -> list[Shard]:
+    """The shards in their order. Raises `InputError` unless the runs can be used and belong together."""
+    _refuse_unusable(folders)
+    shards = [as_shard(read_run(folder, disk), settings) for folder in folders]
+    refuse_unrelated(shards, warn)
+    return sorted(shards, key=lambda shard: shard.number)
 
 
 def _refuse_unusable(folders: Sequence[RunFolder]) -> None:
@@ -180,6 +192,14 @@ def _rename(temporary: RunFolder, folder: RunFolder, disk: Disk) -> None:
         disk.sync_folder(folder.path.parent)
     except OSError as error:
         raise KeepError(describe(error, folder.path)) from error
+
+
+def _ending(measured: MeasuredRun, shards: Sequence[Shard], recovered: Recovered) -> RunEnding:
+    wrong_models = [word for shard in shards for word in _wrong_models(shard.run)]
+    unsettled = len(recovered.unfolded) + len(wrong_models)
+    tallies = [one.tally for one in measured.metrics]
+    end = counted_end(tallies, measured.records.header, measured.gates, unsettled=unsettled)
+    return RunEnding(exit_status(end), recovered.unfolded, wrong_models)
 
 
 def _wrong_models(run: RunOnDisk) -> list[str]:
