@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 import pytest
 import requests
 
-from plotbot.ask.transport.deadline import DeadlineThread, Flight, WatchedAdapter
+from plotbot.ask.transport.deadline import AbortableAdapter, DeadlineThread, RequestInFlight
 from plotbot.ask.transport.http import HttpAnswer, HttpSession
 from plotbot.errors import AskError
 
@@ -261,7 +261,7 @@ def test_an_answer_that_is_broken_has_a_category(sent: bytes, category: str) -> 
         assert category_of(server.url, LONG_SECONDS) == category
 
 
-def test_nobody_listening_is_unreachable() -> None:
+def test_an_address_without_a_listener_is_unreachable() -> None:
     with peer(silence) as server:
         pass
     assert category_of(server.url, LONG_SECONDS) == "unreachable"
@@ -289,16 +289,16 @@ def test_a_connection_is_kept_and_one_that_broke_meanwhile_is_replaced_once() ->
         assert (bodies, server.connections) == ([b"1", b"2", b"3"], 2)
 
 
-def test_a_flight_that_wants_a_fresh_connection_takes_no_kept_one() -> None:
+def test_a_request_that_wants_a_fresh_connection_takes_no_kept_one() -> None:
     with peer(replying(http(b"1"), http(b"2")), replying(http(b"3"))) as server:
-        watchdog, adapter = DeadlineThread(), WatchedAdapter()
+        deadlines, adapter = DeadlineThread(), AbortableAdapter()
         request = requests.Request("GET", server.url).prepare()
         bodies = []
         for fresh in (False, False, True):
-            flight = Flight(time.monotonic() + LONG_SECONDS, fresh=fresh)
-            with watchdog.over(flight), adapter.send(request) as response:
-                bodies.append((response.content, flight.reused))
-        watchdog.close()
+            in_flight = RequestInFlight(time.monotonic() + LONG_SECONDS, fresh=fresh)
+            with deadlines.watch(in_flight), adapter.send(request) as response:
+                bodies.append((response.content, in_flight.reused))
+        deadlines.close()
         adapter.close()
         assert (bodies, server.connections) == ([(b"1", False), (b"2", True), (b"3", False)], 2)
 

@@ -1,7 +1,7 @@
-"""Opening an HTTP session, and loading what it takes only then.
+"""Opens HTTP sessions, and loads `requests` only when the first one is opened.
 
-requests and urllib3 take longer to load than all of plotbot that comes before the first request; with workers there is
-time for it while they start (`plotbot.plugin.main_process`).
+requests and urllib3 take longer to load than all of plotbot that is needed before the first request. A run with xdist
+workers loads them while the workers start (`plotbot.plugin.main_process`).
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def open_session() -> HttpSession:
-    """A session of one's own, to be closed."""
+    """A new session; the caller closes it."""
     from plotbot.ask.transport.http import HttpSession  # noqa: PLC0415  see above
 
     return HttpSession()

@@ -1,7 +1,7 @@
-"""The watchdog that ends late requests, and the connections that tell it which socket to shut.
+"""The thread that ends late requests, and the connections that tell it which socket to shut down.
 
-`requests` and urllib3 offer no total deadline and no way to end a request from another thread. Shutting its socket down
-does both: whoever reads from it wakes up, wherever in the connect, the headers or the body it was.
+`requests` and urllib3 offer no total deadline and no way to end a request from another thread. Shutting the request's
+socket down does both: the thread that connects, writes or reads on it wakes up at once.
 """
 
 from __future__ import annotations
@@ -21,14 +21,15 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 
 _LONGEST_SLEEP_SECONDS = 3600.0
 
-Cut = type[TimeoutError] | type[CancelledError]
+AbortReason = type[TimeoutError] | type[CancelledError]
 
 
-class Flight:
-    """One request on its way, and the socket that it is on at the moment.
+class RequestInFlight:
+    """One request while it is under way, and the socket that it uses at the moment.
 
-    `deadline` is on the monotonic clock. `fresh` asks for a connection that nobody used before. `reused` says that it
-    went out on a kept one, `cut` why it was ended, if it was.
+    `deadline` is on the monotonic clock. `fresh` asks for a connection that carried no request before. `reused` says
+    that the request went out on a kept connection, `answered` that its headers came back, `aborted` why it was ended
+    early, if it was.
     """
 
     def __init__(self, deadline: float, *, fresh: bool) -> None:
@@ -36,93 +37,93 @@ class Flight:
         self.fresh = fresh
         self.reused = False
         self.answered = False
-        self.cut: Cut | None = None
+        self.aborted: AbortReason | None = None
         self._socket: socket.socket | None = None
         self._lock = threading.Lock()
 
-    def is_on(self, connection: socket.socket) -> bool:
+    def uses(self, connection: socket.socket) -> bool:
         return self._socket is connection
 
-    def board(self, connection: socket.socket) -> None:
-        """Take a socket; one that comes too late, after the cut, is shut at once."""
+    def use(self, connection: socket.socket) -> None:
+        """Remember the socket; after an abort it is shut down at once."""
         with self._lock:
             self._socket = connection
-            self._shut_if_cut()
+            self._shut_down_if_aborted()
 
-    def cut_off(self, why: Cut) -> None:
+    def abort(self, reason: AbortReason) -> None:
         with self._lock:
-            self.cut = self.cut or why
-            self._shut_if_cut()
+            self.aborted = self.aborted or reason
+            self._shut_down_if_aborted()
 
-    def _shut_if_cut(self) -> None:
-        if self.cut is not None and self._socket is not None:
-            # SSLSocket's own shutdown would take the TLS state from under the thread that is reading.
+    def _shut_down_if_aborted(self) -> None:
+        if self.aborted is not None and self._socket is not None:
+            # SSLSocket.shutdown would drop the TLS state that the reading thread still uses.
             with suppress(OSError):
                 socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
 
-_CURRENT: ContextVar[Flight] = ContextVar("flight")
-"""The flight of this thread: `requests` hands nothing of the caller's down to the connection that it picks."""
+_CURRENT: ContextVar[RequestInFlight] = ContextVar("request_in_flight")
+"""This thread's request: `requests` passes nothing of the caller's down to the connection that it picks."""
 
 
 class DeadlineThread:
-    """One daemon thread that cuts off late flights. Sleeping to the earliest deadline, it is rarely woken."""
+    """One daemon thread that aborts late requests. It sleeps until the earliest deadline, so it is rarely woken."""
 
     def __init__(self) -> None:
         self._wake = threading.Condition()
-        self._flights: set[Flight] = set()
+        self._in_flight: set[RequestInFlight] = set()
         self._asleep_until = 0.0
         self._thread: threading.Thread | None = None
         self._closed = False
 
     @contextmanager
-    def over(self, flight: Flight) -> Iterator[None]:
-        """Watch a flight that this thread makes. Raises CancelledError after `close()`."""
-        self._add(flight)
-        mark = _CURRENT.set(flight)
+    def watch(self, request: RequestInFlight) -> Iterator[None]:
+        """Enforce the deadline of a request that the calling thread makes. Raises CancelledError after `close()`."""
+        self._add(request)
+        token = _CURRENT.set(request)
         try:
             yield
         finally:
-            _CURRENT.reset(mark)
+            _CURRENT.reset(token)
             with self._wake:
-                self._flights.discard(flight)
+                self._in_flight.discard(request)
 
     def close(self) -> None:
-        """Cut off every flight and take no further ones."""
+        """Abort every request and accept no further ones."""
         with self._wake:
             self._closed = True
-            for flight in self._flights:
-                flight.cut_off(CancelledError)
+            for request in self._in_flight:
+                request.abort(CancelledError)
             self._wake.notify()
 
-    def _add(self, flight: Flight) -> None:
+    def _add(self, request: RequestInFlight) -> None:
         with self._wake:
             if self._closed:
                 raise CancelledError
-            self._flights.add(flight)
+            self._in_flight.add(request)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, name="plotbot-watchdog", daemon=True)
+                self._thread = threading.Thread(target=self._run, name="plotbot-deadline", daemon=True)
                 self._thread.start()
-            elif flight.deadline < self._asleep_until:
+            elif request.deadline < self._asleep_until:
                 self._wake.notify()
 
-    def _watch(self) -> None:
+    def _run(self) -> None:
         with self._wake:
             while not self._closed:
                 now = time.monotonic()
-                self._cut_off_late(now)
-                pending = (flight.deadline for flight in self._flights if flight.cut is None)
+                self._abort_late(now)
+                pending = (request.deadline for request in self._in_flight if request.aborted is None)
                 self._asleep_until = min(pending, default=now + _LONGEST_SLEEP_SECONDS)
                 self._wake.wait(min(self._asleep_until - now, _LONGEST_SLEEP_SECONDS))
 
-    def _cut_off_late(self, now: float) -> None:
-        for flight in self._flights:
-            if flight.deadline <= now:
-                flight.cut_off(TimeoutError)
+    def _abort_late(self, now: float) -> None:
+        for request in self._in_flight:
+            if request.deadline <= now:
+                request.abort(TimeoutError)
 
 
 class _HttpConnection(HTTPConnection):
-    """A connection that its flight knows, from its opening or from when it is used again.
+    """A connection that reports its socket to this thread's request in flight, when it is opened and when it is reused.
 
     It sends a request in one piece, which spares server and client a wake-up; urllib3 sends headers and body apart.
     """
@@ -131,13 +132,13 @@ class _HttpConnection(HTTPConnection):
 
     def connect(self) -> None:
         super().connect()
-        _CURRENT.get().board(self.sock)
+        _CURRENT.get().use(self.sock)
 
     def request(self, *args: Any, **kwargs: Any) -> None:
-        flight = _CURRENT.get()
-        # urllib3 opens a TLS connection before it sends, and leaves a plain one to be opened by the sending.
-        if self.sock is not None and not flight.is_on(self.sock):
-            self._use_again(flight)
+        in_flight = _CURRENT.get()
+        # urllib3 opens a TLS connection before this call, a plain one while it sends.
+        if self.sock is not None and not in_flight.uses(self.sock):
+            self._reuse_for(in_flight)
         self._unsent = []
         try:
             super().request(*args, **kwargs)
@@ -151,12 +152,12 @@ class _HttpConnection(HTTPConnection):
         else:
             self._unsent.append(data)
 
-    def _use_again(self, flight: Flight) -> None:
-        if flight.fresh:
-            self.close()  # the sending opens it anew
+    def _reuse_for(self, in_flight: RequestInFlight) -> None:
+        if in_flight.fresh:
+            self.close()  # sending opens it again
             return
-        flight.reused = True
-        flight.board(self.sock)
+        in_flight.reused = True
+        in_flight.use(self.sock)
 
 
 class _HttpsConnection(_HttpConnection, HTTPSConnection):
@@ -171,8 +172,8 @@ class _HttpsPool(HTTPSConnectionPool):
     ConnectionCls = _HttpsConnection
 
 
-class WatchedAdapter(HTTPAdapter):
-    """What `requests` sends through; its connections report to the flight of the thread that uses them."""
+class AbortableAdapter(HTTPAdapter):
+    """An adapter for `requests` whose connections can be shut down by the deadline thread."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
         super().init_poolmanager(*args, **kwargs)

@@ -1,7 +1,7 @@
-"""One HTTP exchange, bounded in time and memory, and never sent anywhere else than where it was addressed.
+"""One HTTP exchange, bounded in time and memory, and sent nowhere but to the address it was meant for.
 
-`requests` bounds every single read, not the whole: a server that trickles bytes would hold a request for ever. So a
-watchdog shuts the socket of a late request down, wherever in its connect, headers or body it is.
+The timeout of `requests` bounds each read, not the whole: a server that trickles bytes would hold a request for ever.
+So the deadline thread shuts down the socket of a late request, in its connect, its headers or its body.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from requests.adapters import DEFAULT_CA_BUNDLE_PATH
 from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
 from urllib3.exceptions import HTTPError, InvalidChunkLength, InvalidHeader, ReadTimeoutError
 
-from plotbot.ask.transport.deadline import DeadlineThread, Flight, WatchedAdapter
+from plotbot.ask.transport.deadline import AbortableAdapter, DeadlineThread, RequestInFlight
 from plotbot.errors import AskError
 from plotbot.safe import one_line
 
 CONNECT_SECONDS = 4.0
-"""A connect cannot be cut short by another thread on every platform, and an interrupted run has five seconds."""
+"""Not every platform lets another thread end a connect, and an interrupted run has five seconds to end."""
 POOLED_CONNECTIONS = 256
 _CHUNK_BYTES = 64 * 1024
 _HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "plotbot"}
-_FAILURES = (requests.RequestException, HTTPError, http.client.HTTPException, OSError)
-_GARBLED = (http.client.HTTPException, InvalidHeader)
+_HTTP_ERRORS = (requests.RequestException, HTTPError, http.client.HTTPException, OSError)
+_NOT_HTTP = (http.client.HTTPException, InvalidHeader)
 # Both are kinds of HTTPException, and so is InvalidChunkLength, which is a kind of IncompleteRead.
 _BROKEN_OFF = (http.client.RemoteDisconnected, http.client.IncompleteRead)
 
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """What came back: header names in lower case, the decoded body, and the seconds it took in all."""
+    """An answer: header names in lower case, the decoded body, and the seconds from the request to its last byte."""
 
     status: int
     headers: Mapping[str, str]
@@ -45,18 +45,19 @@ class HttpAnswer:
 
 
 class HttpSession:
-    """A pool of connections for any number of threads, with one watchdog over all of them.
+    """A pool of connections for any number of threads, with one deadline thread for all of them.
 
-    `requests` prepares each address and its pool of connections once; what is sent goes straight into that pool, not
-    through a Session: so no proxy variable, netrc, cookie or redirect has a say, and a request costs half of the time.
-    (A Session that is told not to follow a redirect still reads its whole body, however large.)
+    `requests` prepares each endpoint and its connection pool once. Each request then goes straight into that pool
+    instead of through a `requests.Session`, for three reasons: no proxy variable, netrc, cookie or redirect changes
+    where it goes; it costs half the time; and a Session reads the whole body of a redirect, however large, even when
+    it is told not to follow it.
     """
 
     def __init__(self) -> None:
-        # As many pools as connections: one that falls out of the manager is closed, and may still be in use.
-        self._adapter = WatchedAdapter(pool_connections=POOLED_CONNECTIONS, pool_maxsize=POOLED_CONNECTIONS)
-        self._watchdog = DeadlineThread()
-        self._addresses: dict[tuple[str, str], _Address] = {}
+        # As many pools as connections: the pool manager closes a pool that it drops, even while it is in use.
+        self._adapter = AbortableAdapter(pool_connections=POOLED_CONNECTIONS, pool_maxsize=POOLED_CONNECTIONS)
+        self._deadlines = DeadlineThread()
+        self._endpoints: dict[tuple[str, str], _Endpoint] = {}
 
     def request(
         self,
@@ -68,53 +69,46 @@ class HttpSession:
         cap_bytes: int,
         json_body: bytes | None = None,
     ) -> HttpAnswer:
-        """Exchange one request for its answer, whatever its status.
+        """Send a request and return its answer, whatever the status.
 
-        *deadline_seconds* spans connect, headers and body together; *cap_bytes* caps the decoded body. A kept
-        connection that the server had closed is replaced once, by a fresh one.
+        *deadline_seconds* spans connect, headers and body together; *cap_bytes* caps the decoded body. If a kept
+        connection turns out to be closed, the request is sent once more, on a new one.
 
         Raises AskError `unreachable`, `timeout`, `too_large` or `protocol`; CancelledError after `close()`.
         """
-        began = time.monotonic()
-        address = self._address(method, url)
-        outgoing = _Outgoing(address, {**address.headers, **headers}, json_body, began, deadline_seconds, cap_bytes)
+        started = time.monotonic()
+        endpoint = self._endpoint(method, url)
+        request = _Request(endpoint, {**endpoint.headers, **headers}, json_body, started, deadline_seconds, cap_bytes)
         with suppress(_StaleConnectionError):
-            return self._fly(outgoing, Flight(outgoing.deadline, fresh=False))
-        return self._fly(outgoing, Flight(outgoing.deadline, fresh=True))
+            return self._exchange(request, RequestInFlight(request.deadline, fresh=False))
+        return self._exchange(request, RequestInFlight(request.deadline, fresh=True))
 
     def close(self) -> None:
         """End every request in flight at once, with CancelledError in its thread, and refuse further ones."""
-        self._watchdog.close()
+        self._deadlines.close()
         self._adapter.close()
 
-    def _address(self, method: str, url: str) -> _Address:
-        known = self._addresses.get((method, url))
+    def _endpoint(self, method: str, url: str) -> _Endpoint:
+        known = self._endpoints.get((method, url))
         if known is None:
-            known = self._addresses[method, url] = _prepare(method, url, self._adapter)
+            known = self._endpoints[method, url] = _prepare(method, url, self._adapter)
         return known
 
-    def _fly(self, outgoing: _Outgoing, flight: Flight) -> HttpAnswer:
-        with self._watchdog.over(flight):
+    def _exchange(self, request: _Request, in_flight: RequestInFlight) -> HttpAnswer:
+        with self._deadlines.watch(in_flight):
             try:
-                answer = self._exchange(outgoing, flight)
-            except (AskError, *_FAILURES) as error:
-                raise _failure(error, outgoing, flight) from None
-        # A body that the closing of its connection ends looks complete when the watchdog closed it.
-        if (cut := _cut(outgoing, flight)) is not None:
-            raise cut
+                answer = _send_and_read(request, in_flight)
+            except (AskError, *_HTTP_ERRORS) as error:
+                raise _translated(error, request, in_flight) from None
+        # A body that ends with its connection looks complete when the deadline thread ended the connection.
+        if (abort := _abort_error(request, in_flight)) is not None:
+            raise abort
         return answer
-
-    def _exchange(self, outgoing: _Outgoing, flight: Flight) -> HttpAnswer:
-        with closing(_send(outgoing)) as response:
-            flight.answered = True
-            headers = {name.lower(): value for name, value in response.headers.itermerged()}
-            body = _decoded(_read(response, outgoing.cap_bytes), headers, outgoing.cap_bytes)
-        return HttpAnswer(response.status, headers, body, time.monotonic() - outgoing.began)
 
 
 @dataclass(frozen=True, slots=True)
-class _Address:
-    """A method and a URL, as `requests` prepares them, and the connections that lead there."""
+class _Endpoint:
+    """A method and a URL, as `requests` prepares them, and the pool of connections to its server."""
 
     method: str
     url: str
@@ -124,46 +118,57 @@ class _Address:
 
 
 @dataclass(frozen=True, slots=True)
-class _Outgoing:
-    """What is to be sent where, and its bounds; `began` is on the monotonic clock."""
+class _Request:
+    """What is sent to which endpoint, and its bounds; `started` is on the monotonic clock."""
 
-    address: _Address
+    endpoint: _Endpoint
     headers: Mapping[str, str]
     json_body: bytes | None
-    began: float
+    started: float
     seconds: float
     cap_bytes: int
 
     @property
     def deadline(self) -> float:
-        return self.began + self.seconds
+        return self.started + self.seconds
 
 
 class _StaleConnectionError(Exception):
-    """A kept connection turned out to be closed before anything came back on it."""
+    """A kept connection was closed before anything came back on it."""
 
 
-def _prepare(method: str, url: str, adapter: WatchedAdapter) -> _Address:
+def _prepare(method: str, url: str, adapter: AbortableAdapter) -> _Endpoint:
     try:
         prepared = requests.Request(method, url, headers=_HEADERS).prepare()
         pool = adapter.get_connection_with_tls_context(prepared, verify=DEFAULT_CA_BUNDLE_PATH)
     except requests.RequestException:
         raise AskError("unreachable", f"{one_line(url, 200)} is no address that can be asked.") from None
     assert isinstance(pool, HTTPConnectionPool)
-    return _Address(method, str(prepared.url), adapter.request_url(prepared, None), dict(prepared.headers), pool)
+    return _Endpoint(method, str(prepared.url), adapter.request_url(prepared, None), dict(prepared.headers), pool)
 
 
-def _send(outgoing: _Outgoing) -> BaseHTTPResponse:
-    """The answer as soon as its headers are there. Raises what urllib3 raises; nothing is tried twice or followed."""
-    left = max(outgoing.deadline - time.monotonic(), 0.001)
-    headers = outgoing.headers
-    if outgoing.json_body is not None:
-        sized = {"Content-Type": "application/json", "Content-Length": str(len(outgoing.json_body))}
+def _send_and_read(request: _Request, in_flight: RequestInFlight) -> HttpAnswer:
+    with closing(_send(request)) as response:
+        in_flight.answered = True
+        headers = {name.lower(): value for name, value in response.headers.itermerged()}
+        body = _decoded(_read(response, request.cap_bytes), headers, request.cap_bytes)
+    return HttpAnswer(response.status, headers, body, time.monotonic() - request.started)
+
+
+def _send(request: _Request) -> BaseHTTPResponse:
+    """Send the request once, without following a redirect, and return when the headers are there.
+
+    Raises what urllib3 raises.
+    """
+    left = max(request.deadline - time.monotonic(), 0.001)
+    headers = request.headers
+    if request.json_body is not None:
+        sized = {"Content-Type": "application/json", "Content-Length": str(len(request.json_body))}
         headers = {**headers, **sized}
-    return outgoing.address.pool.urlopen(
-        outgoing.address.method,
-        outgoing.address.path,
-        body=outgoing.json_body,
+    return request.endpoint.pool.urlopen(
+        request.endpoint.method,
+        request.endpoint.path,
+        body=request.json_body,
         headers=headers,
         retries=False,
         redirect=False,
@@ -174,12 +179,12 @@ def _send(outgoing: _Outgoing) -> BaseHTTPResponse:
     )
 
 
-def _read(raw: BaseHTTPResponse, cap_bytes: int) -> bytes:
-    """The body as it came over the wire. One growing buffer: a list of one-byte chunks takes forty times their size."""
-    if raw.length_remaining is not None and raw.length_remaining > cap_bytes:
+def _read(response: BaseHTTPResponse, cap_bytes: int) -> bytes:
+    """The body, still encoded. One growing buffer: a list of one-byte chunks takes forty times their size."""
+    if response.length_remaining is not None and response.length_remaining > cap_bytes:
         raise _too_large(cap_bytes)
     body = bytearray()
-    for chunk in raw.stream(_CHUNK_BYTES, decode_content=False):
+    for chunk in response.stream(_CHUNK_BYTES, decode_content=False):
         body += chunk
         if len(body) > cap_bytes:
             raise _too_large(cap_bytes)
@@ -210,39 +215,39 @@ def _too_large(cap_bytes: int) -> AskError:
     return AskError("too_large", f"The server's answer is larger than {cap_bytes} bytes; the rest was not read.")
 
 
-def _cut(outgoing: _Outgoing, flight: Flight) -> AskError | CancelledError | None:
-    if flight.cut is None:
+def _abort_error(request: _Request, in_flight: RequestInFlight) -> AskError | CancelledError | None:
+    if in_flight.aborted is None:
         return None
-    return CancelledError() if flight.cut is CancelledError else _late(outgoing)
+    return CancelledError() if in_flight.aborted is CancelledError else _late(request)
 
 
-def _late(outgoing: _Outgoing) -> AskError:
+def _late(request: _Request) -> AskError:
     return AskError(
         "timeout",
-        f"No complete answer from {_host(outgoing)} within {outgoing.seconds:g} seconds. "
+        f"No complete answer from {_host(request)} within {request.seconds:g} seconds. "
         "Raise REQUEST_TIMEOUT, lower MAX_TOKENS, or ask for less at once with MAX_IN_FLIGHT.",
     )
 
 
-def _failure(error: Exception, outgoing: _Outgoing, flight: Flight) -> Exception:
-    """What an exception means to whoever asked; being cut off explains every other one."""
-    if (cut := _cut(outgoing, flight)) is not None:
-        return cut
+def _translated(error: Exception, request: _Request, in_flight: RequestInFlight) -> Exception:
+    """The exception for the caller. An abort comes first: every other error may be a consequence of it."""
+    if (abort := _abort_error(request, in_flight)) is not None:
+        return abort
     if isinstance(error, AskError):
         return error
-    if isinstance(error, requests.ReadTimeout | ReadTimeoutError) or time.monotonic() >= outgoing.deadline:
-        return _late(outgoing)
-    return _broken(tuple(_chain(error)), outgoing, flight)
+    if isinstance(error, requests.ReadTimeout | ReadTimeoutError) or time.monotonic() >= request.deadline:
+        return _late(request)
+    return _connection_error(tuple(_chain(error)), request, in_flight)
 
 
-def _broken(chain: tuple[BaseException, ...], outgoing: _Outgoing, flight: Flight) -> Exception:
-    if _is_garbled(chain):
-        return AskError("protocol", f"{_host(outgoing)} sent what is not HTTP: {_reason(chain)}.")
-    if flight.reused and not flight.answered:
+def _connection_error(chain: tuple[BaseException, ...], request: _Request, in_flight: RequestInFlight) -> Exception:
+    if _is_not_http(chain):
+        return AskError("protocol", f"{_host(request)} sent what is not HTTP: {_reason(chain)}.")
+    if in_flight.reused and not in_flight.answered:
         return _StaleConnectionError()
-    if flight.answered or any(isinstance(link, ConnectionResetError | BrokenPipeError) for link in chain):
-        return AskError("unreachable", f"{_host(outgoing)} broke the connection off before its answer was complete.")
-    return AskError("unreachable", f"Nothing answers at {_host(outgoing)} ({_reason(chain)}).")
+    if in_flight.answered or any(isinstance(link, ConnectionResetError | BrokenPipeError) for link in chain):
+        return AskError("unreachable", f"{_host(request)} broke the connection off before its answer was complete.")
+    return AskError("unreachable", f"Nothing answers at {_host(request)} ({_reason(chain)}).")
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
@@ -251,19 +256,19 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__
 
 
-def _is_garbled(chain: tuple[BaseException, ...]) -> bool:
+def _is_not_http(chain: tuple[BaseException, ...]) -> bool:
     return any(
-        isinstance(link, _GARBLED) and (isinstance(link, InvalidChunkLength) or not isinstance(link, _BROKEN_OFF))
+        isinstance(link, _NOT_HTTP) and (isinstance(link, InvalidChunkLength) or not isinstance(link, _BROKEN_OFF))
         for link in chain
     )
 
 
 def _reason(chain: tuple[BaseException, ...]) -> str:
-    """The operating system's words where there are any, else the name of the innermost exception."""
-    told = [link.strerror for link in chain if isinstance(link, OSError) and link.strerror]
-    return one_line(told[-1] if told else type(chain[-1]).__name__, 120)
+    """The operating system's error text if there is one, else the name of the innermost exception."""
+    system_texts = [link.strerror for link in chain if isinstance(link, OSError) and link.strerror]
+    return one_line(system_texts[-1] if system_texts else type(chain[-1]).__name__, 120)
 
 
-def _host(outgoing: _Outgoing) -> str:
-    scheme, _, rest = outgoing.address.url.partition("://")
+def _host(request: _Request) -> str:
+    scheme, _, rest = request.endpoint.url.partition("://")
     return one_line(f"{scheme}://{rest.partition('/')[0]}", 120)
