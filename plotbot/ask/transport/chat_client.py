@@ -1,4 +1,4 @@
-"""Servers one server: from a case to an exchange, retries and all. Whatever the server does, it ends in an exchange."""
+"""Asks one server: turns a case into an exchange, retries included. Every fault of the server ends in an exchange."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ if TYPE_CHECKING:
 REPLY_CAP_BYTES = 8 * 1024 * 1024
 RAW_CAP_BYTES = 64 * 1024
 _ENCODE = json.JSONEncoder(allow_nan=False).encode
-_HOW_A_BODY_ENDS = frozenset({"content-length", "transfer-encoding"})
+_LENGTH_HEADERS = frozenset({"content-length", "transfer-encoding"})
 
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """One chat completion to ask for: its body, ready to send, and how long an attempt may take."""
+    """One chat completion to ask for: its encoded body, and how many seconds an attempt may take."""
 
     case: str
     model: str
@@ -55,15 +55,15 @@ class _Outcome:
 
 
 class ChatClient:
-    """One server, the parameters that it is sent, and the patience that it is shown. For any number of threads.
+    """Asks one server for chat completions; safe for any number of threads.
 
-    *params* go into every request under the names of the API (`temperature`, `max_tokens`, …); those that are None
-    do not. *name* is what attempts call the server, *known_as* gives other names under which a model may answer (its
-    instances). *retries* says when an attempt is followed by another. *slot* is held while an attempt is out, and
-    only then: a thread that waits for it has its request written. *stop*, once set, ends every pause.
+    *params* go into every request under the API's names (`temperature`, `max_tokens`, …), except those that are None.
+    *name* is the server's name in attempts. *known_as* lists other names under which a model may answer (its
+    instances). *retries* decides about further attempts. *slot* is held only while an attempt is in flight, so that a
+    waiting thread has its request already encoded. *stop*, once set, ends every pause.
     """
 
-    def __init__(  # noqa: PLR0913  one for each thing that a server, a user or a test may want otherwise
+    def __init__(  # noqa: PLR0913  each can differ between servers, users or tests
         self,
         url: str,
         *,
@@ -89,27 +89,27 @@ class ChatClient:
         self._conversations = Conversations()
 
     def ask(self, case: Case, question: Question) -> Exchange:
-        """Ask a case. Raises CancelledError once the client is closed or stopped, and nothing for a server's fault."""
-        talk = self._conversations.about(question, case.title.text)
+        """Ask a case; a server's fault is in the exchange. Raises CancelledError once the client is closed or stopped."""
+        messages = self._conversations.about(question, case.title.text)
         schema = question.schema if case.response_format == "json_schema" else None
-        return self.converse(case.model, talk, case=case.id, seed=case.seed, schema=schema)
+        return self.converse(case.model, messages, case=case.id, seed=case.seed, schema=schema)
 
     def converse(
         self,
         model: str,
-        talk: Sequence[Message],
+        messages: Sequence[Message],
         *,
         case: str = "",
         seed: int | None = None,
         schema: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> Exchange:
-        """One chat completion, with *schema* to constrain it where there is one. *timeout* is seconds an attempt.
+        """Ask for one chat completion, constrained by *schema* if there is one. *timeout* is in seconds per attempt.
 
-        Raises CancelledError once the client is closed or stopped, and nothing for a server's fault.
+        A server's fault is in the exchange. Raises CancelledError once the client is closed or stopped.
         """
         params = self.params if seed is None else {**self.params, "seed": seed}
-        body: dict[str, Any] = {"model": model, "messages": list(talk), "stream": False, **params}
+        body: dict[str, Any] = {"model": model, "messages": list(messages), "stream": False, **params}
         if schema is not None:
             body["response_format"] = _response_format(schema)
             params = {**params, "response_format": "json_schema"}
@@ -136,12 +136,12 @@ class ChatClient:
         with self._slot:
             if self._stop.is_set():
                 raise CancelledError
-            at, began = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
+            at, started = datetime.now(UTC).isoformat(timespec="milliseconds"), time.monotonic()
             try:
                 answer = self._post(request)
             except AskError as error:
                 fault = Fault(error.category, self._auth.redact(error.message))
-                attempt = Attempt(at, time.monotonic() - began, None, fault, self.host)
+                attempt = Attempt(at, time.monotonic() - started, None, fault, self.host)
                 return _Outcome(attempt, transient=is_transient(error.category))
         return self._read(answer, request.model, at)
 
@@ -170,28 +170,29 @@ class ChatClient:
         )
 
     def _checked(self, reply: Reply, model: str) -> Reply | ServerFault:
-        """The reply, unless another model gave it. A server that names no model is believed."""
+        """The reply, or the fault `wrong_model` if another model gave it. A reply that names no model is accepted."""
         if reply.model is None or reply.model == model:
             return reply
         if any(same_model(name, reply.model) for name in (model, *self._known_as.get(model, ()))):
             return reply
-        told = f"Asked for {one_line(model, 120)}, but {one_line(reply.model, 120)} answered."
-        fault = Fault("wrong_model", f"{told} Load the model that is wanted, or name the loaded one.")
+        mismatch = f"Asked for {one_line(model, 120)}, but {one_line(reply.model, 120)} answered."
+        fault = Fault("wrong_model", f"{mismatch} Load the model that is wanted, or name the loaded one.")
         return ServerFault(fault, transient=False)
 
 
 def _reply_or_fault(answer: HttpAnswer) -> Reply | ServerFault:
-    """What a successful status is worth is seen from the body alone: errors come with status 200, too."""
+    """The reply in an answer, or its fault. A successful status proves nothing: errors come with status 200, too."""
     if answer.status in SUCCESSES:
         try:
             data = parse(answer.body)
             if has_choices(data):
                 return reply_from(data)
         except AskError as error:
-            # Broken JSON may quote the model: its words must not be taken for the server's.
+            # Broken JSON may hold the model's text, which must not be classified as the server's.
             if answer.body.lstrip().startswith(b"{"):
-                cut = not _HOW_A_BODY_ENDS.intersection(answer.headers)
-                return ServerFault(Fault(error.category, error.message), transient=cut)
+                # Without these headers the body ends with the connection, so a broken one may have been cut off.
+                cut_off = not _LENGTH_HEADERS.intersection(answer.headers)
+                return ServerFault(Fault(error.category, error.message), transient=cut_off)
     return classify(answer.status, answer.headers, answer.body)
 
 

@@ -1,4 +1,4 @@
-"""Reading a chat completion: from the bytes of a body to a `Reply`, whatever a hostile server puts into them."""
+"""Reads a chat completion: from the bytes of a body to a `Reply`. The server may be hostile: every value is checked."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _DEEPEST_DETAILS = 4
 
 
 def read_reply(body: bytes) -> Reply:
-    """The reply in a chat completion's body: its first choice, both channels, and what the server counted.
+    """The reply in a chat completion's body: the content and reasoning of its first choice, and the server's counts.
 
-    Raises AskError `protocol` where the body is no chat completion. Counts that are missing or no numbers are None.
+    Counts that are missing or not numbers are None. Raises AskError `protocol` if the body is no chat completion.
     """
     return reply_from(parse(body))
 
 
 def parse(body: bytes) -> Any:
-    """The JSON value of a body. Raises AskError `protocol`, and nothing else, for every oddity."""
+    """The JSON value of a body. Raises AskError `protocol`, and nothing else, if it cannot be read."""
     try:
         return json.loads(body.decode("utf-8"))
     except UnicodeDecodeError as error:
@@ -38,12 +38,12 @@ def parse(body: bytes) -> Any:
 
 
 def has_choices(data: object) -> bool:
-    """Whether it is a chat completion: unknown paths and errors are answered with status 200, too."""
+    """Whether *data* is a chat completion. The status does not tell: errors and unknown paths can come with a 200."""
     return isinstance(data, dict) and isinstance(data.get("choices"), list) and bool(data["choices"])
 
 
 def reply_from(data: object) -> Reply:
-    """The reply in a parsed chat completion. Raises AskError `protocol` where it is none."""
+    """The reply in a parsed chat completion. Raises AskError `protocol` if *data* is none."""
     if not isinstance(data, dict) or not has_choices(data):
         raise _unreadable("it has no choices")
     choice = _object(data["choices"][0])
@@ -59,7 +59,7 @@ def reply_from(data: object) -> Reply:
         prompt_tokens=_count(usage.get("prompt_tokens")),
         completion_tokens=_count(usage.get("completion_tokens")),
         tokens_per_second=_tokens_per_second(data),
-        details=_plain({key: data[key] for key in _DETAILS if data.get(key) not in (None, {})}),
+        details=_bounded({key: data[key] for key in _DETAILS if data.get(key) not in (None, {})}),
     )
 
 
@@ -68,7 +68,7 @@ def _unreadable(why: str) -> AskError:
 
 
 def _text(value: object) -> str:
-    """A channel's text: a string, or the text parts of a list of parts; empty where the server sends null."""
+    """The text of content or reasoning: a string, or the joined text parts of a list; empty for null."""
     if isinstance(value, list):
         return "".join(_text(part.get("text")) for part in value if isinstance(part, dict) and _is_text(part))
     return value if isinstance(value, str) else ""
@@ -79,9 +79,9 @@ def _is_text(part: dict[str, Any]) -> bool:
 
 
 def _tokens_per_second(data: dict[str, Any]) -> float | None:
-    """llama-server's own timing, else LM Studio's; both count generation only, not the reading of the prompt."""
-    told = _object(data.get("timings")).get("predicted_per_second")
-    return _rate(told) or _rate(_object(data.get("stats")).get("tokens_per_second"))
+    """llama-server's own timing, else LM Studio's. Both cover generation only, without prompt processing."""
+    predicted = _object(data.get("timings")).get("predicted_per_second")
+    return _rate(predicted) or _rate(_object(data.get("stats")).get("tokens_per_second"))
 
 
 def _rate(value: object) -> float | None:
@@ -102,13 +102,13 @@ def _object(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _plain(value: Any, depth: int = _DEEPEST_DETAILS) -> Any:
-    """A copy that any journal can hold: cut where it is too deep, too wide or too long, null for what JSON has not."""
+def _bounded(value: Any, depth: int = _DEEPEST_DETAILS) -> Any:
+    """A copy that fits into the journal: cut if too deep, too wide or too long, null for numbers that JSON lacks."""
     if isinstance(value, str):
         return value[:_LONGEST_NAME]
     if isinstance(value, dict):
         inside = list(value.items())[:_MOST_DETAILS] if depth else []
-        return {key[:_LONGEST_NAME]: _plain(item, depth - 1) for key, item in inside}
+        return {key[:_LONGEST_NAME]: _bounded(item, depth - 1) for key, item in inside}
     if isinstance(value, list):
-        return [_plain(item, depth - 1) for item in value[:_MOST_DETAILS]] if depth else []
+        return [_bounded(item, depth - 1) for item in value[:_MOST_DETAILS]] if depth else []
     return None if isinstance(value, int | float) and not -math.inf < value < math.inf else value

@@ -1,7 +1,7 @@
-"""What a model is told: the conversation of a case, the handshake, and the hash that names them.
+"""The messages of a case, made from prompt file, schema and headline, and the hash that identifies them.
 
-The structured prompt is written from the schema, so a changed schema asks for other fields without a line of code
-changed. Whatever a keyword means that has no words here is shown as JSON: nothing of the schema is left out.
+The structured prompt is generated from the schema, so a changed schema asks for other fields without a change in the
+code. A schema keyword without a wording here is shown as JSON, so that nothing of the schema is left out.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _TEMPLATE = "Write {what}.\n{fields}Headline: "
 
 
 def make_structured_prompt(title: str, schema: Mapping[str, Any]) -> str:
-    """The user message of a case: what *schema* wants, in words, then the headline as a JSON string.
+    """The user message of a case: what *schema* asks for, in words, then the headline as a JSON string.
 
-    The headline is quoted as JSON so that it can be copied letter for letter, and cannot pose as an instruction.
+    As a JSON string the headline can be copied letter for letter and cannot pose as an instruction.
     """
-    return _asked(schema) + _json(title)
+    return _instructions(schema) + _json(title)
 
 
 def messages(prompt: str, title: str, schema: Mapping[str, Any]) -> list[Message]:
@@ -34,24 +34,24 @@ def messages(prompt: str, title: str, schema: Mapping[str, Any]) -> list[Message
 
 
 class Conversations:
-    """The conversations of many cases. What a question says of every title is written once, not once a case."""
+    """Makes the messages of many cases. The part that depends on the question alone is generated once, not per case."""
 
     def __init__(self) -> None:
-        self._asked: dict[str, str] = {}
+        self._instructions: dict[str, str] = {}
 
     def about(self, question: Question, title: str) -> list[Message]:
-        """`messages` of a question and a title's text."""
-        asked = self._asked.get(question.hash)
-        if asked is None:
-            asked = self._asked[question.hash] = _asked(question.schema)
-        return conversation(question.prompt, asked + _json(title))
+        """The same as `messages`, for a question and the text of a title."""
+        instructions = self._instructions.get(question.hash)
+        if instructions is None:
+            instructions = self._instructions[question.hash] = _instructions(question.schema)
+        return conversation(question.prompt, instructions + _json(title))
 
 
 def prompt_hash(prompt: str, schema: Mapping[str, Any], response_format: str) -> str:
-    """Twelve hex digits over everything that is asked but the title.
+    """Twelve hex digits of the SHA-256 of everything that is asked, except the title.
 
-    The structured prompt of an empty title stands for the template's wording, the canonical schema for everything
-    the server may be told to constrain the answer with.
+    The structured prompt of an empty title covers the wording of this module's template, the canonical schema covers
+    the constraint that the server may be given.
     """
     asked = [prompt, make_structured_prompt("", schema), schema, response_format]
     canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
@@ -63,14 +63,14 @@ def conversation(system: str, user: str) -> list[Message]:
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
 
-def _asked(schema: Mapping[str, Any]) -> str:
-    """All but the headline."""
+def _instructions(schema: Mapping[str, Any]) -> str:
+    """The structured prompt without the headline."""
     entry = _entry_schema(schema)
     return _TEMPLATE.format(what=_what(schema), fields="" if entry is None else _fields(entry))
 
 
 def _entry_schema(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The schema of one object of the reply, where the schema has such a thing."""
+    """The schema of one object of the reply; None if the schema describes no objects."""
     entry = schema.get("items") if schema.get("type") == "array" else schema
     return entry if isinstance(entry, Mapping) and isinstance(entry.get("properties"), Mapping) else None
 
@@ -83,14 +83,14 @@ def _what(schema: Mapping[str, Any]) -> str:
     if entry is schema:
         return f"one JSON object: {label}"
     of = _count(schema, "Items")
-    return f"a JSON array of {of} objects{_leftover(schema, 'type', 'items', 'minItems', 'maxItems')}: {label}"
+    return f"a JSON array of {of} objects{_remaining(schema, 'type', 'items', 'minItems', 'maxItems')}: {label}"
 
 
 def _fields(entry: Mapping[str, Any]) -> str:
-    told = ["type", "properties", "required"]
+    worded = ["type", "properties", "required"]
     required = _names(entry.get("required"))
     closed = entry.get("additionalProperties") is False
-    rest = _leftover(entry, *told, "additionalProperties") if closed else _leftover(entry, *told)
+    rest = _remaining(entry, *worded, "additionalProperties") if closed else _remaining(entry, *worded)
     lines = [f"Each object has these fields{' and no others' if closed else ''}{rest}:"]
     lines += [_field(name, sub, name in required) for name, sub in entry["properties"].items()]
     return "\n".join(lines) + "\n"
@@ -105,16 +105,16 @@ def _field(name: str, schema: object, required: bool) -> str:
 
 
 def _kind(schema: Mapping[str, Any]) -> str:
-    """A property's type in words, with every keyword that has no words behind it as JSON."""
+    """A property's type in words; keywords without a wording follow as JSON."""
     if isinstance(schema.get("enum"), list):
         choices = ", ".join(_json(choice) for choice in schema["enum"])
-        return f"one of {choices}{_leftover(schema, 'enum')}"
+        return f"one of {choices}{_remaining(schema, 'enum')}"
     kind = schema.get("type")
     if kind == "string":
-        return f"string{_length(schema)}{_leftover(schema, 'type', 'minLength', 'maxLength')}"
+        return f"string{_length(schema)}{_remaining(schema, 'type', 'minLength', 'maxLength')}"
     if kind == "array" and isinstance(schema.get("items"), Mapping):
         of = _kind(schema["items"])
-        rest = _leftover(schema, "type", "items", "minItems", "maxItems")
+        rest = _remaining(schema, "type", "items", "minItems", "maxItems")
         return f"array of {_count(schema, 'Items')}: {of}{rest}"
     return _json({key: value for key, value in schema.items() if key not in _ANNOTATIONS})
 
@@ -135,8 +135,8 @@ def _count(schema: Mapping[str, Any], of: str) -> str:
     return f"at least {low}" if high is None else f"{low} to {high}"
 
 
-def _leftover(schema: Mapping[str, Any], *told: str) -> str:
-    rest = {key: value for key, value in schema.items() if key not in _ANNOTATIONS.union(told)}
+def _remaining(schema: Mapping[str, Any], *worded: str) -> str:
+    rest = {key: value for key, value in schema.items() if key not in _ANNOTATIONS.union(worded)}
     return f", satisfying {_json(rest)}" if rest else ""
 
 

@@ -1,7 +1,9 @@
-"""Telling a server's faults apart, by what they say: LM Studio sends most of them with status 400, some with 200.
+"""Classifies a server's error by its text: LM Studio sends most errors with status 400 and some with 200.
 
-One table, `RULES`, holds every known text with its category and what to do about it. The status decides only where no
-rule knows the text. The texts are quoted from LM Studio, llama-server, Ollama and vLLM, and from bug reports on them.
+The table `RULES` holds every known text with its category and what to do about it; the first rule that matches wins.
+The status (`_BY_STATUS`) decides only if no rule matches. A new error body is one rule in `RULES` and one line in
+`tests/unit/ask/transport/test_server_errors.py`, nothing else. The texts are quoted from LM Studio, llama-server,
+Ollama and vLLM, and from bug reports about them.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ SUCCESSES = range(200, 300)
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A text that servers send, the category it stands for, what to do, and whether asking again can help."""
+    """A pattern in an error's text, the category it means, what the user can do, and whether asking again can help."""
 
     pattern: re.Pattern[str]
     category: str
@@ -34,16 +36,16 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class ServerFault:
-    """A fault, and whether asking again can help."""
+    """The fault behind an error of the server, and whether asking again can help."""
 
     fault: Fault
     transient: bool
 
 
 def _rule(pattern: str, category: str, advice: str, *, transient: bool | None = None) -> Rule:
-    """A rule whose category decides, where nothing else is said, whether asking again can help."""
-    again = is_transient(category) if transient is None else transient
-    return Rule(re.compile(pattern, re.IGNORECASE | re.DOTALL), category, advice, again)
+    """A rule. Without *transient* its category decides whether asking again can help."""
+    transient = is_transient(category) if transient is None else transient
+    return Rule(re.compile(pattern, re.IGNORECASE | re.DOTALL), category, advice, transient)
 
 
 _SIGN_IN = (
@@ -72,7 +74,7 @@ _PARAMETER = "The server refuses a parameter of the request. Change the setting 
 
 RULES: tuple[Rule, ...] = (
     _rule(r"API token|invalid_api_key|Invalid API Key|authentication_error|\bUnauthorized\b", "auth", _SIGN_IN),
-    # A failed load quotes its reason, so it comes before the rules that know those reasons elsewhere.
+    # A failed load quotes its reason, so its rules come before the rules that match such a reason alone.
     _rule(
         r"Operation canceled|startup was aborted",
         "model_unavailable",
@@ -153,8 +155,8 @@ _BY_STATUS: Mapping[int, tuple[str, str]] = {
 
 
 def classify(status: int, headers: Mapping[str, str], body: bytes) -> ServerFault:
-    """What is wrong with an answer that is no chat completion. *headers* has its names in lower case."""
-    text = _told(body)
+    """The fault behind an answer that is no chat completion. The names in *headers* are in lower case."""
+    text = _error_text(body)
     rule = next((rule for rule in RULES if rule.pattern.search(text)), None)
     if rule is not None:
         return ServerFault(Fault(rule.category, _sentence(rule.category, rule.advice, text)), rule.transient)
@@ -177,33 +179,33 @@ def _by_status(status: int, headers: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _sentence(category: str, advice: str, text: str) -> str:
-    """The advice and the server's own words; not for a refused token, of which it may quote a part."""
+    """The advice, then the server's text, except for a refused token: the server may quote a part of it."""
     if category == "auth" or not text.strip():
         return advice
     return f"{advice} The server said: {one_line(text, _EXCERPT_CHARACTERS)}"
 
 
-def _told(body: bytes) -> str:
-    """The words of a body that is an error, whatever its shape."""
+def _error_text(body: bytes) -> str:
+    """The text of an error, from JSON of any known shape, a server-sent event, HTML or plain text."""
     text = body.decode("utf-8", "replace")
     data = _json(text)
     if isinstance(data, dict):
         words = " ".join(dict.fromkeys(_words(data)))
         return words[:_TEXT_CHARACTERS] or text[:_EXCERPT_CHARACTERS]
     if (event := re.search(r"^data: *(\{.*)$", text[:_TEXT_CHARACTERS], re.MULTILINE)) is not None:
-        return _told(event[1].encode())
+        return _error_text(event[1].encode())
     return _without_tags(text[:_TEXT_CHARACTERS])
 
 
 def _words(data: Mapping[str, Any]) -> Iterator[str]:
-    """Message, type and code, flat or nested in `error`, whichever of them are there; and what FastAPI complains of."""
+    """Message, type and code, at the top or nested in `error`, as far as they exist; and the messages of FastAPI."""
     nested = data.get("error")
     for part in (data, nested if isinstance(nested, dict) else {}):
-        told = (part.get(key) for key in ("error", "message", "detail", "type", "code"))
-        yield from (value for value in told if isinstance(value, str))
+        values = (part.get(key) for key in ("error", "message", "detail", "type", "code"))
+        yield from (value for value in values if isinstance(value, str))
     details = data.get("detail")
-    complaints = (item.get("msg") for item in details if isinstance(item, dict)) if isinstance(details, list) else ()
-    yield from (complaint for complaint in complaints if isinstance(complaint, str))
+    messages = (item.get("msg") for item in details if isinstance(item, dict)) if isinstance(details, list) else ()
+    yield from (message for message in messages if isinstance(message, str))
 
 
 def _json(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""What a user's words for a server and for a model mean: one address, and whether two names are one model."""
+"""Server addresses in one form, and whether two names mean the same model."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ _FILE_ENDING = re.compile(r"\.gguf$|-gguf$")
 
 
 def chat_url(url: str) -> str:
-    """The address that chats: a full endpoint as it is given, else `/v1/chat/completions` of the server.
+    """The chat completions endpoint: a full endpoint stays as it is, any other URL gets `/v1/chat/completions`.
 
     >>> chat_url("localhost:1234")
     'http://localhost:1234/v1/chat/completions'
 
-    Raises SettingsError where it is no address of a server.
+    Raises SettingsError if *url* is not the address of a server.
     """
     whole = _whole(url)
     return whole if whole.endswith(_CHAT) else base_url(whole) + "/v1" + _CHAT
 
 
 def base_url(url: str) -> str:
-    """The server's root, without a closing slash: what all its other paths begin with.
+    """The server's root, without a slash at its end; all its other paths start with it.
 
     >>> base_url("http://127.0.0.1:1234/v1/chat/completions")
     'http://127.0.0.1:1234'
 
-    Raises SettingsError where it is no address of a server.
+    Raises SettingsError if *url* is not the address of a server.
     """
     return _API.sub("", _whole(url).removesuffix(_CHAT))
 
 
 def same_model(asked: str, answered: str) -> bool:
-    """Whether a server that was asked for one name and answers under another may mean the same model.
+    """Whether a server that was *asked* for one name and *answered* under another may mean the same model.
 
-    Servers echo the name of the instance that answered: `name:2` for a second one, with or without the publisher or
-    the variant, or the path of a file. Two publishers, or two variants, are two models.
+    Servers echo the name of the instance that answered: `name:2` for a second instance, with or without publisher or
+    variant, or a file's path. Names with two different publishers, or two different variants, are two models.
 
     >>> same_model("qwen/qwen3-4b", "qwen3-4b@q4_k_m:2"), same_model("qwen3-4b@q4_k_m", "qwen3-4b@q8_0")
     (True, False)
@@ -51,18 +51,18 @@ def same_model(asked: str, answered: str) -> bool:
 
 
 def _whole(url: str) -> str:
-    """The address with a scheme and single slashes, and nothing but scheme, host, port and path in it."""
+    """Scheme, host, port and path of the address, with single slashes. Raises SettingsError if there is more in it."""
     text = url.strip()
-    parts = _split(text if "://" in text else f"http://{text}")
-    if parts is None:
+    whole = _canonical(text if "://" in text else f"http://{text}")
+    if whole is None:
         raise SettingsError(
             f"LM_STUDIO_URL is no address of a server: {one_line(_without_password(text), 120)}. "
             "Give a base URL such as http://127.0.0.1:1234, without a user name (a token goes into LM_API_TOKEN)."
         )
-    return parts
+    return whole
 
 
-def _split(text: str) -> str | None:
+def _canonical(text: str) -> str | None:
     try:
         parts = urlsplit(text)
         usable = parts.hostname and (parts.port is None or parts.port > 0)
@@ -79,7 +79,7 @@ def _without_password(url: str) -> str:
 
 
 def _parts(name: str) -> tuple[str, str, str]:
-    """Publisher, bare name and variant of a model's name; a publisher or a variant that is not told is empty."""
+    """Publisher, bare name and variant of a model's name; the publisher and the variant may be empty."""
     bare, _, variant = name.strip().lower().replace("\\", "/").partition("@")
     path = _INSTANCE.sub("", bare).strip("/").split("/")
     publisher = path[0] if len(path) == 2 else ""

@@ -191,6 +191,12 @@ def test_a_redirect_names_where_it_points() -> None:
     assert "http://elsewhere:1/v1" in classify(307, {"location": "http://elsewhere:1/v1"}, b"").fault.message
 
 
+def test_every_rule_is_met_by_a_text_above() -> None:
+    texts = [message for message, _, _ in MESSAGES] + [body.decode("utf-8", "replace") for _, body, _ in BODIES]
+    met = [next((rule for rule in RULES if rule.pattern.search(text)), None) for text in texts]
+    assert [rule.pattern.pattern for rule in RULES if rule not in met] == []
+
+
 def test_every_rule_has_a_known_category_and_advice() -> None:
     assert {rule.category for rule in RULES} <= ERROR_CATEGORIES
     assert all(rule.advice.endswith(".") for rule in RULES)
