@@ -282,8 +282,6 @@ def start_embedded(settings: Settings) -> EmbeddedEngine:
     Raises EngineError where it does not start.
     """
     slots = settings.max_in_flight or DEFAULT_SLOTS
-    if settings.context_length is None:
-        return EmbeddedEngine.start(slots=slots)
     return EmbeddedEngine.start(slots=slots, context_length=settings.context_length)
 
 

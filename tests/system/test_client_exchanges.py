@@ -24,9 +24,9 @@ QUESTION = Question("Write well.", SCHEMA, "json_schema", "abc")
 
 
 class Peer:
-    """A raw socket server: each request is answered with the next of its replies, and None is no answer at all.
+    """A raw socket server: each request is answered with the next of *replies*; None leaves it unanswered.
 
-    A reply that does not say how long it is ends with its connection.
+    A reply without Content-Length ends with its connection.
     """
 
     def __init__(self, *replies: bytes | None) -> None:
@@ -148,8 +148,8 @@ def test_a_request_goes_out_in_one_piece_on_a_new_connection_and_on_a_kept_one(m
 
 
 def test_a_request_says_everything_and_its_answer_becomes_an_exchange() -> None:
-    told = completion('[{"tone":"dry"}]', model="qwen3-4b@q4_k_m:2", usage={"prompt_tokens": 5})
-    with peer(http(told)) as server:
+    answer = completion('[{"tone":"dry"}]', model="qwen3-4b@q4_k_m:2", usage={"prompt_tokens": 5})
+    with peer(http(answer)) as server:
         exchange = asking(server.url + "/v1/")
     head, _, body = server.heard[0].partition(b"\r\n\r\n")
     sent = json.loads(body)
@@ -231,8 +231,8 @@ def test_what_cannot_be_read_is_kept_as_it_came_up_to_a_limit() -> None:
 
 
 def test_a_server_that_repeats_the_token_does_not_get_it_into_an_exchange() -> None:
-    told = http({"error": f"proxy dump: Authorization: Bearer {TOKEN}"}, "500 Oops")
-    with peer(told) as server:
+    answer = http({"error": f"proxy dump: Authorization: Bearer {TOKEN}"}, "500 Oops")
+    with peer(answer) as server:
         exchange = asking(server.url, token=TOKEN)
     assert "proxy dump" in str(exchange.fault)
     assert "abcdefgh" not in repr(exchange)
@@ -249,7 +249,7 @@ def test_a_traceback_with_locals_does_not_show_the_token() -> None:
 
 
 class Stop(threading.Event):
-    """An event that tells what it was waited for, and waits only where it is told to."""
+    """An event that tells what it was waited for, and waits only where it is answer to."""
 
     def __init__(self, *, waits: bool) -> None:
         super().__init__()

@@ -18,11 +18,11 @@ DEADLINE_SECONDS = 0.3
 LONG_SECONDS = 20.0
 CAP_BYTES = 250_000
 
-Answer = Callable[["Line"], None]
+Answer = Callable[["Connection"], None]
 
 
-class Line:
-    """One accepted connection. `requests` reads them one by one; what is sent to a peer that left is lost."""
+class Connection:
+    """One accepted connection; requests are read from it one by one. Bytes sent after the client left are lost."""
 
     def __init__(self, connection: socket.socket, gone: threading.Event) -> None:
         self.connection = connection
@@ -45,7 +45,7 @@ class Line:
         self.connection.sendall(data)
 
     def trickle(self, byte: bytes) -> None:
-        """One byte at a time until the other side has left: no single read ever times out."""
+        """Send one byte at a time until the client leaves, so that no single read times out."""
         while not self.gone.wait(0.02):
             self.send(byte)
 
@@ -60,7 +60,7 @@ class Line:
 
 
 class Peer:
-    """A raw socket server. Each connection is handed to the next answer, the last answer to all further ones."""
+    """A raw socket server. Each connection is given to the next of *answers*, further ones to the last."""
 
     def __init__(self, *answers: Answer) -> None:
         self.listener = socket.create_server(("127.0.0.1", 0))
@@ -81,7 +81,7 @@ class Peer:
 
     def _serve(self, connection: socket.socket, answer: Answer) -> None:
         with suppress(OSError), connection:
-            answer(Line(connection, self._gone))
+            answer(Connection(connection, self._gone))
 
     def close(self) -> None:
         self._gone.set()
@@ -101,13 +101,13 @@ def peer(*answers: Answer) -> Iterator[Peer]:
 
 
 def replying(*replies: bytes) -> Answer:
-    """Read a request, send a reply, for each reply; then read on without an answer until the peer leaves."""
+    """Answer one request with each reply; leave the next one unanswered until the client leaves."""
 
-    def answer(line: Line) -> None:
+    def answer(connection: Connection) -> None:
         for reply in replies:
-            if line.read_request():
-                line.send(reply)
-        line.read_request()
+            if connection.read_request():
+                connection.send(reply)
+        connection.read_request()
 
     return answer
 
@@ -125,7 +125,7 @@ def get(url: str, seconds: float = DEADLINE_SECONDS) -> HttpAnswer:
 
 
 def category_of(url: str, seconds: float = DEADLINE_SECONDS) -> str:
-    """The category in which a request ends; and it has to end."""
+    """The error category in which a request ends. Fails if it does not end within LONG_SECONDS."""
     ended: list[str] = []
 
     def ask() -> None:
@@ -136,7 +136,7 @@ def category_of(url: str, seconds: float = DEADLINE_SECONDS) -> str:
     thread = threading.Thread(target=ask, daemon=True)
     thread.start()
     thread.join(LONG_SECONDS)
-    assert ended, "no answer, no error, no end"
+    assert ended, "the request did not end"
     return ended[0]
 
 
@@ -144,44 +144,44 @@ OK_HEAD = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK_HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
 
 
-def silence(line: Line) -> None:
-    line.read_request()
-    line.gone.wait(LONG_SECONDS)
+def silence(connection: Connection) -> None:
+    connection.read_request()
+    connection.gone.wait(LONG_SECONDS)
 
 
-def slow_headers(line: Line) -> None:
-    line.read_request()
-    line.send(OK_HEAD + b"X-Slow: ")
-    line.trickle(b"a")
+def slow_headers(connection: Connection) -> None:
+    connection.read_request()
+    connection.send(OK_HEAD + b"X-Slow: ")
+    connection.trickle(b"a")
 
 
-def endless_hundreds(line: Line) -> None:
-    line.read_request()
-    line.trickle(b"HTTP/1.1 100 Continue\r\n\r\n")
+def endless_hundreds(connection: Connection) -> None:
+    connection.read_request()
+    connection.trickle(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
-def slow_body(line: Line) -> None:
-    line.read_request()
-    line.send(OK_HEAD + b"Content-Length: 100000\r\n\r\n")
-    line.trickle(b" ")
+def slow_body(connection: Connection) -> None:
+    connection.read_request()
+    connection.send(OK_HEAD + b"Content-Length: 100000\r\n\r\n")
+    connection.trickle(b" ")
 
 
-def close_delimited_trickle(line: Line) -> None:
-    line.read_request()
-    line.send(OK_HEAD + b"\r\n")
-    line.trickle(b" ")
+def close_delimited_trickle(connection: Connection) -> None:
+    connection.read_request()
+    connection.send(OK_HEAD + b"\r\n")
+    connection.trickle(b" ")
 
 
-def slow_chunks(line: Line) -> None:
-    line.read_request()
-    line.send(CHUNKED)
-    line.trickle(b"1\r\n \r\n")
+def slow_chunks(connection: Connection) -> None:
+    connection.read_request()
+    connection.send(CHUNKED)
+    connection.trickle(b"1\r\n \r\n")
 
 
-def slow_trailers(line: Line) -> None:
-    line.read_request()
-    line.send(CHUNKED + b"0\r\n")
-    line.trickle(b"X: y\r\n")
+def slow_trailers(connection: Connection) -> None:
+    connection.read_request()
+    connection.send(CHUNKED + b"0\r\n")
+    connection.trickle(b"X: y\r\n")
 
 
 @pytest.mark.parametrize(
@@ -198,16 +198,16 @@ def test_a_silent_tls_handshake_is_cut_off_too() -> None:
         assert category_of(server.url.replace("http", "https")) == "timeout"
 
 
-def endless_body(line: Line) -> None:
-    line.read_request()
-    line.send(OK_HEAD + b"\r\n")
-    line.flood(b" " * 65536)
+def endless_body(connection: Connection) -> None:
+    connection.read_request()
+    connection.send(OK_HEAD + b"\r\n")
+    connection.flood(b" " * 65536)
 
 
-def endless_chunks(line: Line) -> None:
-    line.read_request()
-    line.send(CHUNKED)
-    line.flood(b"1\r\n \r\n" * 4096)
+def endless_chunks(connection: Connection) -> None:
+    connection.read_request()
+    connection.send(CHUNKED)
+    connection.flood(b"1\r\n \r\n" * 4096)
 
 
 GZIP = "Content-Encoding: gzip\r\n"
@@ -253,9 +253,9 @@ def test_a_body_beyond_the_cap_is_not_read(answer: Answer) -> None:
     ],
 )
 def test_an_answer_that_is_broken_has_a_category(sent: bytes, category: str) -> None:
-    def answer(line: Line) -> None:
-        line.read_request()
-        line.send(sent)
+    def answer(connection: Connection) -> None:
+        connection.read_request()
+        connection.send(sent)
 
     with peer(answer) as server:
         assert category_of(server.url, LONG_SECONDS) == category
@@ -275,9 +275,9 @@ def test_a_gzip_body_is_decoded_and_a_plain_one_left_alone(body: bytes) -> None:
 
 
 def test_a_connection_is_kept_and_one_that_broke_meanwhile_is_replaced_once() -> None:
-    def one_then_reset(line: Line) -> None:
-        replying(http(b"1"), http(b"2"))(line)
-        line.reset()
+    def one_then_reset(connection: Connection) -> None:
+        replying(http(b"1"), http(b"2"))(connection)
+        connection.reset()
 
     with peer(one_then_reset, replying(http(b"3"))) as server:
         session = HttpSession()
@@ -304,9 +304,9 @@ def test_a_request_that_wants_a_fresh_connection_takes_no_kept_one() -> None:
 
 
 def test_a_fresh_connection_that_breaks_is_not_replaced() -> None:
-    def hang_up(line: Line) -> None:
-        line.read_request()
-        line.reset()
+    def hang_up(connection: Connection) -> None:
+        connection.read_request()
+        connection.reset()
 
     with peer(hang_up) as server:
         assert category_of(server.url, LONG_SECONDS) == "unreachable"
@@ -316,10 +316,10 @@ def test_a_fresh_connection_that_breaks_is_not_replaced() -> None:
 def test_closing_a_session_ends_what_is_in_flight_and_what_comes_later() -> None:
     arrived = threading.Barrier(5)
 
-    def hold(line: Line) -> None:
-        line.read_request()
+    def hold(connection: Connection) -> None:
+        connection.read_request()
         arrived.wait(LONG_SECONDS)
-        line.gone.wait(LONG_SECONDS)
+        connection.gone.wait(LONG_SECONDS)
 
     with peer(hold) as server, ThreadPoolExecutor(4) as threads:
         session = HttpSession()

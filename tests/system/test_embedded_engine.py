@@ -29,8 +29,8 @@ pytest.importorskip("xllamacpp")
 ROOT = Path(__file__).resolve().parents[2]
 PROMPT = (ROOT / "data" / "prompt.txt").read_text(encoding="utf-8").strip()
 SCHEMA: dict[str, Any] = json.loads((ROOT / "data" / "story_seed.schema.json").read_text(encoding="utf-8"))
-PATIENCE = 20.0
-# A parent that starts an engine, says where it is, and then does nothing until it is killed.
+WAIT_SECONDS = 20.0
+# A parent process that starts an engine, prints its URL and then waits to be killed.
 PARENT = """
 import sys, time
 from plotbot.ask.embedded import EmbeddedEngine
@@ -60,9 +60,9 @@ def content(reply: dict[str, Any]) -> str:
 
 
 def refuses(url: str) -> bool:
-    """Whether nobody listens at the address, waiting for it as long as PATIENCE."""
+    """Whether the port at the address is closed within WAIT_SECONDS."""
     where = urlsplit(url)
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
         try:
             socket.create_connection((str(where.hostname), int(where.port or 0)), timeout=1).close()

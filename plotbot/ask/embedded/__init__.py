@@ -1,4 +1,4 @@
-"""The embedded engine: a llama.cpp server with a tiny model of this project's own, in a child process."""
+"""The embedded engine: a llama.cpp server in a child process, with the tiny model that plotbot ships."""
 
 from plotbot.ask.embedded.engine import MODEL_ID, MODEL_PATH, MODEL_SHA256, EmbeddedEngine
 

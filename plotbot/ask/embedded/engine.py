@@ -1,8 +1,8 @@
-"""The embedded engine as its parent sees it: started, asked over HTTP, stopped.
+"""The embedded engine in its parent process: starts the child, knows its URL, stops it.
 
 The child holds the reading end of a pipe and ends when the pipe closes, so it cannot outlive its parent, however the
-parent ends. xllamacpp is loaded by the child alone: importing this module costs nothing, and a crash inside
-llama.cpp is an EngineError here, with the end of its log.
+parent ends. Only the child loads xllamacpp: importing this module is cheap, and if llama.cpp crashes while it starts,
+the parent raises EngineError with the end of the child's log.
 """
 
 from __future__ import annotations
@@ -36,34 +36,35 @@ _PACKAGE_ROOT = Path(__file__).resolve().parents[3]
 
 
 class EmbeddedEngine:
-    """A llama.cpp server with the story-seed model, in a child process of its own."""
+    """A llama.cpp server in a child process of its own, with the story-seed model or another GGUF file."""
 
     alias: str = MODEL_ID
 
     def __init__(self, process: subprocess.Popen[bytes], url: str, sha256: str) -> None:
-        """Take over a child that has reported *url*; `start` is the way to get one."""
+        """Wrap a child that serves at *url*; use `start` to get one."""
         self.url = url
         self.sha256 = sha256
         self._process = process
 
     @classmethod
-    def start(cls, *, slots: int = 4, context_length: int = CONTEXT_LENGTH, model_path: Path | None = None) -> Self:
-        """Start the child and wait until it answers; EngineError says why it does not. *context_length* is each slot's.
+    def start(cls, *, slots: int = 4, context_length: int | None = None, model_path: Path | None = None) -> Self:
+        """Start the child and wait until it answers requests.
 
-        The packaged model must be the one that was measured, byte for byte. A *model_path* of one's own is only hashed.
+        *context_length* is in tokens per slot, None means `CONTEXT_LENGTH`. The packaged model must be the measured
+        one, byte for byte; the file at *model_path* is only hashed. Raises EngineError if the child does not start.
         """
         if importlib.util.find_spec("xllamacpp") is None:
             raise EngineError("The embedded engine is not installed. Install it: pip install 'plotbot[embedded]'")
         sha256 = _packaged_sha256() if model_path is None else _sha256(model_path)
         path = MODEL_PATH if model_path is None else model_path
         with tempfile.TemporaryFile() as log:
-            process = _spawn(path, slots, context_length, log)
+            process = _spawn(path, slots, context_length or CONTEXT_LENGTH, log)
             url = _reported_url(process, log)
         return cls(process, url, sha256)
 
     @property
     def version(self) -> str:
-        """The engine's name and version; its server tells none of its own."""
+        """The engine's name and version, read from the installed package: its server reports none."""
         return f"xllamacpp {importlib.metadata.version('xllamacpp')}"
 
     @property
@@ -72,7 +73,7 @@ class EmbeddedEngine:
         return self._process.pid
 
     def stop(self) -> None:
-        """End the child; a second call does nothing."""
+        """End the child. A second call does nothing."""
         _end(self._process)
 
     def __enter__(self) -> Self:
@@ -103,12 +104,12 @@ def _sha256(path: Path) -> str:
 
 
 def _spawn(model: Path, slots: int, context_length: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    # -P keeps the working directory off the child's path: a random.py that lies there must not be imported.
+    # -P keeps the working directory off the child's path, so that a random.py there is not imported.
     command = [sys.executable, "-P", "-m", _SERVE]
-    order = {"model": str(model.resolve()), "alias": MODEL_ID, "slots": slots, "context": context_length}
+    options = {"model": str(model.resolve()), "alias": MODEL_ID, "slots": slots, "context": context_length}
     try:
         return subprocess.Popen(  # noqa: S603  our own interpreter and module
-            [*command, json.dumps(order)],
+            [*command, json.dumps(options)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -119,16 +120,16 @@ def _spawn(model: Path, slots: int, context_length: int, log: IO[bytes]) -> subp
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment, with the package findable where it lies, installed or not."""
+    """This process's environment, extended so that the child can import plotbot even if it is not installed."""
     paths = [str(_PACKAGE_ROOT), os.environ.get("PYTHONPATH", "")]
     return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
 
 
 def _reported_url(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
-    """The address that the child reports when it answers requests."""
+    """The URL that the child reports once it answers requests. Raises EngineError if it reports none."""
     try:
         line = _first_line(process)
-    except BaseException:  # Ctrl-C while it starts: nothing may be left running
+    except BaseException:  # Ctrl-C during the start must leave no child behind
         _end(process)
         raise
     if line:
@@ -141,13 +142,13 @@ def _reported_url(process: subprocess.Popen[bytes], log: IO[bytes]) -> str:
 
 
 def _first_line(process: subprocess.Popen[bytes]) -> bytes | None:
-    """The first line on the child's stdout: empty when the child has ended, None when time is up."""
+    """The first line of the child's stdout; empty if the child has ended, None if the time is up."""
     lines: list[bytes] = []
 
     def read() -> None:
         lines.append(process.stdout.readline() if process.stdout else b"")
 
-    # A thread, because Windows cannot wait for a pipe with a time limit.
+    # A thread, because Windows has no timeout for reading a pipe.
     reader = threading.Thread(target=read, name="plotbot-engine-start", daemon=True)
     reader.start()
     reader.join(_START_SECONDS)

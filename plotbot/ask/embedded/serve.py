@@ -1,6 +1,7 @@
 """The child process of the embedded engine: loads the model, serves it on a free loopback port, ends with its parent.
 
-Its one argument is the order as JSON. It writes one line to its stdout, `{"url": …}`, when requests are answered.
+Its one argument is a JSON object: model, alias, slots, context. Once it answers requests, it writes one line to its
+stdout: `{"url": …}`.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ LOOPBACK = "127.0.0.1"
 
 
 def main() -> None:
-    # Ctrl-C reaches everybody at the terminal; when this process ends is the parent's decision.
+    # Ctrl-C reaches every process of the terminal, but the parent decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
     report_to = _private_stdout()
@@ -26,40 +27,40 @@ def main() -> None:
     _wait_until_healthy(address)
     os.write(report_to, json.dumps({"url": address}).encode() + b"\n")
     os.close(report_to)
-    # The server ends when nothing refers to it any more, so this frame stays.
+    # The server stops when its last reference goes, so this frame must not return.
     threading.Event().wait()
 
 
 def _end_with_parent() -> None:
-    """End at once when the pipe on stdin closes. Nothing here is worth a tidy end."""
+    """End the process at once when the pipe on stdin closes. Nothing in it needs an orderly shutdown."""
     while os.read(sys.stdin.fileno(), 1):
         pass
     os._exit(0)
 
 
 def _private_stdout() -> int:
-    """A copy of stdout for the report alone; what C++ code writes to fd 1 goes to the log from here on."""
+    """Duplicate stdout for the URL alone, and point fd 1, to which C++ code writes, at the log."""
     report_to = os.dup(1)
     os.dup2(2, 1)
     return report_to
 
 
-def _serve(order: dict[str, Any]) -> Any:
-    import xllamacpp  # noqa: PLC0415  loaded after the watching thread runs and stdout is safe
+def _serve(options: dict[str, Any]) -> Any:
+    import xllamacpp  # noqa: PLC0415  only after the parent is watched and stdout is redirected
 
     params = xllamacpp.CommonParams()
-    params.model.path = order["model"]
-    params.model_alias = {order["alias"]}
+    params.model.path = options["model"]
+    params.model_alias = {options["alias"]}
     params.hostnames = [LOOPBACK]
     params.port = 0
-    params.n_parallel = order["slots"]
-    params.n_ctx = order["slots"] * order["context"]
+    params.n_parallel = options["slots"]
+    params.n_ctx = options["slots"] * options["context"]
     params.n_gpu_layers = 0
-    params.fit_params = False  # two megabytes fit
-    # A second thread makes a model of this size slower, on busy cores by far.
+    params.fit_params = False  # a model of two megabytes fits
+    # A second thread makes a model of this size slower, much slower on busy cores.
     params.cpuparams.n_threads = 1
     params.cpuparams_batch.n_threads = 1
-    params.n_threads_http = order["slots"] + 4
+    params.n_threads_http = options["slots"] + 4
     _make_repeatable(params, xllamacpp)
     params.verbosity = 1
     params.ui = False
@@ -67,10 +68,10 @@ def _serve(order: dict[str, Any]) -> Any:
 
 
 def _make_repeatable(params: Any, xllamacpp: Any) -> None:
-    """The same seed must give the same text, whoever else asks at the same time.
+    """Make the same seed give the same text, whatever else is asked at the same time.
 
-    The flash attention kernels and the repacked weights compute a batch of several slots in another order than a
-    single one, which changes last bits and then words; what a cache holds was computed in yet another batch.
+    Flash attention and repacked weights compute a batch of several slots in another order than a single slot. That
+    changes the last bits and in the end the words. Cached results were computed in yet another batch.
     """
     params.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
     params.no_extra_bufts = True
@@ -80,7 +81,7 @@ def _make_repeatable(params: Any, xllamacpp: Any) -> None:
 
 
 def _wait_until_healthy(address: str) -> None:
-    """Return when GET /health says 200; the parent has the clock."""
+    """Return when GET /health answers 200. The parent enforces the time limit."""
     healthy = 200
     port = int(address.rstrip("/").rpartition(":")[2])
     status = 0

@@ -89,7 +89,7 @@ class ChatClient:
         self._conversations = Conversations()
 
     def ask(self, case: Case, question: Question) -> Exchange:
-        """Ask a case; a server's fault is in the exchange. Raises CancelledError once the client is closed or stopped."""
+        """Ask a case; a server's fault is in the exchange. Raises CancelledError once this is closed or stopped."""
         messages = self._conversations.about(question, case.title.text)
         schema = question.schema if case.response_format == "json_schema" else None
         return self.converse(case.model, messages, case=case.id, seed=case.seed, schema=schema)
