@@ -1,7 +1,7 @@
 """Every category of a verdict is complete: each test names one place that a new category needs.
 
 A new failure category touches `plotbot/records.py` (its row), the module that gives it, `plotbot/report/advice.py`,
-`README.md` and `tests/unit/judge/test_replies.py`.
+`README.md` and `tests/unit/judge/test_verdicts.py`.
 """
 
 from __future__ import annotations
