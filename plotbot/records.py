@@ -221,6 +221,11 @@ class Exchange:
     raw: bytes = b""
 
     @property
+    def host(self) -> str:
+        """The host that answered, or the last one asked. Empty if the record names none."""
+        return self.attempts[-1].host if self.attempts else ""
+
+    @property
     def size(self) -> int:
         """About how much it holds: the characters of its reply, the bytes of a body that is none."""
         said = 0 if self.reply is None else len(self.reply.content) + len(self.reply.reasoning)

@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
 
 from plotbot.measure.intervals import Interval, clustered_interval
-from plotbot.measure.repeats import counts_by_title
-from plotbot.measure.speed import Speed, nearest_rank, typical_speed
-from plotbot.measure.tally import Tally, tally_of
+from plotbot.measure.speed import Speed, median_of, nearest_rank, typical_speed
+from plotbot.measure.tally import Tally, rated_by_title, tally_of
 from plotbot.records import Exchange, Fingerprint, PlannedItem, RunRecords
 
 UNKNOWN_HOST = "(unknown host)"
@@ -80,11 +78,6 @@ class _Seen:
                 self.told.setdefault(name, {})[str(value)] = None
 
 
-def last_host(exchange: Exchange) -> str:
-    """The host that answered; of a fault the one that was asked last. Empty where the record does not say."""
-    return exchange.attempts[-1].host if exchange.attempts else ""
-
-
 def measure_hosts(
     model: str, items: Sequence[PlannedItem], exchanges: Sequence[Exchange], records: RunRecords
 ) -> Hosts | None:
@@ -115,7 +108,7 @@ def _seen(items: Iterable[PlannedItem], exchanges: Iterable[Exchange]) -> Mappin
             if attempt.fault is not None:
                 host.failed[attempt.fault.category] += 1
         if exchange.reply is not None:
-            answered_by[exchange.case] = seen[last_host(exchange) or UNKNOWN_HOST]
+            answered_by[exchange.case] = seen[exchange.host or UNKNOWN_HOST]
             answered_by[exchange.case].take_reply(exchange)
     for planned in items:
         if planned.case in answered_by:
@@ -131,9 +124,9 @@ def _host(host: str, model: str, seen: _Seen, answered: int, records: RunRecords
         answered=len(seen.replies),
         share=len(seen.replies) / answered if answered else None,
         tally=tally,
-        pass_rate=tally.passed / tally.rated if tally.rated else None,
-        interval=clustered_interval(counts_by_title(seen.items, records)),
-        seconds_median=median(seconds) if seconds else None,
+        pass_rate=tally.pass_rate,
+        interval=clustered_interval(rated_by_title(seen.items, records)),
+        seconds_median=median_of(seconds),
         seconds_p95=nearest_rank(seconds, 0.95),
         speed=typical_speed(seen.replies),
         failed_attempts=dict(sorted(seen.failed.items(), key=lambda pair: (-pair[1], pair[0]))),

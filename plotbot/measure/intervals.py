@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
+from plotbot.measure.tally import Counts, most_rated
+
 CONFIDENCE = 0.95
 Z = NormalDist().inv_cdf(0.5 + CONFIDENCE / 2)
 """The normal quantile of a two-sided 95 % interval: 1.95996…"""
@@ -50,7 +52,7 @@ def wilson_interval(passed: float, rated: float) -> Interval | None:
     return Interval((middle - half) / (1 + spread), high)
 
 
-def clustered_interval(titles: Sequence[tuple[int, int]]) -> Interval | None:
+def clustered_interval(titles: Sequence[Counts]) -> Interval | None:
     """The interval where titles were asked several times; *titles* are (passed, rated), one pair a title.
 
     Wilson's interval of the pass rate on the effective number of answers (see `effective_answers`), the way of E. L.
@@ -61,15 +63,15 @@ def clustered_interval(titles: Sequence[tuple[int, int]]) -> Interval | None:
     independent to identical: at least 91 %, half of them above 96 %; the lowest where the plain interval, with as many
     titles asked once, is as low. If the titles were ignored, half of them would be below 82 %.
     """
-    passed, rated = (sum(column) for column in zip(*titles, strict=True)) if titles else (0, 0)
-    if all(count <= 1 for _, count in titles):
+    passed, rated = map(sum, zip(*titles, strict=True)) if titles else (0, 0)
+    if most_rated(titles) <= 1:
         return wilson_interval(passed, rated)
     effective = effective_answers(titles)
     plain = wilson_interval(passed / rated * effective, effective)
     return None if plain is None else Interval(plain.low, plain.high, CLUSTERED)
 
 
-def effective_answers(titles: Sequence[tuple[int, int]]) -> float:
+def effective_answers(titles: Sequence[Counts]) -> float:
     """How many independent answers the answers to these *titles*, (passed, rated) each, are worth.
 
     Their number M divided by the design effect: the variance of the ratio estimator p = sum passed_i / M, k titles,
@@ -91,7 +93,7 @@ def effective_answers(titles: Sequence[tuple[int, int]]) -> float:
     return answers * (count + _CAUTIOUS_TITLES) / (count * seen + _CAUTIOUS_TITLES * alike)
 
 
-def _design_effect(titles: Sequence[tuple[int, int]], answers: int) -> float:
+def _design_effect(titles: Sequence[Counts], answers: int) -> float:
     """As observed; infinite where nothing varies, so that nothing can be learnt from it."""
     count, rate = len(titles), sum(passed for passed, _ in titles) / answers
     if count == 1 or rate in {0, 1}:

@@ -5,27 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from statistics import median
 
 from plotbot.measure.hosts import Hosts, measure_hosts
 from plotbot.measure.intervals import Interval, clustered_interval
-from plotbot.measure.repeats import Repeats, counts_by_title, measure_repeats
-from plotbot.measure.server_time import queue_seconds, working_seconds
-from plotbot.measure.speed import Speed, nearest_rank, typical_speed
-from plotbot.measure.tally import Tally, items_by_model, tally_of
+from plotbot.measure.repeats import Repeats, measure_repeats
+from plotbot.measure.speed import ServerTime, Speed, median_of, nearest_rank, server_time, typical_speed
+from plotbot.measure.tally import Tally, items_by_model, rated_by_title, tally_of
 from plotbot.records import Exchange, ItemResult, PlannedItem, RunRecords
-
-
-@dataclass(frozen=True, slots=True)
-class ServerTime:
-    """Medians, in seconds, over the replies whose server told how long it worked on them.
-
-    `working` is the server's own figure for reading the prompt and generating; `queueing` the rest of the wall time,
-    which is waiting for a slot and the way there and back.
-    """
-
-    working: float
-    queueing: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,34 +76,30 @@ def measure_run(records: RunRecords) -> tuple[ModelMetrics, ...]:
 
 
 def _measure(model: str, items: Sequence[PlannedItem], records: RunRecords) -> ModelMetrics:
-    tally = tally_of(model, items, records)
+    tally, titles = tally_of(model, items, records), rated_by_title(items, records)
     results = [records.results[planned.item] for planned in items if planned.item in records.results]
     exchanges = _exchanges(items, records)
     seconds = [exchange.seconds for exchange in exchanges if exchange.reply is not None]
     replies = [exchange.reply for exchange in exchanges if exchange.reply is not None]
     return ModelMetrics(
         tally=tally,
-        pass_rate=_pass_rate(tally),
-        interval=clustered_interval(counts_by_title(items, records)),
+        pass_rate=tally.pass_rate,
+        interval=clustered_interval(titles),
         failures=_categories(results, {"failed"}),
         errors=_categories(results, {result.outcome for result in results} - {"passed", "failed", "skipped"}),
         tolerated=sum(result.outcome == "passed" and result.tolerated for result in results),
-        seconds_median=median(seconds) if seconds else None,
+        seconds_median=median_of(seconds),
         seconds_p95=nearest_rank(seconds, 0.95),
         speed=typical_speed(exchanges),
         extra_attempts=sum(max(len(exchange.attempts) - 1, 0) for exchange in exchanges),
         prompt_tokens=sum(reply.prompt_tokens or 0 for reply in replies),
         completion_tokens=sum(reply.completion_tokens or 0 for reply in replies),
         not_run=tuple(planned.item for planned in items if planned.item not in records.results),
-        repeats=measure_repeats(items, records),
-        server_time=_server_time(exchanges),
+        repeats=measure_repeats(items, titles, records),
+        server_time=server_time(exchanges),
         formats=_formats(model, items, records),
         hosts=measure_hosts(model, items, exchanges, records),
     )
-
-
-def _pass_rate(tally: Tally) -> float | None:
-    return tally.passed / tally.rated if tally.rated else None
 
 
 def _formats(model: str, items: Sequence[PlannedItem], records: RunRecords) -> tuple[FormatMetrics, ...]:
@@ -137,21 +119,10 @@ def _format(name: str, model: str, items: Sequence[PlannedItem], records: RunRec
     return FormatMetrics(
         response_format=name,
         tally=tally,
-        pass_rate=_pass_rate(tally),
-        interval=clustered_interval(counts_by_title(items, records)),
-        seconds_median=median(seconds) if seconds else None,
+        pass_rate=tally.pass_rate,
+        interval=clustered_interval(rated_by_title(items, records)),
+        seconds_median=median_of(seconds),
     )
-
-
-def _server_time(exchanges: Iterable[Exchange]) -> ServerTime | None:
-    told = [
-        (working, queue_seconds(exchange, working))
-        for exchange in exchanges
-        if exchange.reply is not None and (working := working_seconds(exchange.reply)) is not None
-    ]
-    if not told:
-        return None
-    return ServerTime(median(working for working, _ in told), median(queueing for _, queueing in told))
 
 
 def _exchanges(items: Iterable[PlannedItem], records: RunRecords) -> list[Exchange]:

@@ -1,29 +1,26 @@
-"""What asking the same case again tells: how sure a good answer is, and how often the verdict changes."""
+"""What repeats of a case tell: how likely a good answer is in k tries, and how often the verdict flips."""
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import comb
 from statistics import fmean
 
 from plotbot.measure.intervals import effective_answers
-from plotbot.measure.tally import eval_of
-from plotbot.records import Case, PlannedItem, RunRecords
-
-Counts = tuple[int, int]
-"""Passed, and rated."""
+from plotbot.measure.tally import Counts, eval_of, most_rated, rated_by
+from plotbot.records import PlannedItem, RunRecords
 
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
     """What repeats tell of one model.
 
-    `titles` have a rated answer, `most` is how many the most often asked has. `effective` is how many independent
-    answers all rated ones are worth (`plotbot.measure.intervals.effective_answers`). `pass_at` is pass@k, the chance
-    that at least one of k answers is good, `pass_all` is pass^k, that all k are; both by k, and means over the cases
-    that were rated k times or more. `flip_rate` is the share of cases rated at least twice that got both verdicts.
+    `titles` is the number of titles with a rated answer, `most` the largest number of rated answers to one case.
+    `effective` is how many independent answers all of them are worth (`plotbot.measure.intervals.effective_answers`).
+    `pass_at` is pass@k, the chance that at least one of k answers is good; `pass_all` is pass^k, the chance that all k
+    are. Both are by k, and means over the cases that were rated at least k times. `flip_rate` is the share of cases
+    with both verdicts among those that were rated at least twice.
     """
 
     titles: int
@@ -51,18 +48,14 @@ def pass_all_k(rated: int, passed: int, k: int) -> float:
     return comb(passed, k) / comb(rated, k)
 
 
-def counts_by_title(items: Iterable[PlannedItem], records: RunRecords) -> list[Counts]:
-    """Passed and rated answers of each title, whatever was asked about it: answers to one title are no independent."""
-    return _counts(items, records, lambda _, case: case.title)
-
-
-def measure_repeats(items: Sequence[PlannedItem], records: RunRecords) -> Repeats | None:
-    """What the repeats among one model's *items* tell; None where no case was rated more than once."""
-    cases = _counts(items, records, lambda item, case: (eval_of(item, case), case.prompt_hash, case.title))
-    most = max((rated for _, rated in cases), default=0)
+def measure_repeats(items: Sequence[PlannedItem], titles: Sequence[Counts], records: RunRecords) -> Repeats | None:
+    """What the repeats among one model's *items* tell, with their counts by title; None if no case was rated twice."""
+    if most_rated(titles) < 2:
+        return None
+    cases = rated_by(items, records, lambda item, case: (eval_of(item, case), case.prompt_hash, case.title))
+    most = most_rated(cases)
     if most < 2:
         return None
-    titles = counts_by_title(items, records)
     again = [0 < passed < rated for passed, rated in cases if rated > 1]
     return Repeats(
         titles=len(titles),
@@ -74,19 +67,10 @@ def measure_repeats(items: Sequence[PlannedItem], records: RunRecords) -> Repeat
     )
 
 
-def _counts(items: Iterable[PlannedItem], records: RunRecords, key: Callable[[str, Case], Hashable]) -> list[Counts]:
-    verdicts: defaultdict[Hashable, list[bool]] = defaultdict(list)
-    for planned in items:
-        result, case = records.results.get(planned.item), records.cases.get(planned.case)
-        if result is not None and result.outcome in {"passed", "failed"}:
-            verdicts[planned.case if case is None else key(planned.item, case)].append(result.outcome == "passed")
-    return [(sum(passed), len(passed)) for passed in verdicts.values()]
-
-
 def _mean(estimate: Callable[[int, int, int], float], cases: Iterable[Counts], k: int) -> float:
     return fmean(estimate(rated, passed, k) for passed, rated in cases if rated >= k)
 
 
 def _steps(most: int) -> list[int]:
-    """1, 2, 4, 8 and so on, and the last one: what is worth showing of ten thousand."""
+    """1, 2, 4, 8 and so on, and *most* itself: few enough to show."""
     return [*(2**power for power in range(most.bit_length()) if 2**power < most), most]

@@ -1,31 +1,45 @@
-"""How fast answers came: tokens per second, and who says so."""
+"""How fast answers came: tokens per second, and how long the server worked on them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
+from typing import TypeGuard
 
-from plotbot.records import Exchange
+from plotbot.records import Exchange, Reply
 
 SERVER, MEASURED, MIXED = "server", "measured", "mixed"
+_LONGEST_SECONDS = 7 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
 class Speed:
-    """Generated tokens per second, and who says so.
+    """Generated tokens per second.
 
-    `source` is `server` (the server's own figure), `measured` (completion tokens / seconds of the last attempt,
-    which holds queueing and the reading of the prompt too) or `mixed` (some cases of each).
+    `source` is `server` (the server's own figure), `measured` (completion tokens / seconds of the last attempt, which
+    include queueing and the reading of the prompt) or `mixed` (some cases of each).
     """
 
     tokens_per_second: float
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class ServerTime:
+    """Medians, in seconds, over the replies whose server told how long it worked on them.
+
+    `working` is the server's own figure for reading the prompt and generating. `queueing` is the rest of the wall time:
+    waiting for a slot, and the network.
+    """
+
+    working: float
+    queueing: float
+
+
 def speed_of(exchange: Exchange) -> Speed | None:
-    """How fast one reply was generated: the server's figure where it tells one, else what was measured."""
+    """How fast one reply was generated: the server's figure if it tells one, else as measured. None without a reply."""
     reply = exchange.reply
     if reply is None:
         return None
@@ -38,7 +52,7 @@ def speed_of(exchange: Exchange) -> Speed | None:
 
 
 def typical_speed(exchanges: Iterable[Exchange]) -> Speed | None:
-    """The median over all replies whose speed is known; None where there is none."""
+    """The median over all replies whose speed is known; None if none is."""
     speeds = [speed for exchange in exchanges if (speed := speed_of(exchange)) is not None]
     if not speeds:
         return None
@@ -46,7 +60,51 @@ def typical_speed(exchanges: Iterable[Exchange]) -> Speed | None:
     return Speed(median(speed.tokens_per_second for speed in speeds), sources.pop() if len(sources) == 1 else MIXED)
 
 
+def server_time(exchanges: Iterable[Exchange]) -> ServerTime | None:
+    """How long the server worked on a typical reply; None if it told that of no reply."""
+    told = [
+        (working, max(exchange.seconds - working, 0.0))
+        for exchange in exchanges
+        if exchange.reply is not None and (working := working_seconds(exchange.reply)) is not None
+    ]
+    if not told:
+        return None
+    return ServerTime(median(working for working, _ in told), median(queueing for _, queueing in told))
+
+
+def working_seconds(reply: Reply) -> float | None:
+    """The seconds in which the server says that it read the prompt and generated; None if it does not tell both.
+
+    llama-server tells them in `timings` (`prompt_ms`, `predicted_ms`), LM Studio's REST API v0 in `stats`
+    (`time_to_first_token`, `generation_time`, in seconds). LM Studio's OpenAI-compatible API tells nothing.
+    """
+    timings, stats = _object(reply.details.get("timings")), _object(reply.details.get("stats"))
+    milliseconds = _sum(timings.get("prompt_ms"), timings.get("predicted_ms"))
+    if milliseconds is not None:
+        return milliseconds / 1000
+    return _sum(stats.get("time_to_first_token"), stats.get("generation_time"))
+
+
+def median_of(values: Sequence[float]) -> float | None:
+    return median(values) if values else None
+
+
 def nearest_rank(values: Sequence[float], share: float) -> float | None:
-    """The smallest of *values* that at least *share* of them do not exceed; None where there are none."""
+    """The smallest of *values* that at least *share* of them do not exceed; None of no values."""
     ordered = sorted(values)
     return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None
+
+
+def _object(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _sum(*parts: object) -> float | None:
+    numbers = [part for part in parts if _is_time(part)]
+    return sum(numbers) if len(numbers) == len(parts) else None
+
+
+def _is_time(value: object) -> TypeGuard[float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value < 1000 * _LONGEST_SECONDS and math.isfinite(value)

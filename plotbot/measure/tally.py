@@ -1,16 +1,19 @@
-"""Nothing is forgotten: every planned item is in exactly one box."""
+"""Counts of a run's planned items. Every item is in exactly one box, so nothing is forgotten."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 from plotbot.records import Case, PlannedItem, RunRecords
 
 UNKNOWN_MODEL = "(unknown model)"
 BOXES = ("passed", "failed", "error", "skipped", "not_run")
+Counts = tuple[int, int]
+"""How many answers passed, and how many were rated."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,18 +29,23 @@ class Tally:
 
     @property
     def planned(self) -> int:
-        """The sum of all boxes: it cannot disagree with them."""
+        """The sum of all boxes, so that it cannot disagree with them."""
         return self.passed + self.failed + self.error + self.skipped + self.not_run
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """The planned items and every box by name, as summaries and tables show them."""
-        return {"planned": self.planned, **{box: getattr(self, box) for box in BOXES}}
 
     @property
     def rated(self) -> int:
         """The items that say something about the model: errors and skips do not."""
         return self.passed + self.failed
+
+    @property
+    def pass_rate(self) -> float | None:
+        """Passed / rated; None if nothing was rated."""
+        return self.passed / self.rated if self.rated else None
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The planned items and each box by name, in the order in which summaries and tables show them."""
+        return {"planned": self.planned, **{box: getattr(self, box) for box in BOXES}}
 
 
 def items_by_model(records: RunRecords) -> dict[str, list[PlannedItem]]:
@@ -53,7 +61,7 @@ def items_by_model(records: RunRecords) -> dict[str, list[PlannedItem]]:
 
 
 def missing_parts(header: Mapping[str, Any]) -> tuple[str, ...]:
-    """The parts (`2/3`) that a merged run has not got; how many cases they have is not known. Empty for any other."""
+    """The shards (`2/3`) that a merged run lacks; empty for any other run. Their number of cases is unknown."""
     merged = header.get("merged")
     if not isinstance(merged, Mapping):
         return ()
@@ -72,21 +80,40 @@ def eval_of(item: str, case: Case) -> str:
 
 def tally_of(model: str, items: Iterable[PlannedItem], records: RunRecords) -> Tally:
     """Count *items* by their results; one without a result was not run."""
-    boxes = Counter(_box(planned, records) for planned in items)
-    return Tally(model, **boxes)
+    return Tally(model, **Counter(_box(planned, records) for planned in items))
 
 
 def total_tally(tallies: Iterable[Tally]) -> Tally:
-    """All models' tallies in one, under an empty model name."""
+    """The sum of all models' tallies, under an empty model name."""
     boxes: Counter[str] = Counter()
     for tally in tallies:
         boxes.update({box: getattr(tally, box) for box in BOXES})
     return Tally("", **boxes)
 
 
+def rated_by_title(items: Iterable[PlannedItem], records: RunRecords) -> list[Counts]:
+    """The rated answers of each title, whatever was asked about it: answers to one title are not independent."""
+    return rated_by(items, records, lambda _, case: case.title)
+
+
+def rated_by(items: Iterable[PlannedItem], records: RunRecords, key: Callable[[str, Case], Hashable]) -> list[Counts]:
+    """The rated answers of each group of items. *key* gives the group of an item and its case."""
+    passed: defaultdict[Hashable, list[bool]] = defaultdict(list)
+    for planned in items:
+        result, case = records.results.get(planned.item), records.cases.get(planned.case)
+        if result is not None and result.outcome in {"passed", "failed"}:
+            passed[planned.case if case is None else key(planned.item, case)].append(result.outcome == "passed")
+    return [(sum(answers), len(answers)) for answers in passed.values()]
+
+
+def most_rated(counts: Sequence[Counts]) -> int:
+    """How many rated answers the largest group has."""
+    return max(map(itemgetter(1), counts), default=0)
+
+
 def _box(planned: PlannedItem, records: RunRecords) -> str:
     result = records.results.get(planned.item)
     if result is None:
         return "not_run"
-    # An outcome of a later version must not fall out of the sum, nor count for or against the model.
+    # An outcome that a later version wrote must stay in the sum, and count neither for nor against the model.
     return result.outcome if result.outcome in {"passed", "failed", "skipped"} else "error"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from plotbot.measure.hosts import last_host
 from plotbot.measure.speed import speed_of
 from plotbot.records import Case, Exchange, ItemResult
 
@@ -42,7 +41,7 @@ def case_row(case: Case, result: ItemResult, exchange: Exchange | None) -> CaseR
         attempts=0 if exchange is None else len(exchange.attempts),
         reply=None if exchange is None else _said(exchange),
         message=result.message,
-        host="" if exchange is None else last_host(exchange),
+        host="" if exchange is None else exchange.host,
     )
 
 

@@ -13,9 +13,9 @@ from typing import Any
 from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import FieldByHost, HostMetrics, Hosts
 from plotbot.measure.intervals import CONFIDENCE, Interval
-from plotbot.measure.metrics import FormatMetrics, ModelMetrics, ServerTime
+from plotbot.measure.metrics import FormatMetrics, ModelMetrics
 from plotbot.measure.repeats import Repeats
-from plotbot.measure.speed import Speed
+from plotbot.measure.speed import ServerTime, Speed
 from plotbot.measure.tally import missing_parts, total_tally
 from plotbot.records import RunRecords
 

@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from plotbot.measure.hosts import last_host
 from plotbot.measure.speed import speed_of
 from plotbot.records import Attempt, Case, Exchange, ItemResult
 from plotbot.report.page.entries import Entry
@@ -99,7 +98,7 @@ def _exchange(exchange: Exchange, texts: Texts, limit: int, mark: int | None) ->
         "speed": None if speed is None else [speed.tokens_per_second, speed.source],
         "attempts": [_attempt(attempt) for attempt in exchange.attempts[:MOST_LISTED]],
         "attempt_count": len(exchange.attempts),
-        "host": _line(last_host(exchange)),
+        "host": _line(exchange.host),
         "fault": None if exchange.fault is None else [exchange.fault.category, _line(exchange.fault.message)],
         "raw": _raw(exchange.raw, limit) if exchange.raw else None,
         "content": None if reply is None else pieces(reply.content, limit, mark),

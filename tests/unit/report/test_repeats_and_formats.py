@@ -10,8 +10,9 @@ import pytest
 
 import plotbot.report.summary
 from plotbot.measure.intervals import Interval, clustered_interval, wilson_interval
-from plotbot.measure.metrics import FormatMetrics, ModelMetrics, ServerTime
+from plotbot.measure.metrics import FormatMetrics, ModelMetrics
 from plotbot.measure.repeats import Repeats
+from plotbot.measure.speed import ServerTime
 from plotbot.measure.tally import Tally
 from plotbot.records import RunRecords
 from plotbot.report.markdown import summary_markdown
