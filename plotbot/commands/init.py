@@ -1,4 +1,4 @@
-"""`plotbot init DIR`: the files that a project of one's own begins with. What is there already stays as it is."""
+"""`plotbot init DIR`: writes the files that a new project begins with. Existing files stay as they are."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes what is missing and names what is there. Raises `InputError` where nothing can be written."""
+    """Write the missing files and name the existing ones. Raises `InputError` if a file cannot be written."""
     folder = Path.cwd() / args.folder
     written = [name for name in STARTER_FILES if _write(folder / name, starter_file(name))]
     for name in STARTER_FILES:
@@ -39,9 +39,9 @@ def run(args: argparse.Namespace) -> int:
 
 
 def starter_file(name: str) -> bytes:
-    """A file to start from: from the installed package, or in a checkout the repository's own.
+    """The content of a starter file: from the installed package, or from the repository in a checkout.
 
-    Raises `InputError` where neither has it, as in a checkout that is not whole.
+    Raises `InputError` if neither has it, as in an incomplete checkout.
     """
     for folder in (_PACKAGE / "starter", _PACKAGE.parent):
         if (folder / name).is_file():
@@ -50,7 +50,7 @@ def starter_file(name: str) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> bool:
-    """Whether the file was written: never over another."""
+    """Write a new file; False if it exists already. Raises `InputError` if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("xb") as file:

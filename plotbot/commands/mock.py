@@ -1,6 +1,6 @@
-"""`plotbot mock`: an LM Studio stand-in to write evals against, or to see how plotbot takes its faults.
+"""`plotbot mock`: an LM Studio stand-in to write evals against, or to see how plotbot handles its faults.
 
-The first line it prints is one JSON object with its `url`; at its end it prints its figures as another.
+It first prints one JSON object with its `url`, and at its end its statistics as another.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _POLL_SECONDS = 0.2  # Windows wakes a waiting main thread for Ctrl-C only betwe
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options; those that are given override the scenario file."""
+    """Add the options, which override the scenario file."""
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=1234, help="0 takes a free one (default: LM Studio's, 1234)")
     parser.add_argument("--scenario", type=Path, metavar="FILE", help="models, temper and rules as JSON")

@@ -1,4 +1,4 @@
-"""The table of settings, as data: options, messages, `plotbot doctor` and the README's table all come from it."""
+"""The table of settings. Options, messages, `plotbot doctor` and the README's table are all made from it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Decides = Literal["files", "plan", "seed", "request", "verdict", "gate"]
 derived from, a parameter that every request states under the key's field name, which replies pass, or the gate."""
 TOKEN = "LM_API_TOKEN"  # noqa: S105  the name of the variable, not a token
 TOKEN_HELP = "bearer token for the server; never stored, printed or reported"  # noqa: S105  a help text
-# Known to the parsers only to be refused: as an unknown option the token would be printed in their error.
+# The parsers know the option only to refuse it: an error about an unknown option would print the token.
 TOKEN_OPTION = "--lm-api-token"  # noqa: S105  the name of an option
 TOKEN_OPTION_ARGUMENTS: dict[str, Any] = {"dest": "plotbot_lm_api_token", "default": None, "help": argparse.SUPPRESS}
 EVERY_MODEL = "*"
@@ -62,7 +62,7 @@ class Key:
 
     @property
     def is_list(self) -> bool:
-        """Whether the option may be repeated and its value may have commas."""
+        """Whether the option may be repeated, and its value split at commas."""
         return self.kind in _LISTS
 
     @property
@@ -71,7 +71,7 @@ class Key:
 
     @property
     def allowed(self) -> str:
-        """What a value must be, to go after "must be"."""
+        """The allowed values, in words that follow "must be" in a message."""
         if self.kind in {"whole", "number"}:
             number = "a whole number" if self.kind == "whole" else "a number"
             return f"{number} from {self.low:.16g} to {self.high:.16g}"
@@ -82,18 +82,18 @@ class Key:
 
     @property
     def default_text(self) -> str:
-        """The default as one would type it, or what happens without a value."""
+        """The default as a user would type it, or what happens without a value."""
         if self.default is None or self.default == ():
             return self.unset
         return ",".join(self.default) if isinstance(self.default, tuple) else str(self.default)
 
     @property
     def destination(self) -> str:
-        """Where an argument parser puts the option's text; the prefix keeps clear of other plugins' options."""
+        """The option's destination in an argument parser; the prefix avoids clashes with other plugins' options."""
         return f"plotbot_{self.field}"
 
     def option_arguments(self) -> dict[str, Any]:
-        """The option for pytest's parser and argparse's alike. Its text is checked later, with the other sources'."""
+        """Arguments of the option for pytest's parser and argparse. Its text is checked by `load_settings`."""
         help_text = f"{self.help} (default: {self.default_text})".replace("%", "%%")
         shape = {"action": "append" if self.is_list else "store", "metavar": self._metavar}
         return {"dest": self.destination, "default": None, "help": help_text, **shape}
@@ -253,7 +253,7 @@ def keys_deciding(*what: Decides) -> tuple[Key, ...]:
 
 
 def given_options(read: Callable[[str], Any]) -> dict[str, Sequence[str] | str]:
-    """The text of the options that were given, by key; *read* gets what the parser left at a destination."""
+    """The text of the given options, by key. *read* returns the parsed value of a destination, or None."""
     destinations = {key.name: key.destination for key in KEYS} | {TOKEN: TOKEN_OPTION_ARGUMENTS["dest"]}
     texts = {name: read(destination) for name, destination in destinations.items()}
     return {name: text for name, text in texts.items() if text is not None}

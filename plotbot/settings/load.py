@@ -1,6 +1,6 @@
 """One frozen Settings, every value with its origin: default < config/config.json < PLOTBOT_<KEY> < command line.
 
-Every source is checked whole, so a bad value is reported even where another source overrides it.
+Every source is checked completely: a bad value is an error even if another source overrides it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """The text itself, for the one place that sends it."""
+        """The text itself, for the code that sends it."""
         return self._text
 
     def __repr__(self) -> str:
@@ -80,7 +80,7 @@ class Settings(SettingValues):
         return dataclasses.replace(self, origins=origins, **changed)
 
     def to_json(self) -> dict[str, Any]:
-        """All values and origins but the token, in builtin types: what a worker is handed."""
+        """All values and origins but the token, in builtin types, for the plan's header and for workers."""
         values = {key.name: plain(key, getattr(self, key.field)) for key in KEYS}
         return {"root": str(self.root), "origins": dict(self.origins), "values": values}
 
@@ -113,8 +113,8 @@ def load_settings(
 ) -> Settings:
     """The settings of a project; raises SettingsError.
 
-    `root` is the project root, where `config/config.json` is looked for; `command_line` holds the text of the options
-    that were given, by key; `draw` gives the SAMPLE_SEED where none was set.
+    *root* is the project root, which may have a `config/config.json`; *command_line* holds the text of the given
+    options, by key; *draw* returns a SAMPLE_SEED if none is set.
     """
     root = root.absolute()
     values = {key.field: typed(key, key.default, root) for key in KEYS}
@@ -129,7 +129,7 @@ def load_settings(
 
 
 def _from_environ(environ: Mapping[str, str]) -> Iterator[_Given]:
-    """The PLOTBOT_ variables. An empty one is one that is not set: that is how CI systems write "nothing"."""
+    """The PLOTBOT_ variables. An empty one counts as not set: CI systems pass an undefined variable as empty."""
     variables = {key.variable: key for key in KEYS}
     for name in sorted(environ):
         if name.startswith(_PREFIX) and environ[name].strip():
@@ -200,8 +200,8 @@ def _typed(key: Key, value: Any, root: Path, origin: str) -> Any:
 
 def _refused(key: Key, unfit: UnfitError, origin: str) -> SettingsError:
     hint = f" ({unfit.hint})" if unfit.hint else ""
-    cure = f"Change it, or leave it out: then it is {key.default_text}."
-    return SettingsError(f"{origin}: {key.name} is {unfit.came}, but must be {key.allowed}{hint}. {cure}")
+    advice = f"Change it, or leave it out: then it is {key.default_text}."
+    return SettingsError(f"{origin}: {key.name} is {unfit.came}, but must be {key.allowed}{hint}. {advice}")
 
 
 def _unknown(source: str, name: str, value: object, known: Mapping[str, Key]) -> NoReturn:
@@ -213,12 +213,12 @@ def _unknown(source: str, name: str, value: object, known: Mapping[str, Key]) ->
 
 
 def _masked(name: str, value: object) -> str:
-    """The value, unless it may be a token under a misspelt name."""
+    """The value as a message shows it, unless it may be a token under a misspelt name."""
     return "value not shown" if nearest(name.upper().removeprefix(_PREFIX), [TOKEN]) else shown(value)
 
 
 def token_in(environ: Mapping[str, str]) -> Secret | None:
-    """The server's token, from the one place that it may stand in. Raises SettingsError where it can be no token."""
+    """The server's token, which only the environment may hold. Raises SettingsError if it cannot be a token."""
     text = environ.get(TOKEN, "").strip()
     if not text.isascii() or not text.isprintable() or " " in text:
         raise SettingsError(

@@ -1,4 +1,4 @@
-"""From what a user wrote to a typed value, and back: one setting at a time, whatever its source.
+"""The conversion of one setting from text to its typed value, and back.
 
 `from_text` turns text (an option, a variable) into the form that `config/config.json` has; `typed` checks that form
 and gives the value that a Settings holds; `plain` is the way back.
@@ -29,7 +29,7 @@ _LONGEST_NAME = 300
 
 
 class UnfitError(Exception):
-    """A value is not what its key allows: what came, as a message may show it, and a hint where there is one."""
+    """A value is not what its key allows. `came` is the value as a message may show it, `hint` advice or empty."""
 
     def __init__(self, came: str, hint: str = "") -> None:
         super().__init__(came, hint)
@@ -38,21 +38,21 @@ class UnfitError(Exception):
 
 
 def shown(value: object) -> str:
-    """The value as a message shows it: as JSON, on one line, cut, with nothing that moves a cursor."""
+    """The value as a message shows it: JSON on one line, shortened, without control characters."""
     scalar = value is None or isinstance(value, str | int | float)
     return one_line(json.dumps(value, ensure_ascii=False) if scalar else reprlib.repr(value), 80)
 
 
 def nearest(word: str, words: Iterable[str]) -> str:
-    """A hint at the word that was probably meant, or nothing."""
+    """A hint at the most similar of *words*, or an empty text."""
     found = difflib.get_close_matches(word, list(words), n=1, cutoff=0.6)
     return f"did you mean {found[0]}?" if found else ""
 
 
 def from_text(key: Key, texts: Sequence[str]) -> Any:
-    """The JSON form of an option's or a variable's text; a list's texts may each hold several values.
+    """The JSON form of the text of an option or a variable; each text of a list may hold several values.
 
-    Text that is no number stays text, and `typed` refuses it.
+    Text that is not a number stays text, which `typed` then refuses.
     """
     if key.may_be_unset and not any(text.strip() for text in texts):
         return None
@@ -65,7 +65,7 @@ def from_text(key: Key, texts: Sequence[str]) -> Any:
 
 
 def typed(key: Key, value: Any, root: Path) -> Any:
-    """The value that a Settings holds, from its JSON form; raises UnfitError."""
+    """Check a value in its JSON form and return the one that Settings hold. Raises UnfitError."""
     if key.may_be_unset and value in (None, [], ()):
         return _UNSET.get(key.kind)
     if key.kind == "path":
@@ -74,7 +74,7 @@ def typed(key: Key, value: Any, root: Path) -> Any:
 
 
 def plain(key: Key, value: Any) -> Any:
-    """The JSON form of a value that a Settings holds: builtin types only."""
+    """The JSON form of a value that Settings hold: builtin types only."""
     if key.kind == "shard" and value is not None:
         return f"{value[0]}/{value[1]}"
     if isinstance(value, Path):
@@ -160,7 +160,7 @@ def _url(value: Any) -> str:
 
 
 def _url_parts(text: str) -> SplitResult | None:
-    """The parts of a URL; None where it is none, or its port is not a port."""
+    """The parts of a URL, or None if the text is no URL or its port is not valid."""
     if _CONTROL.search(text) or any(character.isspace() for character in text):
         return None
     try:
@@ -172,7 +172,7 @@ def _url_parts(text: str) -> SplitResult | None:
 
 
 def _without_secrets(url: str) -> str:
-    """A URL as a message may show it: what stands before an @ may be a password, what follows a ? a key."""
+    """A URL as a message may show it, without the parts before an @ and after a ?, which may be secrets."""
     return shown(re.sub(r"[?#].*", "?…", re.sub(r".*@", "…@", url, flags=re.DOTALL), flags=re.DOTALL))
 
 
@@ -188,7 +188,7 @@ def _rate(_: Key, value: Any) -> float:
 
 
 def _executor(_: Key, value: Any) -> str:
-    """The executor; a scheduler's address with its port, which is Dask's own where none was given."""
+    """The executor's name, or a Dask scheduler's address with its port, by default Dask's own."""
     if value in _EXECUTORS:
         return str(value)
     if not isinstance(value, str):
@@ -203,7 +203,7 @@ def _executor(_: Key, value: Any) -> str:
 
 
 def _executor_hint(text: str) -> str:
-    """What was probably meant: Dask itself writes a scheduler's address as tcp://HOST:PORT."""
+    """A hint at the right form: Dask itself writes a scheduler's address as tcp://HOST:PORT."""
     scheme, is_url, address = text.partition("://")
     if is_url and address.strip() and scheme.lower() in {"tcp", "http", "https"}:
         return f"did you mean {_SCHEDULER}{one_line(address.strip(), 80)}?"
@@ -230,7 +230,7 @@ def _path(value: Any, root: Path) -> Path:
 
 
 def _each(value: Any) -> list[Any]:
-    """The members of a list; a lone text is split at its commas. Never empty, none of them twice."""
+    """The members of a list, or of a text split at commas. Raises UnfitError if empty, or if one is there twice."""
     members = _split([value]) if isinstance(value, str) else value
     if not isinstance(members, list | tuple) or not members:
         raise UnfitError(shown(value))
