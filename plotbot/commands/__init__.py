@@ -18,7 +18,7 @@ from plotbot import __version__
 from plotbot.errors import PlotbotError, UsageProblem
 from plotbot.records import ExitStatus
 
-_NO_COMMANDS = frozenset({"proof", "shared"})
+_NO_COMMANDS = frozenset({"shared"})
 """Modules of this folder that subcommands use."""
 _READER_GONE = 141  # what a shell reports for a program that writes into a closed pipe
 

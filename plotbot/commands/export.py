@@ -1,4 +1,4 @@
-"""`plotbot export`: the dataset as JSON Lines, one answer a line with where it came from, out of the title files."""
+"""`plotbot export`: write the answers in the title files as JSON Lines, each with its origin."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Status 1 when a title file could not be used: the others are exported, and it is named on stderr."""
+    """Status 1 if a title file could not be used: it is named on stderr, and the others are exported."""
     settings = project_settings(args)
     unusable: list[str] = []
     lines = _lines(settings.generated_dir, unusable)
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _lines(folder: Path, unusable: list[str]) -> Iterator[str]:
-    """By title file, model and prompt hash. ASCII escapes carry lone surrogates, and no terminal can spoil them."""
+    """The lines, by title file, model and prompt hash. ASCII escapes can express lone surrogates in any encoding."""
     for file in title_files(folder, Disk()):
         if isinstance(file, UnusableFile):
             unusable.append(f"{file.path}: {file.reason}")

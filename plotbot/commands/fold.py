@@ -1,15 +1,14 @@
-"""`plotbot fold`: what dead runs left in their journals is put into the title files. Doing it again changes nothing."""
+"""`plotbot fold`: put the answers that dead runs have left in their journals into the title files."""
 
 from __future__ import annotations
 
 import argparse
 
 from plotbot.commands.shared import add_run_arguments, chosen_runs, complain_of_folding, project_settings, readable
-from plotbot.judge import kept_values
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.title_files import sweep_temps
+from plotbot.keep.title_files import sweep_temps, title_locks
 from plotbot.records import ExitStatus
-from plotbot.run.recovery import Recovered, fold_as_set, fold_run, title_locks
+from plotbot.run.recovery import Recovered, recover_run
 from plotbot.safe import visible
 
 HELP = "put what dead runs left in their journals into the title files"
@@ -20,24 +19,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Status 0 when nothing is left over, a run that still runs apart; 1 when something is, each named on stderr."""
+    """Status 0 if every answer is folded but those of runs that still run, else 1 with the others named on stderr."""
     settings, disk = project_settings(args), Disk()
     sweep_temps(settings.generated_dir, settings.file_lock_stale_seconds, locks=title_locks(settings, disk), disk=disk)
-    fold, value_of = fold_as_set(settings, disk), kept_values()
     unreadable: list[str] = []
-    folded, left = 0, 0
+    folded, unfolded = 0, 0
     for recorded in readable(chosen_runs(settings, args.runs), disk, unreadable):
-        outcome = fold_run(recorded, value_of, fold)
-        _tell(recorded.folder.run_id, outcome)
-        folded, left = folded + outcome.folded, left + len(outcome.unfolded)
-    if not folded and not left:
+        recovered = recover_run(recorded, settings)
+        _report(recorded.folder.run_id, recovered)
+        folded, unfolded = folded + recovered.folded, unfolded + len(recovered.unfolded)
+    if not folded and not unfolded:
         print("Nothing was left to fold.")
-    return ExitStatus.FAILURES if left or unreadable else ExitStatus.OK
+    return ExitStatus.FAILURES if unfolded or unreadable else ExitStatus.OK
 
 
-def _tell(run_id: str, outcome: Recovered) -> None:
-    if outcome.running:
-        print(f"{run_id}: left alone. {visible(outcome.running)}")
-    if outcome.folded:
-        print(f"{run_id}: {outcome.folded} answer{'s' if outcome.folded > 1 else ''} folded")
-    complain_of_folding(run_id, outcome)
+def _report(run_id: str, recovered: Recovered) -> None:
+    if recovered.running:
+        print(f"{run_id}: left alone. {visible(recovered.running)}")
+    if recovered.folded:
+        print(f"{run_id}: {recovered.folded} answer{'s' if recovered.folded > 1 else ''} folded")
+    complain_of_folding(run_id, recovered)

@@ -1,4 +1,4 @@
-"""`plotbot runs`: every run, the newest last, with its state and how far it came."""
+"""`plotbot runs`: list every run, the newest last, with its state and its counts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ that. pytest evals --resume-run RUN goes on with either. damaged: its plan canno
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
-    """What the list says of a run; counts by box, empty where the run cannot be read."""
+    """A run's line in the list; `counts` is by box, and empty if the run cannot be read."""
 
     run: str
     state: str
@@ -52,7 +52,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def line_of(folder: RunFolder, disk: Disk) -> RunLine:
-    """Where a run's own summary is newer than its journal it is believed; else the journal is counted."""
+    """A run's line: its counts are those of its own summary if that is newer than its journal, else counted anew."""
     running = is_running(folder)
     try:
         summary = None if running else _own_summary(folder, disk)
@@ -66,7 +66,7 @@ def line_of(folder: RunFolder, disk: Disk) -> RunLine:
 
 
 def table(lines: Sequence[RunLine]) -> list[str]:
-    """Aligned columns, at most 100 wide as long as the models' names can be cut for it."""
+    """Aligned columns, at most 100 characters wide if the models' names can be cut to fit."""
     rows = [_HEADERS, *(_cells(line) for line in lines)]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     room = max(_WIDTH - sum(widths[:-1]) - len(widths) + 1, len(_HEADERS[-1]))
@@ -86,7 +86,7 @@ def _aligned(row: Sequence[str], widths: Sequence[int], room: int) -> str:
 
 
 def _own_summary(folder: RunFolder, disk: Disk) -> Mapping[str, Any] | None:
-    """The summary that the run wrote at its end; None where the journal has gone on since, or there is none."""
+    """The summary that the run wrote at its end; None if there is none, or the journal was written since."""
     try:
         if disk.modified(folder.summary) < disk.modified(folder.journal):
             return None
@@ -111,7 +111,7 @@ def _state(counts: Mapping[str, int], *, running: bool, ended: bool, whole: bool
 
 
 def _has_ended(folder: RunFolder, counts: Mapping[str, int], disk: Disk) -> bool:
-    """Whether the run itself has summed up what its journal now says: a killed one has not, or not the last part."""
+    """Whether the summary, written by the run itself, counts all that is in its journal: a killed run has no such one."""
     try:
         summary = folder.read_json(folder.summary, disk)
     except InputError:
@@ -120,7 +120,7 @@ def _has_ended(folder: RunFolder, counts: Mapping[str, int], disk: Disk) -> bool
 
 
 def _local(started: object) -> str:
-    """A moment in the reader's own time, to the minute; empty where it is none."""
+    """A moment in local time, to the minute; empty if *started* is not one."""
     try:
         return datetime.fromisoformat(str(started)).astimezone().strftime("%m-%d %H:%M")
     except (ValueError, OverflowError):

@@ -19,10 +19,11 @@ from threading import Thread
 
 from plotbot.errors import ForeignFileError, KeepError, LockBusyError
 from plotbot.keep.filesystem import TEMP_SUFFIX, Disk, describe, replace_unflushed
-from plotbot.keep.locks import TitleLocks, never
+from plotbot.keep.locks import LOCKS_FOLDER, TitleLocks, never
 from plotbot.keep.title_document import DamagedError, Document, merge, parse, render
 from plotbot.records import Answer
 from plotbot.safe import file_stem
+from plotbot.settings import Settings
 
 # Threads of one fold. On a slow disk they mostly wait for flushes, and the file system joins concurrent flushes.
 _THREADS = 8
@@ -71,6 +72,27 @@ class _Shard:
 
     def refuse(self, answers: Sequence[Answer], error: KeepError, *, passing: bool) -> None:
         self.unfolded += [Unfolded(answer, error, passing) for answer in answers]
+
+
+Fold = Callable[[Sequence[Answer], Callable[[], bool]], FoldOutcome]
+"""`fold` with folder, locks and disk filled in; the second argument is its *give_up*."""
+
+
+def configured_fold(settings: Settings, disk: Disk) -> Fold:
+    """`fold` into the folder, and with the locks, of the settings."""
+    folder, locks = settings.generated_dir, title_locks(settings, disk)
+    return lambda answers, give_up: fold(answers, folder, locks=locks, disk=disk, give_up=give_up)
+
+
+def title_locks(settings: Settings, disk: Disk) -> TitleLocks:
+    """The locks of the title files of the settings."""
+    return TitleLocks(
+        settings.generated_dir / LOCKS_FOLDER,
+        disk,
+        timeout=settings.file_lock_timeout,
+        poll_interval=settings.file_lock_poll_interval,
+        stale_seconds=settings.file_lock_stale_seconds,
+    )
 
 
 def title_path(folder: Path, title_id: str) -> Path:

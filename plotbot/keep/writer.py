@@ -16,11 +16,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from plotbot.errors import KeepError, PlotbotError
-from plotbot.keep.title_files import FoldOutcome, MovedAside, Unfolded
+from plotbot.keep.title_files import Fold, FoldOutcome, MovedAside, Unfolded
 from plotbot.records import Answer
-
-Fold = Callable[[Sequence[Answer], Callable[[], bool]], FoldOutcome]
-"""`plotbot.keep.title_files.fold` with its folder, locks and disk filled in; the second argument is its *give_up*."""
 
 # Seconds before the first further try of a refused answer; each later try waits twice as long.
 _BACKOFF_SECONDS = 0.05

@@ -16,8 +16,8 @@ from plotbot.plan.plan import Missing
 from plotbot.plugin import options
 from plotbot.records import Question, Title
 from plotbot.run.again import as_in_last_run
-from plotbot.run.leftovers import fold_leftovers
 from plotbot.run.recorded_plan import as_recorded, find_recorded
+from plotbot.run.recovery import recover_dead_runs
 from plotbot.run.resume import ReplayedRun, ResumedRun
 from plotbot.run.servers import Servers
 from plotbot.run.session import MainRun
@@ -77,7 +77,7 @@ def _without_answer(settings: Settings, warn: Callable[[str], None]) -> Missing:
     def missing(titles: Sequence[Title], model: str, question: Question) -> list[Title]:
         disk = Disk()
         # An answer that a killed run has in its journal alone is not missing.
-        fold_leftovers(settings, disk, warn)
+        recover_dead_runs(settings, disk, warn)
         answered = answered_titles(settings.generated_dir, titles, model, question.hash, disk=disk)
         return [title for title in titles if title.id not in answered]
 

@@ -14,8 +14,8 @@ from plotbot.report.table import summary_lines
 from plotbot.report.verdict_changes import moved_lines
 from plotbot.run.artifacts import PAGE, MeasuredRun, RunEnding, measure_live, short_path, write_artifacts
 from plotbot.run.ending import Ending
-from plotbot.run.leftovers import fold_held
 from plotbot.run.recorder import Recorder
+from plotbot.run.recovery import recover_held
 from plotbot.run.resume import ReplayedRun
 from plotbot.run.session import MainRun
 from plotbot.safe import one_line, visible
@@ -49,7 +49,7 @@ def end_run(run: MainRun, pages: HtmlPages, ending: Ending) -> int:
 def _settle_held(run: MainRun, recorder: Recorder, ending: Ending) -> None:
     """Fold what a killed worker held. Who interrupts a run does not wait for locks: then it is only named."""
     if recorder.opened and not ending.interrupted:
-        fold_held(recorder, run.settings, run.disk)
+        recover_held(recorder, run.settings, run.disk)
     elif recorder.opened:
         recorder.unfolded |= dict.fromkeys(recorder.held, "the process that held this answer was stopped: plotbot fold")
 

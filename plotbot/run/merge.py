@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 from plotbot.errors import InputError, KeepError
-from plotbot.judge import kept_values
 from plotbot.keep.filesystem import Disk, describe
 from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import stream_journal
@@ -27,7 +26,7 @@ from plotbot.keep.run_reading import RunOnDisk, is_running, read_run
 from plotbot.measure.exit_status import counted_end, exit_status
 from plotbot.records import ItemResult
 from plotbot.run.artifacts import MeasuredRun, RunEnding, measure_recorded, write_artifacts
-from plotbot.run.recovery import Recovered, fold_as_set, fold_run
+from plotbot.run.recovery import Recovered, recover_run
 from plotbot.run.shards import Joined, Shard, as_shard, join, refuse_unrelated
 from plotbot.settings import Settings
 from plotbot.settings.keys import KEYS
@@ -69,7 +68,7 @@ def merge_runs(folders: Sequence[RunFolder], settings: Settings, disk: Disk, war
         check_writable(place, disk)
     folder = RunFolder(settings.runs_dir / new_run_id())
     _write(folder, shards, joined, settings, disk)
-    recovered = fold_run(read_run(folder, disk), kept_values(), fold_as_set(settings, disk))
+    recovered = recover_run(read_run(folder, disk), settings)
     measured, _ = measure_recorded(read_run(folder, disk))
     ending = _ending(measured, shards, recovered)
     files = write_artifacts([(measured, ending)], settings.report_dir, disk)

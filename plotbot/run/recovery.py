@@ -1,6 +1,7 @@
-"""Folding what a dead run left in its journal: answers that an eval had kept and that are not yet in a title file.
+"""Recovery: folding the answers that dead runs have left in their journals and not in title files.
 
-Folding an answer again changes nothing, so this may be done by anybody, at any time, and as often as one likes.
+An answer is recovered if an eval has kept it and no `folded` line of its journal names it. Folding an answer again
+changes nothing, so recovery may run at any time and any number of times.
 """
 
 from __future__ import annotations
@@ -11,28 +12,29 @@ from itertools import islice
 from typing import Any
 
 from plotbot.errors import InputError, KeepError, PlotbotError
+from plotbot.judge import kept_values
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
-from plotbot.keep.locks import LOCKS_FOLDER, TitleLocks, never
+from plotbot.keep.locks import never
+from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
-from plotbot.keep.title_files import MovedAside, fold
-from plotbot.keep.writer import Fold
+from plotbot.keep.title_files import MovedAside, configured_fold
 from plotbot.records import Answer, Exchange, ItemResult, Question
+from plotbot.run.recorder import Recorder
 from plotbot.settings import Settings
 
-ValueOf = Callable[[Exchange, ItemResult, Question], Any]
-"""The answer in a recorded reply; raises `ValueError` or a `PlotbotError` where there is none."""
-
-# Answers in memory at a time: a night's worth of them is too heavy.
+_ValueOf = Callable[[Exchange, ItemResult, Question], Any]
+# Answers in memory at a time: 10,000 of them are too much.
 _AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class Recovered:
-    """What became of a run's left-over answers.
+    """The result of recovering a run.
 
-    `folded` is how many are in their title files now, `unfolded` why others are not, by case id, `damaged` what was
-    moved aside on the way. `running` is empty, or says who still runs this run, which was then left alone.
+    `folded` counts the answers that are in their title files now, `unfolded` gives for each other case the reason, and
+    `damaged` lists the title files that were moved aside. If a process still runs the run, `running` names it and
+    nothing was done.
     """
 
     folded: int = 0
@@ -41,8 +43,33 @@ class Recovered:
     running: str = ""
 
 
-def fold_run(run: RunOnDisk, value_of: ValueOf, fold: Fold) -> Recovered:
-    """Fold a run's left-over answers and tell its journal so. Raises `KeepError` where that cannot be written."""
+def recover_dead_runs(settings: Settings, disk: Disk, warn: Callable[[str], None]) -> None:
+    """Recover every run of the project that did not end with all its answers folded, and tell *warn* about it.
+
+    A run whose summary says that nothing is unfolded is not read. A run that still runs is left alone.
+    """
+    for folder in list_runs(settings.runs_dir):
+        if not _is_settled(folder, disk):
+            _recover_and_warn(folder, settings, disk, warn)
+
+
+def recover_held(recorder: Recorder, settings: Settings, disk: Disk) -> None:
+    """At the end of a run, with its journal closed: fold the answers that its killed workers had still to fold.
+
+    The reasons why some stay unfolded go into the recorder.
+    """
+    held = recorder.held
+    if not held:
+        return
+    try:
+        recovered = recover_run(read_run(recorder.folder, disk), settings)
+        recorder.unfolded = dict.fromkeys(held, recovered.running) if recovered.running else dict(recovered.unfolded)
+    except PlotbotError as error:
+        recorder.unfolded |= dict.fromkeys(held, str(error))
+
+
+def recover_run(run: RunOnDisk, settings: Settings) -> Recovered:
+    """Recover one run into the title files of *settings*. Raises `KeepError` if its journal cannot be written."""
     if not kept_results(run).keys() - run.folded:
         return Recovered()
     try:
@@ -50,44 +77,20 @@ def fold_run(run: RunOnDisk, value_of: ValueOf, fold: Fold) -> Recovered:
     except InputError as error:
         return Recovered(running=str(error))
     try:
-        # Read again now that nobody else can write: somebody may have folded since.
-        return fold_into(journal, read_run(run.folder, run.disk), value_of, fold)
+        # Read again now that no other process can write: another one may have recovered the run meanwhile.
+        return _recover_into(journal, read_run(run.folder, run.disk), settings)
     finally:
         journal.close()
 
 
-def fold_into(journal: Journal, run: RunOnDisk, value_of: ValueOf, fold: Fold) -> Recovered:
-    """`fold_run` for who has the run's journal open already."""
-    unfolded: dict[str, str] = {}
-    damaged: list[MovedAside] = []
-    count = 0
-    answers = unfolded_answers(run, value_of, unfolded)
-    while chunk := list(islice(answers, _AT_ONCE)):
-        outcome = fold(chunk, never)
-        unfolded |= {left.answer.case: str(left.error) for left in outcome.unfolded}
-        damaged += outcome.damaged
-        count += len(outcome.folded)
-        cases = [answer.case for answer in outcome.folded]
-        if cases:
-            journal.append("folded", {"cases": cases}, durable=False).result()
-    return Recovered(count, unfolded, tuple(damaged))
-
-
-def unfolded_answers(run: RunOnDisk, value_of: ValueOf, unreadable: dict[str, str] | None = None) -> Iterator[Answer]:
-    """The answers that an eval has kept and that no `folded` line names; see `kept_answers`."""
-    return kept_answers(run, value_of, unreadable, but_not=run.folded)
-
-
 def kept_answers(
-    run: RunOnDisk,
-    value_of: ValueOf,
-    unreadable: dict[str, str] | None = None,
-    but_not: Collection[str] = (),
+    run: RunOnDisk, unreadable: dict[str, str] | None = None, but_not: Collection[str] = ()
 ) -> Iterator[Answer]:
-    """The answers that an eval has kept, one at a time, without the cases *but_not*.
+    """The answers that evals have kept, one at a time, without those to the cases *but_not*.
 
-    One that the journal does not give back is passed over; *unreadable* is told why, by case id.
+    An answer that the journal does not give back is left out; *unreadable* gets the reason by case id.
     """
+    value_of = kept_values()
     for case_id, result in kept_results(run).items():
         if case_id in but_not:
             continue
@@ -103,24 +106,24 @@ def kept_results(run: RunOnDisk) -> dict[str, ItemResult]:
     return {result.case: result for result in run.results.values() if result.kept}
 
 
-def title_locks(settings: Settings, disk: Disk) -> TitleLocks:
-    """The locks of the settings' title files."""
-    return TitleLocks(
-        settings.generated_dir / LOCKS_FOLDER,
-        disk,
-        timeout=settings.file_lock_timeout,
-        poll_interval=settings.file_lock_poll_interval,
-        stale_seconds=settings.file_lock_stale_seconds,
-    )
+def _recover_into(journal: Journal, run: RunOnDisk, settings: Settings) -> Recovered:
+    fold = configured_fold(settings, run.disk)
+    unfolded: dict[str, str] = {}
+    damaged: list[MovedAside] = []
+    count = 0
+    answers = kept_answers(run, unfolded, but_not=run.folded)
+    while chunk := list(islice(answers, _AT_ONCE)):
+        outcome = fold(chunk, never)
+        unfolded |= {refused.answer.case: str(refused.error) for refused in outcome.unfolded}
+        damaged += outcome.damaged
+        count += len(outcome.folded)
+        cases = [answer.case for answer in outcome.folded]
+        if cases:
+            journal.append("folded", {"cases": cases}, durable=False).result()
+    return Recovered(count, unfolded, tuple(damaged))
 
 
-def fold_as_set(settings: Settings, disk: Disk) -> Fold:
-    """`plotbot.keep.title_files.fold` into the folder, and with the locks, that the settings name."""
-    folder, locks = settings.generated_dir, title_locks(settings, disk)
-    return lambda answers, give_up: fold(answers, folder, locks=locks, disk=disk, give_up=give_up)
-
-
-def _answer(run: RunOnDisk, result: ItemResult, value_of: ValueOf) -> Answer:
+def _answer(run: RunOnDisk, result: ItemResult, value_of: _ValueOf) -> Answer:
     case = run.cases.get(result.case)
     question = None if case is None else run.questions.get(case.prompt_hash)
     exchange = run.exchange(result.case)
@@ -129,3 +132,25 @@ def _answer(run: RunOnDisk, result: ItemResult, value_of: ValueOf) -> Answer:
     if exchange is None or exchange.reply is None:
         raise KeepError(f"{run.folder.journal}: the reply to case {case.id} is not there any more")
     return Answer.of(run.folder.run_id, case, exchange, value_of(exchange, result, question))
+
+
+def _recover_and_warn(folder: RunFolder, settings: Settings, disk: Disk, warn: Callable[[str], None]) -> None:
+    run_id = folder.run_id
+    try:
+        recovered = recover_run(read_run(folder, disk), settings)
+    except PlotbotError as error:
+        warn(f"run {run_id} could not be searched for answers to fold: {error}")
+        return
+    if recovered.folded:
+        warn(f"run {run_id} had left {recovered.folded} answers in its journal: they are in their title files now")
+    for reason in recovered.unfolded.values():
+        warn(f"run {run_id}: an answer stays in its journal: {reason}")
+
+
+def _is_settled(folder: RunFolder, disk: Disk) -> bool:
+    try:
+        summary = folder.read_json(folder.summary, disk)
+    except PlotbotError:
+        return False
+    # `plotbot report` writes a summary without an exit status: the run may have gone on after it and been killed.
+    return isinstance(summary, dict) and summary.get("unfolded") == {} and summary.get("exit_status") is not None

@@ -7,11 +7,10 @@ from collections.abc import Callable, Sequence
 from plotbot.errors import KeepError
 from plotbot.judge import StrictJsonError, parse_strict
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.title_files import sweep_temps
+from plotbot.keep.title_files import configured_fold, sweep_temps, title_locks
 from plotbot.keep.writer import WritePolicy, Writer
 from plotbot.plugin.process import Process
 from plotbot.records import Answer, Reply
-from plotbot.run.recovery import fold_as_set, title_locks
 from plotbot.settings import Settings
 
 HURRIED_SECONDS = 2.0
@@ -65,7 +64,7 @@ def make_writer(settings: Settings, on_folded: Callable[[Sequence[Answer]], None
         settings.write_batch_seconds,
         settings.write_batch_retry_limit,
     )
-    return Writer(fold_as_set(settings, disk), policy, on_folded)
+    return Writer(configured_fold(settings, disk), policy, on_folded)
 
 
 def _parsed(reply: Reply) -> object:

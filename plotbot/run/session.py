@@ -16,9 +16,9 @@ from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
 from plotbot.plan.plan import Missing, Plan
 from plotbot.records import Case, Exchange, PlannedItem, Question
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions
-from plotbot.run.leftovers import fold_leftovers
 from plotbot.run.recorded_plan import RecordedPlan
 from plotbot.run.recorder import Recorder
+from plotbot.run.recovery import recover_dead_runs
 from plotbot.run.servers import Servers
 from plotbot.settings import Settings
 
@@ -158,7 +158,7 @@ class MainRun:
         """Make sure that answers can be kept, and look the servers over; nothing is asked before both are sure."""
         for folder in (self.settings.generated_dir, self.settings.runs_dir, self.settings.report_dir):
             check_writable(folder, self.disk)
-        fold_leftovers(self.settings, self.disk, self._warn)
+        recover_dead_runs(self.settings, self.disk, self._warn)
         self._asking.connect(cases, self._planned().questions, spare=0 if self._stops_early else 1)
 
     def _begin_to_ask(self, cases: Sequence[Case], answered: Mapping[str, int]) -> None:

@@ -225,7 +225,7 @@ def test_the_locks_poll_interval_and_stale_age_reach_the_locks(
         told.append(given)
         return TitleLocks(*places, **given)
 
-    monkeypatch.setattr("plotbot.run.recovery.TitleLocks", spy)
+    monkeypatch.setattr("plotbot.keep.title_files.TitleLocks", spy)
     given = ("--file-lock-poll-interval=0.5", "--file-lock-stale-seconds=60", "--file-lock-timeout=7")
     assert evals(start_mock(), *given).ret == 0
     assert {(one["timeout"], one["poll_interval"], one["stale_seconds"]) for one in told} == {(7.0, 0.5, 60.0)}

@@ -49,7 +49,7 @@ def test_verifying_changes_nothing(plotbot: Make, project: Path, folded: RunFold
     assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
 
 
-def test_an_answer_that_nobody_has_folded_is_missing(plotbot: Make, runs_dir: Path, write_run: Make, row: Make) -> None:
+def test_an_answer_that_is_not_folded_is_missing(plotbot: Make, runs_dir: Path, write_run: Make, row: Make) -> None:
     run = write_run(runs_dir, row("a"))
     printed = plotbot("verify")
     assert printed.status == 1
@@ -68,7 +68,7 @@ def test_an_answer_of_a_run_that_still_runs_is_waited_for(
     assert "1 still to be folded by the run" in printed.out
 
 
-def test_superseded_removed_and_changed_answers_are_said_and_not_blamed(
+def test_superseded_removed_and_changed_answers_are_counted_and_no_problem(
     plotbot: Make, runs_dir: Path, answers: Path, write_run: Make, row: Make
 ) -> None:
     run = write_run(runs_dir, row("a"), row("b"), row("c"), row("d"))
@@ -79,7 +79,7 @@ def test_superseded_removed_and_changed_answers_are_said_and_not_blamed(
     _change(answers / "c.json", lambda entry: entry.update(response=[{"title": "By hand"}]))
     printed = plotbot("verify", run.run_id)
     assert printed.status == 0
-    fates = "1 superseded by a later one, 1 removed by somebody since, 1 changed by somebody since, 1 in their title"
+    fates = "1 superseded by a later one, 1 removed since, 1 changed since, 1 in their title"
     assert f"answers kept: 4 = {fates} files" in printed.out
 
 
@@ -119,9 +119,9 @@ def test_an_answer_that_an_eval_kept_by_its_own_rule_is_no_damage(
     assert plotbot("verify").status == 0
 
 
-def test_what_stands_in_an_answers_place_is_named(plotbot: Make, answers: Path, folded: RunFolder) -> None:
+def test_an_entry_that_is_no_answer_is_named(plotbot: Make, answers: Path, folded: RunFolder) -> None:
     _change(answers / "a.json", lambda entry: entry.pop("response"))
-    assert "a.json: what stands for m, 9f2c41d0ab37 is no answer" in plotbot("verify").out
+    assert "a.json: the entry of m, 9f2c41d0ab37 is no answer" in plotbot("verify").out
 
 
 def test_answers_of_runs_that_are_gone_are_counted(plotbot: Make, answers: Path, folded: RunFolder) -> None:

@@ -1,4 +1,4 @@
-"""Lines that need no flush: whoever brings them writes them, unless others wait before them."""
+"""Lines that need no flush: the caller's thread writes them, unless other lines are queued before them."""
 
 import errno
 import os

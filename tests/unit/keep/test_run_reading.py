@@ -116,7 +116,7 @@ def test_a_plan_that_cannot_be_used_is_named_with_the_next_step(
         read_run(folder, Disk())
 
 
-def test_a_run_is_running_while_somebody_holds_its_journal(tmp_path: Path, write_run: WriteRun, row: MakeRow) -> None:
+def test_a_run_is_running_while_a_process_holds_its_journal(tmp_path: Path, write_run: WriteRun, row: MakeRow) -> None:
     folder = write_run(tmp_path, row("a"))
     assert not is_running(folder)
     journal = Journal.open(folder.journal, Disk())

@@ -107,7 +107,7 @@ def test_an_earlier_answer_of_another_model_is_added_without_its_older_headline(
     assert set(_load(data / "1abc2d.json")["llm_models"]) == {"qwen/qwen3-4b", "other"}
 
 
-def test_keys_that_somebody_added_are_kept(save: Save, answer: Make, data: Path) -> None:
+def test_keys_that_a_user_added_are_kept(save: Save, answer: Make, data: Path) -> None:
     save(answer())
     document = _load(data / "1abc2d.json")
     document["notes"] = "mine"

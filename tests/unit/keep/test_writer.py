@@ -158,7 +158,7 @@ def test_a_fold_that_cannot_be_reported_does_not_stop_the_writer(
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_writer_that_breaks_lets_nobody_wait_and_lists_what_it_had(answer: Make) -> None:
+def test_a_writer_that_breaks_blocks_no_caller_and_lists_what_it_had(answer: Make) -> None:
     def broken(answers: Sequence[Answer], give_up: Callable[[], bool]) -> FoldOutcome:
         raise ZeroDivisionError
 

@@ -1,4 +1,4 @@
-"""A writer whose disk is slower than the tests: whoever brings an answer waits before too many do."""
+"""A writer whose disk is slower than the tests: `keep` blocks before too many answers wait."""
 
 from __future__ import annotations
 

@@ -10,23 +10,17 @@ from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import read_run
-from plotbot.records import Exchange, ItemResult, Question
-from plotbot.run.recovery import Recovered, fold_as_set, fold_run, unfolded_answers
+from plotbot.run.recovery import Recovered, kept_answers, recover_run
 from plotbot.settings import load_settings
 
 WriteRun = Callable[..., RunFolder]
 MakeRow = Callable[..., Any]
 
 
-def value_of(exchange: Exchange, _result: ItemResult, _question: Question) -> Any:
-    assert exchange.reply is not None
-    return json.loads(exchange.reply.content)
-
-
 @pytest.fixture
-def refold(tmp_path: Path) -> Callable[[RunFolder], Recovered]:
+def recover(tmp_path: Path) -> Callable[[RunFolder], Recovered]:
     settings = load_settings(tmp_path, {}, {"FILE_LOCK_TIMEOUT": "0.001"})
-    return lambda folder: fold_run(read_run(folder, Disk()), value_of, fold_as_set(settings, Disk()))
+    return lambda folder: recover_run(read_run(folder, Disk()), settings)
 
 
 def _kept(tmp_path: Path, title: str) -> Any:
@@ -39,8 +33,8 @@ def _lines(folder: RunFolder, kind: str) -> list[Any]:
     return [record["data"] for record in records if record["kind"] == kind]
 
 
-def test_what_an_eval_kept_and_nobody_folded_is_folded_once(
-    tmp_path: Path, write_run: WriteRun, row: MakeRow, refold: Callable[[RunFolder], Recovered]
+def test_what_an_eval_kept_and_no_run_folded_is_folded_once(
+    tmp_path: Path, write_run: WriteRun, row: MakeRow, recover: Callable[[RunFolder], Recovered]
 ) -> None:
     rows = [
         row("a"),
@@ -51,7 +45,7 @@ def test_what_an_eval_kept_and_nobody_folded_is_folded_once(
         row("f", said=None, outcome="error", category="timeout"),
     ]
     folder = write_run(tmp_path, *rows)
-    assert refold(folder) == Recovered(folded=1)
+    assert recover(folder) == Recovered(folded=1)
     assert [path.name for path in (tmp_path / "data" / "generated_data").glob("*.json")] == ["a.json"]
     assert _kept(tmp_path, "a")["response"] == [{"title": "A seed"}]
     assert _kept(tmp_path, "a")["meta"] == {
@@ -63,7 +57,7 @@ def test_what_an_eval_kept_and_nobody_folded_is_folded_once(
     }
     assert _lines(folder, "folded") == [{"cases": ["m-b"]}, {"cases": ["m-a"]}]
     before = folder.journal.read_bytes()
-    assert refold(folder) == Recovered()
+    assert recover(folder) == Recovered()
     assert folder.journal.read_bytes() == before
 
 
@@ -73,26 +67,26 @@ def test_more_answers_than_fit_in_memory_at_a_time_are_all_folded(
     monkeypatch.setattr("plotbot.run.recovery._AT_ONCE", 3)
     folder = write_run(tmp_path, *(row(f"t{number}") for number in range(7)))
     settings = load_settings(tmp_path, {}, {})
-    assert fold_run(read_run(folder, Disk()), value_of, fold_as_set(settings, Disk())).folded == 7
+    assert recover_run(read_run(folder, Disk()), settings).folded == 7
     assert [len(line["cases"]) for line in _lines(folder, "folded")] == [3, 3, 1]
 
 
 def test_a_title_file_deleted_after_folding_stays_deleted(
-    tmp_path: Path, write_run: WriteRun, row: MakeRow, refold: Callable[[RunFolder], Recovered]
+    tmp_path: Path, write_run: WriteRun, row: MakeRow, recover: Callable[[RunFolder], Recovered]
 ) -> None:
     folder = write_run(tmp_path, row("a"))
-    refold(folder)
+    recover(folder)
     (tmp_path / "data" / "generated_data" / "a.json").unlink()
-    assert refold(folder) == Recovered()
+    assert recover(folder) == Recovered()
     assert not (tmp_path / "data" / "generated_data" / "a.json").exists()
 
 
 def test_a_run_that_still_runs_is_left_alone(
-    tmp_path: Path, write_run: WriteRun, row: MakeRow, refold: Callable[[RunFolder], Recovered]
+    tmp_path: Path, write_run: WriteRun, row: MakeRow, recover: Callable[[RunFolder], Recovered]
 ) -> None:
     folder = write_run(tmp_path, row("a"))
     journal = Journal.open(folder.journal, Disk())
-    outcome = refold(folder)
+    outcome = recover(folder)
     journal.close()
     assert "still runs (process " in outcome.running
     assert outcome.folded == 0
@@ -100,59 +94,59 @@ def test_a_run_that_still_runs_is_left_alone(
 
 
 def test_an_answer_whose_reply_is_gone_is_named_and_the_others_are_folded(
-    tmp_path: Path, write_run: WriteRun, row: MakeRow, refold: Callable[[RunFolder], Recovered]
+    tmp_path: Path, write_run: WriteRun, row: MakeRow, recover: Callable[[RunFolder], Recovered]
 ) -> None:
     folder = write_run(tmp_path, row("a"), row("b", said="no JSON any more"), row("c"))
     lines = folder.journal.read_bytes().splitlines(keepends=True)
     folder.journal.write_bytes(b"".join([b"\0\n", *lines[1:]]))
-    outcome = refold(folder)
+    outcome = recover(folder)
     assert outcome.folded == 1
     assert "is not there any more" in outcome.unfolded["m-a"]
     assert "Expecting value" in outcome.unfolded["m-b"]
 
 
-def test_a_title_file_that_cannot_take_it_leaves_the_answer_in_the_journal(
-    tmp_path: Path, write_run: WriteRun, row: MakeRow, refold: Callable[[RunFolder], Recovered]
+def test_a_title_file_that_refuses_it_leaves_the_answer_in_the_journal(
+    tmp_path: Path, write_run: WriteRun, row: MakeRow, recover: Callable[[RunFolder], Recovered]
 ) -> None:
     foreign = tmp_path / "data" / "generated_data" / "a.json"
     foreign.parent.mkdir(parents=True)
     foreign.write_text('{"title_id": "other", "title": "", "llm_models": {}}')
     folder = write_run(tmp_path, row("a"))
-    outcome = refold(folder)
+    outcome = recover(folder)
     assert "two titles claim this file" in outcome.unfolded["m-a"]
     foreign.unlink()
-    assert refold(folder) == Recovered(folded=1)
+    assert recover(folder) == Recovered(folded=1)
 
 
 def test_a_damaged_title_file_is_moved_aside_and_named(
-    tmp_path: Path, write_run: WriteRun, row: MakeRow, refold: Callable[[RunFolder], Recovered]
+    tmp_path: Path, write_run: WriteRun, row: MakeRow, recover: Callable[[RunFolder], Recovered]
 ) -> None:
     damaged = tmp_path / "data" / "generated_data" / "a.json"
     damaged.parent.mkdir(parents=True)
     damaged.write_bytes(b"{")
-    outcome = refold(write_run(tmp_path, row("a")))
+    outcome = recover(write_run(tmp_path, row("a")))
     assert [moved.path for moved in outcome.damaged] == [damaged]
     assert _kept(tmp_path, "a")["response"] == [{"title": "A seed"}]
 
 
-def test_a_torn_last_line_does_not_swallow_the_word_that_an_answer_is_folded(
-    tmp_path: Path, write_run: WriteRun, row: MakeRow, refold: Callable[[RunFolder], Recovered]
+def test_a_torn_last_line_does_not_swallow_the_folded_line_after_it(
+    tmp_path: Path, write_run: WriteRun, row: MakeRow, recover: Callable[[RunFolder], Recovered]
 ) -> None:
     folder = write_run(tmp_path, row("a"))
     with folder.journal.open("ab") as journal:
         journal.write(b'{"v":1,"kind":"exch')
-    assert refold(folder) == Recovered(folded=1)
+    assert recover(folder) == Recovered(folded=1)
     assert read_run(folder, Disk()).folded == {"m-a"}
 
 
 def test_answers_come_one_at_a_time(tmp_path: Path, write_run: WriteRun, row: MakeRow) -> None:
     run = read_run(write_run(tmp_path, row("a"), row("b", said="{")), Disk())
-    answers = unfolded_answers(run, value_of)
+    answers = kept_answers(run)
     assert next(answers).title.id == "a"
     assert list(answers) == []
 
 
-def test_a_journal_that_cannot_be_written_is_said(
+def test_a_journal_that_cannot_be_written_is_named(
     tmp_path: Path, write_run: WriteRun, row: MakeRow, hooked: Callable[..., Disk]
 ) -> None:
     def refuse(call: str, _arguments: tuple[Any, ...]) -> None:
@@ -160,6 +154,6 @@ def test_a_journal_that_cannot_be_written_is_said(
             raise PermissionError(13, "Permission denied")
 
     folder = write_run(tmp_path, row("a"))
-    fold = fold_as_set(load_settings(tmp_path, {}, {}), Disk())
+    settings = load_settings(tmp_path, {}, {})
     with pytest.raises(KeepError, match=r"journal\.jsonl: Permission denied"):
-        fold_run(read_run(folder, hooked(refuse)), value_of, fold)
+        recover_run(read_run(folder, hooked(refuse)), settings)
