@@ -111,7 +111,7 @@ def _state(counts: Mapping[str, int], *, running: bool, ended: bool, whole: bool
 
 
 def _has_ended(folder: RunFolder, counts: Mapping[str, int], disk: Disk) -> bool:
-    """Whether the summary, written by the run itself, counts all that is in its journal: a killed run has no such one."""
+    """Whether the run itself wrote a summary that counts all its journal has; a killed run did not."""
     try:
         summary = folder.read_json(folder.summary, disk)
     except InputError:
