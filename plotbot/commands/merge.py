@@ -18,7 +18,7 @@ from plotbot.commands.shared import (
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RUN_HELP, RunFolder, find_run
 from plotbot.measure.tally import missing_parts
-from plotbot.report.table import summary_lines
+from plotbot.report.terminal_summary import summary_lines
 from plotbot.run.artifacts import short_path
 from plotbot.run.merge import Merged, merge_runs
 from plotbot.safe import visible

@@ -9,7 +9,7 @@ from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import LAST, RunFolder
 from plotbot.keep.run_reading import read_run
 from plotbot.records import ExitStatus
-from plotbot.report.table import summary_lines
+from plotbot.report.terminal_summary import summary_lines
 from plotbot.run.artifacts import MeasuredRun, RunEnding, measure_recorded, short_path, write_artifacts
 
 HELP = "rebuild the summary and the reports of a run from its files"

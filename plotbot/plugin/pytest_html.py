@@ -26,11 +26,10 @@ from pytest_html.util import _process_css, _read_template
 
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.plugin.html_rows import LONGEST_CELL, MOST_REPLIES, MOST_ROWS, Entry, Rows
-from plotbot.report import formatting as figures
+from plotbot.report import formatting
 from plotbot.report.case_row import CaseRow
+from plotbot.report.formatting import as_text
 from plotbot.report.hosts import apart_sentence, mixed_sentence
-from plotbot.report.rich_text import as_text
-from plotbot.report.table import categories
 from plotbot.safe import digest, file_stem, one_line, visible
 
 _TAKEN = frozenset({"index", "summary"})
@@ -191,7 +190,7 @@ def _values(row: CaseRow) -> dict[str, str]:
         "result": _OUTCOMES.get(row.outcome, "Error"),
         "title": _text(one_line(row.title, LONGEST_CELL)),
         "category": _text(one_line(row.category, LONGEST_CELL)),
-        "host": _text(one_line(row.host, LONGEST_CELL) or figures.NONE),
+        "host": _text(one_line(row.host, LONGEST_CELL) or formatting.NONE),
         "seconds": _sortable(row.seconds, 2),
         "speed": _sortable(row.tokens_per_second, 1),
         "attempts": _sortable(row.attempts, 0),
@@ -205,7 +204,7 @@ def _cell(name: str, value: str) -> str:
 
 def _sortable(value: float | None, decimals: int) -> str:
     """A number padded with spaces, which HTML does not show: the page sorts its cells as text."""
-    return f"{figures.NONE if value is None else f'{value:.{decimals}f}':>16}"
+    return f"{formatting.NONE if value is None else f'{value:.{decimals}f}':>16}"
 
 
 def _numeric(column: str) -> str:
@@ -221,17 +220,17 @@ def _log(entry: Entry) -> list[str]:
 
 
 def _head_lines(metrics: ModelMetrics, cases: int) -> Iterator[str]:
-    yield figures.accounting_line(metrics.tally)
+    yield formatting.accounting_line(metrics.tally)
     if metrics.pass_rate is not None:
-        interval = figures.interval_percent(metrics.interval)
-        yield f"pass rate {figures.percent(metrics.pass_rate)}, 95 % interval {interval}%"
+        interval = formatting.interval_percent(metrics.interval)
+        yield f"pass rate {formatting.percent(metrics.pass_rate)}, 95 % interval {interval}%"
     mixed = mixed_sentence(metrics)
     if mixed is not None:
         sentences = [*mixed, " ", *apart_sentence(metrics)]
         yield f"mixed: {as_text(sentences, lambda name: one_line(name, LONGEST_CELL))}"
     for label, counts in (("failures", metrics.failures), ("errors", metrics.errors)):
         if counts:
-            yield f"{label}: {categories(counts)}"
+            yield f"{label}: {formatting.category_counts(counts)}"
     if cases > MOST_ROWS:
         yield f"{cases} cases: only those that did not pass have a row (from {MOST_ROWS + 1} cases on)."
     elif cases > MOST_REPLIES:

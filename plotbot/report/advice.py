@@ -1,4 +1,4 @@
-"""What helps against each failure and each error, in one sentence, and which of them helps most now."""
+"""What to do about each category of failure and error, in one sentence, and which step to take next."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from plotbot.measure.gate import GateResult
 from plotbot.measure.metrics import ModelMetrics
 
-CURES = {
+ADVICE = {
     "empty": "The model said nothing: check its chat template, or ask for less in the prompt.",
     "truncated": "Answers were cut off: raise MAX_TOKENS, or load the model with a longer context.",
     "json_in_reasoning": "The answer is in the reasoning channel: set REASONING_EFFORT lower, or turn reasoning off.",
@@ -38,19 +38,24 @@ CURES = {
 }
 
 
-def next_step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult] = ()) -> str | None:
-    """The one thing to do next; None where nothing is left to do.
+def advice(category: str) -> str:
+    """What to do about a failure or an error, in one sentence; the empty text for a category of a later version."""
+    return ADVICE.get(category, "")
 
-    It is the cure of the most frequent failure or error of all models; an error goes first among equals, because it
-    leaves the run incomplete. Without either: what settles the gate, or that cases were not run.
+
+def next_step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult] = ()) -> str | None:
+    """The one thing to do next, or None.
+
+    It is the advice for the most frequent failure or error of all models. Among equally frequent ones an error comes
+    first, because it leaves the run incomplete. Without either it is to resume the run, or what settles the gate.
     """
     failures, errors = _total(metrics, "failures"), _total(metrics, "errors")
-    known = [category for category in failures + errors if category in CURES]
+    known = [category for category in failures + errors if advice(category)]
     if not known:
-        return _without_trouble(metrics, gates)
+        return _without_failures(metrics, gates)
     category = min(known, key=lambda name: (-failures[name] - errors[name], name not in errors, name))
     kind, counts = ("errors", errors) if category in errors else ("failures", failures)
-    return f"{category} is {counts[category]} of {counts.total()} {kind}. {CURES[category]}"
+    return f"{category} is {counts[category]} of {counts.total()} {kind}. {advice(category)}"
 
 
 def _total(metrics: Sequence[ModelMetrics], kind: str) -> Counter[str]:
@@ -60,7 +65,7 @@ def _total(metrics: Sequence[ModelMetrics], kind: str) -> Counter[str]:
     return total
 
 
-def _without_trouble(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> str | None:
+def _without_failures(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> str | None:
     not_run = sum(one.tally.not_run for one in metrics)
     if not_run:
         return f"{not_run} planned but not run: resume the run; finished work is not asked again."

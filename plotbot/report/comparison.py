@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from plotbot.measure.comparison import Change, Comparison
 from plotbot.measure.intervals import Interval
-from plotbot.report import formatting as figures
+from plotbot.records import ItemResult
+from plotbot.report import formatting
 from plotbot.safe import one_line
 
 WIDTH = 80
 _NAMED = 10
 _NAME_LIMIT = 200
+_MOST_CHANGES = 20
 
 
 def comparison_lines(before: str, after: str, comparisons: Sequence[Comparison]) -> list[str]:
@@ -24,6 +25,19 @@ def comparison_lines(before: str, after: str, comparisons: Sequence[Comparison])
     for comparison in comparisons:
         lines += ["", *_part_lines(comparison)]
     return lines
+
+
+def changed_verdict_lines(before: Mapping[str, ItemResult], after: Mapping[str, ItemResult]) -> list[str]:
+    """How many verdicts are not what they were, then each with its item: the first 20. By item, in today's order."""
+    both = [item for item in after if item in before]
+    changed = [item for item in both if _said(before[item]) != _said(after[item])]
+    lines = [f"{len(changed)} of {len(both)} verdicts changed"]
+    for item in changed[:_MOST_CHANGES]:
+        change = f"{_said(before[item])} -> {_said(after[item])}"
+        lines.append(f"  {one_line(item.rpartition('::')[2], WIDTH - len(change) - 4)}: {change}")
+    if len(changed) > _MOST_CHANGES:
+        lines.append(f"  … and {len(changed) - _MOST_CHANGES} more")
+    return [*lines, ""]
 
 
 def _part_lines(comparison: Comparison) -> list[str]:
@@ -49,8 +63,8 @@ def _verdict(comparison: Comparison) -> str:
     if comparison.rate_before is None or comparison.rate_after is None or comparison.p is None:
         return "no title is rated in both"
     if not (comparison.broken or comparison.fixed or comparison.drifted):
-        return f"no change in {comparison.pairs} titles, pass rate {figures.percent(comparison.rate_after)}"
-    rates = f"{figures.percent(comparison.rate_before)} -> {figures.percent(comparison.rate_after)}"
+        return f"no change in {comparison.pairs} titles, pass rate {formatting.percent(comparison.rate_after)}"
+    rates = f"{formatting.percent(comparison.rate_before)} -> {formatting.percent(comparison.rate_after)}"
     difference = f"{(comparison.rate_after - comparison.rate_before) * 100:+.1f} points"
     chance = f"p {comparison.p:.2g} (exact McNemar)"
     return f"pass rate {rates} over {comparison.pairs} titles: {difference} [{_points(comparison.interval)}], {chance}"
@@ -59,8 +73,8 @@ def _verdict(comparison: Comparison) -> str:
 def _points(interval: Interval | None) -> str:
     """Both ends in whole points, rounded outwards."""
     if interval is None:
-        return figures.NONE
-    low, high = math.floor(round(interval.low * 100, 9)), math.ceil(round(interval.high * 100, 9))
+        return formatting.NONE
+    low, high = formatting.outwards(interval, 100)
     return f"{low:+d} to {high:+d}"
 
 
@@ -83,3 +97,8 @@ def _wrapped(label: str, text: str) -> list[str]:
     indent = " " * min(len(label), 4)
     flat = one_line(text, len(text) * 10 + 1)
     return textwrap.wrap(flat, WIDTH, initial_indent=label, subsequent_indent=indent, break_on_hyphens=False)
+
+
+def _said(result: ItemResult) -> str:
+    """An outcome with its category, where the category says more."""
+    return result.outcome if result.category == "ok" else f"{result.outcome} ({result.category})"

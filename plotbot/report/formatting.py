@@ -1,15 +1,24 @@
-"""Numbers in words that are the same in the terminal, in Markdown and in pages."""
+"""Numbers, names and sentences in the form that the terminal, Markdown and pages share.
+
+A sentence is a list of parts: plotbot's own text, and `{"name": …}` for a name from outside, such as a model's. Each
+place shows names in its own harmless way, whatever characters they hold.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping, Sequence
 
 from plotbot.measure.gate import GateResult
 from plotbot.measure.intervals import Interval
 from plotbot.measure.metrics import FormatMetrics, ModelMetrics
 from plotbot.measure.tally import Tally
+from plotbot.safe import visible
 
 NONE = "-"
+LONGEST_NAME = 200
+Part = str | dict[str, str]
+Sentence = list[Part]
 
 
 def percent(share: float | None) -> str:
@@ -21,12 +30,17 @@ def percent(share: float | None) -> str:
 
 
 def interval_percent(interval: Interval | None) -> str:
-    """Both ends in whole percent, rounded outwards: an interval must not look surer than it is."""
+    """`84-98`: both ends in whole percent, rounded outwards."""
     if interval is None:
         return NONE
-    # Nine decimals take back what floating point adds to a bound that is a whole percent.
-    low, high = math.floor(round(interval.low * 100, 9)), math.ceil(round(interval.high * 100, 9))
+    low, high = outwards(interval, 100)
     return f"{low}-{high}"
+
+
+def outwards(interval: Interval, steps: int) -> tuple[int, int]:
+    """Both ends in whole numbers of 1/*steps*, rounded outwards: an interval must not look surer than it is."""
+    # Nine decimals remove what floating point adds to a bound that is a whole number of steps.
+    return math.floor(round(interval.low * steps, 9)), math.ceil(round(interval.high * steps, 9))
 
 
 def rate_with_interval(rate: float | None, interval: Interval | None) -> str:
@@ -46,6 +60,11 @@ def per_second(value: float | None) -> str:
     if value is None:
         return NONE
     return f"{value:.1f}" if value < 1000 else f"{value:.0f}"
+
+
+def category_counts(counts: Mapping[str, int]) -> str:
+    """`fenced 12, schema 3`, in the order of *counts*."""
+    return ", ".join(f"{visible(category)} {count}" for category, count in counts.items())
 
 
 def repeats_words(metrics: ModelMetrics) -> list[str]:
@@ -97,3 +116,20 @@ def _interval_relation(gate: GateResult, threshold: str) -> str:
     if gate.needed is None:
         return f"contains the threshold {threshold}, and no number of titles would settle it at this rate"
     return f"contains the threshold {threshold}; about {gate.needed} rated titles would settle it at this rate"
+
+
+def name(text: str) -> Part:
+    return {"name": text[:LONGEST_NAME]}
+
+
+def listed(names: Sequence[Sentence]) -> Sentence:
+    """`a`, `a and b`, `a, b and c`."""
+    joined: Sentence = list(names[0])
+    for position, one in enumerate(names[1:], start=2):
+        joined += [" and " if position == len(names) else ", ", *one]
+    return joined
+
+
+def as_text(sentence: Sentence, show: Callable[[str], str]) -> str:
+    """The sentence as one text; *show* makes a name harmless where it will stand."""
+    return "".join(part if isinstance(part, str) else show(part["name"]) for part in sentence)

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from plotbot.measure.hosts import FieldByHost, HostMetrics
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.report import formatting as figures
-from plotbot.report.rich_text import Sentence, listed, name
+from plotbot.report import formatting
+from plotbot.report.formatting import Sentence, listed, name
 from plotbot.safe import one_line
 
 _MOST_NAMED = 6
@@ -18,7 +18,7 @@ def mixed_sentence(metrics: ModelMetrics) -> Sentence | None:
     """In what the hosts did not serve the same model; None where they did, or where there was one only."""
     if metrics.hosts is None or not metrics.hosts.mixed:
         return None
-    rate = figures.percent(metrics.pass_rate)
+    rate = formatting.percent(metrics.pass_rate)
     fields = _fields(metrics.hosts.differences)
     return ["its hosts did not serve the same model: ", *fields, f". The pass rate {rate} is a mix of theirs."]
 
@@ -26,7 +26,7 @@ def mixed_sentence(metrics: ModelMetrics) -> Sentence | None:
 def apart_sentence(metrics: ModelMetrics) -> Sentence:
     """How good each host was, for where no table tells it; empty where nothing was rated of any."""
     rated = [one for one in metrics.hosts.by_host if one.pass_rate is not None] if metrics.hosts else []
-    rates = [[name(short(one.host)), f" {figures.rate_with_interval(one.pass_rate, one.interval)}"] for one in rated]
+    rates = [[name(short(one.host)), f" {formatting.rate_with_interval(one.pass_rate, one.interval)}"] for one in rated]
     return ["Apart: ", *_some(rates), "."] if rates else []
 
 
@@ -48,12 +48,12 @@ def short(text: str) -> str:
 
 def failed_attempts(counts: Mapping[str, int]) -> str:
     """`unreachable 3, timeout 1`, or a hyphen."""
-    return ", ".join(f"{one_line(category, 40)} {count}" for category, count in counts.items()) or figures.NONE
+    return ", ".join(f"{one_line(category, 40)} {count}" for category, count in counts.items()) or formatting.NONE
 
 
 def answered(host: HostMetrics) -> str:
     """`120 (60.0%)`: the cases whose reply it gave, and their share."""
-    return f"{host.answered} ({figures.percent(host.share)})"
+    return f"{host.answered} ({formatting.percent(host.share)})"
 
 
 def ascii_name(text: str, limit: int) -> str:

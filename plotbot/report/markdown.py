@@ -13,10 +13,10 @@ from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.tally import total_tally
 from plotbot.records import ItemResult, RunRecords
-from plotbot.report import formatting as figures
-from plotbot.report.advice import CURES, next_step
+from plotbot.report import formatting
+from plotbot.report.advice import advice, next_step
+from plotbot.report.formatting import as_text
 from plotbot.report.hosts import answered, aside_sentence, failed_attempts, mixed_sentence
-from plotbot.report.rich_text import as_text
 from plotbot.safe import one_line
 
 _EXAMPLES = 10
@@ -58,7 +58,7 @@ def summary_markdown(
     blocks = [
         [f"### plotbot: {_headline(metrics, gates)}"],
         _table(metrics),
-        [f"- gate for {code(gate.model)}: **{figures.gate_words(gate)}**" for gate in gates],
+        [f"- gate for {code(gate.model)}: **{formatting.gate_words(gate)}**" for gate in gates],
         _more(metrics),
         _hosts(metrics),
         _categories(metrics),
@@ -99,13 +99,13 @@ def _table(metrics: Sequence[ModelMetrics]) -> list[str]:
 def _cells(metrics: ModelMetrics) -> Sequence[str]:
     tally = metrics.tally
     counts = (tally.planned, tally.passed, tally.failed, tally.error, tally.skipped, tally.not_run)
-    rate = figures.rate_with_interval(metrics.pass_rate, metrics.interval)
+    rate = formatting.rate_with_interval(metrics.pass_rate, metrics.interval)
     return (
         _cell(metrics.model),
         *map(str, counts),
         f"mixed {rate}" if metrics.mixed else rate,
-        figures.seconds(metrics.seconds_median),
-        figures.per_second(metrics.speed.tokens_per_second if metrics.speed else None),
+        formatting.seconds(metrics.seconds_median),
+        formatting.per_second(metrics.speed.tokens_per_second if metrics.speed else None),
     )
 
 
@@ -115,7 +115,7 @@ def _row(cells: Sequence[str]) -> str:
 
 def _categories(metrics: Sequence[ModelMetrics]) -> list[str]:
     rows = [
-        _row((_cell(one.model), kind, _cell(category), str(count), CURES.get(category, "")))
+        _row((_cell(one.model), kind, _cell(category), str(count), advice(category)))
         for one in metrics
         for kind, counts in (("failure", one.failures), ("error", one.errors))
         for category, count in counts.items()
@@ -135,7 +135,9 @@ def _step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> list[
 def _more(metrics: Sequence[ModelMetrics]) -> list[str]:
     """What repeats tell, and what each response format brings, a line for each model."""
     told = [
-        (one.model, words) for one in metrics for words in (*figures.repeats_words(one), *figures.format_words(one))
+        (one.model, words)
+        for one in metrics
+        for words in (*formatting.repeats_words(one), *formatting.format_words(one))
     ]
     return [f"- {code(model)}: {words}" for model, words in told]
 
@@ -160,11 +162,11 @@ def _host_row(model: str, host: HostMetrics) -> str:
         answered(host),
         str(host.tally.passed),
         str(host.tally.failed),
-        figures.rate_with_interval(host.pass_rate, host.interval),
-        figures.seconds(host.seconds_median),
-        figures.seconds(host.seconds_p95),
-        figures.per_second(host.speed.tokens_per_second if host.speed else None),
-        _cell(failed_attempts(host.failed_attempts)) if host.failed_attempts else figures.NONE,
+        formatting.rate_with_interval(host.pass_rate, host.interval),
+        formatting.seconds(host.seconds_median),
+        formatting.seconds(host.seconds_p95),
+        formatting.per_second(host.speed.tokens_per_second if host.speed else None),
+        _cell(failed_attempts(host.failed_attempts)) if host.failed_attempts else formatting.NONE,
     ))  # fmt: skip
 
 
@@ -195,4 +197,4 @@ def _example(result: ItemResult) -> str:
 def _origin(records: RunRecords, metrics: Sequence[ModelMetrics]) -> str:
     facts: Mapping[str, object] = {"run": records.run, "sample seed": records.header.get("sample_seed")}
     told = [f"{name} {code(str(value))}" for name, value in facts.items() if value is not None]
-    return ", ".join([*told, figures.accounting_line(total_tally(one.tally for one in metrics))])
+    return ", ".join([*told, formatting.accounting_line(total_tally(one.tally for one in metrics))])

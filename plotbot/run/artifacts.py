@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from plotbot.ask.transport.prompts import Conversations, Message
+from plotbot.ask.transport.prompts import Conversations
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.run_folder import RunFolder
@@ -20,10 +20,10 @@ from plotbot.keep.run_reading import RunOnDisk
 from plotbot.measure.gate import GateResult, judge_gates
 from plotbot.measure.metrics import ModelMetrics, measure_run
 from plotbot.measure.tally import total_tally
-from plotbot.records import Case, Exchange, Question, RunRecords
+from plotbot.records import Exchange, Question, RunRecords
 from plotbot.report.markdown import summary_markdown
 from plotbot.report.page import PageRun, write_page
-from plotbot.report.summary import summarise
+from plotbot.report.summary_json import summarise
 from plotbot.run.recorder import Recorder
 from plotbot.run.recovery import kept_results
 from plotbot.settings import Settings
@@ -97,7 +97,8 @@ def write_artifacts(
         if ending is not None:
             _write_summary(run, ending, disk)
     markdown = "\n".join(summary_markdown(run.records, run.metrics, run.gates, compared) for run, _ in runs)
-    page = write_page([_page_run(run) for run, _ in runs], datetime.now(UTC).isoformat(timespec="seconds"))
+    shown = [_page_run(run) for run, _ in runs]
+    page = write_page(shown, datetime.now(UTC).isoformat(timespec="seconds"))
     files = {folder / MARKDOWN: markdown.encode(), folder / PAGE: page}
     for path, data in files.items():
         try:
@@ -120,13 +121,7 @@ def _write_summary(run: MeasuredRun, ending: RunEnding, disk: Disk) -> None:
 
 
 def _page_run(run: MeasuredRun) -> PageRun:
-    conversations = Conversations()
-
-    def conversation(case: Case) -> list[Message]:
-        question = run.questions.get(case.prompt_hash)
-        return [] if question is None else conversations.about(question, case.title.text)
-
-    return PageRun(run.records, run.metrics, run.exchanges(), conversation, run.gates)
+    return PageRun(run.records, run.metrics, run.exchanges(), Conversations(run.questions).of, run.gates)
 
 
 def _own_summary(run: RunOnDisk, metrics: Sequence[ModelMetrics]) -> Mapping[str, Any]:

@@ -10,8 +10,8 @@ from plotbot.measure.exit_status import RunEnd, counted_end, exit_status
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.plugin.pytest_html import HtmlPages
 from plotbot.records import RunRecords
-from plotbot.report.table import summary_lines
-from plotbot.report.verdict_changes import moved_lines
+from plotbot.report.comparison import changed_verdict_lines
+from plotbot.report.terminal_summary import summary_lines
 from plotbot.run.artifacts import PAGE, MeasuredRun, RunEnding, measure_live, short_path, write_artifacts
 from plotbot.run.ending import Ending
 from plotbot.run.recorder import Recorder
@@ -55,7 +55,9 @@ def _settle_held(run: MainRun, recorder: Recorder, ending: Ending) -> None:
 
 
 def _moves(run: MainRun, recorder: Recorder) -> list[str]:
-    return moved_lines(run.recorded.results, recorder.records().results) if isinstance(run, ReplayedRun) else []
+    if not isinstance(run, ReplayedRun):
+        return []
+    return changed_verdict_lines(run.recorded.results, recorder.records().results)
 
 
 def _below(lines: Sequence[str]) -> list[str]:

@@ -190,7 +190,7 @@ def test_a_replay_asks_no_server_and_keeps_nothing(evals: Evals, project: Path, 
     evals(server, "--replay", run).assert_outcomes(passed=4)
     result = evals(server, "--replay", "last")
     result.assert_outcomes(passed=4)
-    assert "0 of 4 verdicts moved" in _said(result)
+    assert "0 of 4 verdicts changed" in _said(result)
     assert len(server.requests) == asked
     assert (project / "data" / "runs" / run / "journal.jsonl").read_bytes() == before
     assert not list((project / "data" / "generated_data").glob("*.json"))
@@ -206,7 +206,7 @@ def test_a_replay_judges_by_todays_schema_and_says_what_moved(evals: Evals, proj
     result = evals(server, "--replay", str(project / "data" / "runs" / _run_id(project)))
     assert result.ret == 1
     result.assert_outcomes(failed=4)
-    assert "4 of 4 verdicts moved" in _said(result)
+    assert "4 of 4 verdicts changed" in _said(result)
     assert "passed -> failed (schema)" in _said(result)
 
 

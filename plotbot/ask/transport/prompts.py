@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plotbot.records import Question
+from plotbot.records import Case, Question
 
 Message = dict[str, str]
 
@@ -36,8 +36,14 @@ def messages(prompt: str, title: str, schema: Mapping[str, Any]) -> list[Message
 class Conversations:
     """Makes the messages of many cases. The part that depends on the question alone is generated once, not per case."""
 
-    def __init__(self) -> None:
+    def __init__(self, questions: Mapping[str, Question] | None = None) -> None:
+        self._questions = questions or {}
         self._instructions: dict[str, str] = {}
+
+    def of(self, case: Case) -> list[Message]:
+        """The messages of a case; none if its question is not among *questions*, which are by hash."""
+        question = self._questions.get(case.prompt_hash)
+        return [] if question is None else self.about(question, case.title.text)
 
     def about(self, question: Question, title: str) -> list[Message]:
         """The same as `messages`, for a question and the text of a title."""

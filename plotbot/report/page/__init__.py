@@ -14,6 +14,6 @@ by their hashes and nothing else.
 """
 
 from plotbot.report.page.document import PageData, page_data, write_page
-from plotbot.report.page.runs import PageRun
+from plotbot.report.page.matrix import PageRun
 
 __all__ = ["PageData", "PageRun", "page_data", "write_page"]

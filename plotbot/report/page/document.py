@@ -18,14 +18,13 @@ from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import speed_of
 from plotbot.measure.tally import total_tally
 from plotbot.records import Exchange
-from plotbot.report import formatting as figures
+from plotbot.report import formatting
+from plotbot.report.formatting import LONGEST_NAME
 from plotbot.report.hosts import aside_sentence
-from plotbot.report.page import findings as words
-from plotbot.report.page.entries import Entry, Matrix, build_matrix
-from plotbot.report.page.packing import Chunks, Texts, ascii_json
-from plotbot.report.page.payloads import payload
-from plotbot.report.page.runs import PageRun
-from plotbot.report.rich_text import LONGEST_NAME
+from plotbot.report.page import conclusions
+from plotbot.report.page.conclusions import Contender
+from plotbot.report.page.matrix import Entry, Matrix, PageRun, build_matrix
+from plotbot.report.page.payloads import Chunks, Texts, ascii_json, payload
 
 SCRIPTS = ("dom", "data", "overview", "hosts", "violations", "filters", "matrix", "marks", "case", "course", "start")
 _LONGEST_TITLE, _LONGEST_FACT = 300, 20_000
@@ -126,26 +125,26 @@ class _Packing:
         self.places.update((entry.key, number) for entry in entries)
 
 
-def _contenders(runs: Sequence[PageRun], matrix: Matrix) -> list[words.Contender]:
+def _contenders(runs: Sequence[PageRun], matrix: Matrix) -> list[Contender]:
     several = len(runs) > 1
     found: dict[tuple[int, str], tuple[ModelMetrics, GateResult | None]] = {}
     for number, run in enumerate(runs):
         gates = {gate.model: gate for gate in run.gates}
         found.update(((number, one.model), (one, gates.get(one.model))) for one in run.metrics)
     # The order is the matrix's: its columns name contenders by number.
-    return [words.Contender(*found[key], runs[key[0]].records.run if several else "") for key in matrix.contenders]
+    return [Contender(*found[key], runs[key[0]].records.run if several else "") for key in matrix.contenders]
 
 
-def _words(matrix: Matrix, contenders: Sequence[words.Contender], packing: _Packing) -> dict[str, Any]:
+def _words(matrix: Matrix, contenders: Sequence[Contender], packing: _Packing) -> dict[str, Any]:
     broken = Counter(place for entry in matrix.entries for place in entry.places)
     unjudged = sum(entry.result is None and entry.key in packing.seconds for entry in matrix.entries)
     return {
-        "best": words.which_is_best(contenders, _same_titles(matrix)),
-        "fails": words.what_fails_most(contenders, broken),
-        "missing": words.what_is_missing(contenders, unjudged),
-        "mixed": words.what_is_mixed(contenders),
-        "gates": words.gate_sentences(contenders),
-        "accounting": figures.accounting_line(total_tally(one.metrics.tally for one in contenders)),
+        "best": conclusions.which_is_best(contenders, _same_titles(matrix)),
+        "fails": conclusions.what_fails_most(contenders, broken),
+        "missing": conclusions.what_is_missing(contenders, unjudged),
+        "mixed": conclusions.what_is_mixed(contenders),
+        "gates": conclusions.gate_sentences(contenders),
+        "accounting": formatting.accounting_line(total_tally(one.metrics.tally for one in contenders)),
     }
 
 
@@ -173,7 +172,7 @@ def _fact(value: object) -> str:
     return told[:_LONGEST_FACT]
 
 
-def _contender(one: words.Contender) -> dict[str, Any]:
+def _contender(one: Contender) -> dict[str, Any]:
     metrics, tally = one.metrics, one.metrics.tally
     return {
         "model": metrics.model[:LONGEST_NAME],
@@ -184,7 +183,7 @@ def _contender(one: words.Contender) -> dict[str, Any]:
         "failures": dict(metrics.failures),
         "errors": dict(metrics.errors),
         "tolerated": metrics.tolerated,
-        "seconds": [figures.seconds(metrics.seconds_median), figures.seconds(metrics.seconds_p95)],
+        "seconds": [formatting.seconds(metrics.seconds_median), formatting.seconds(metrics.seconds_p95)],
         "speed": None if metrics.speed is None else [metrics.speed.tokens_per_second, metrics.speed.source],
         "extra_attempts": metrics.extra_attempts,
         "tokens": [metrics.prompt_tokens, metrics.completion_tokens],
@@ -199,10 +198,10 @@ def _host(host: HostMetrics) -> dict[str, Any]:
         "host": host.host[:LONGEST_NAME],
         **_rate(host),
         "answered": host.answered,
-        "share_words": figures.percent(host.share),
+        "share_words": formatting.percent(host.share),
         "counts": [host.tally.passed, host.tally.failed],
-        "seconds": [figures.seconds(host.seconds_median), figures.seconds(host.seconds_p95)],
-        "speed": figures.per_second(host.speed.tokens_per_second if host.speed else None),
+        "seconds": [formatting.seconds(host.seconds_median), formatting.seconds(host.seconds_p95)],
+        "speed": formatting.per_second(host.speed.tokens_per_second if host.speed else None),
         "failed_attempts": dict(host.failed_attempts),
     }
 
@@ -210,9 +209,9 @@ def _host(host: HostMetrics) -> dict[str, Any]:
 def _rate(one: ModelMetrics | HostMetrics) -> dict[str, Any]:
     return {
         "rate": one.pass_rate,
-        "rate_words": figures.percent(one.pass_rate),
+        "rate_words": formatting.percent(one.pass_rate),
         "interval": None if one.interval is None else [one.interval.low, one.interval.high],
-        "interval_words": "" if one.interval is None else "–".join(words.bounds(one.interval)),
+        "interval_words": "" if one.interval is None else "–".join(conclusions.bounds(one.interval)),
     }
 
 

@@ -5,7 +5,7 @@ import pytest
 from plotbot.measure.gate import GateResult, GateVerdict
 from plotbot.measure.intervals import Interval, wilson_interval
 from plotbot.measure.tally import Tally
-from plotbot.report import formatting as figures
+from plotbot.report import formatting
 
 
 @pytest.mark.parametrize(
@@ -13,7 +13,7 @@ from plotbot.report import formatting as figures
     [(None, "-"), (0.0, "0.0%"), (1.0, "100.0%"), (0.94, "94.0%"), (0.99999, "99.9%"), (0.00001, "0.1%")],
 )
 def test_a_share_is_never_rounded_to_all_or_nothing(share: float | None, shown: str) -> None:
-    assert figures.percent(share) == shown
+    assert formatting.percent(share) == shown
 
 
 @pytest.mark.parametrize(
@@ -27,23 +27,23 @@ def test_a_share_is_never_rounded_to_all_or_nothing(share: float | None, shown: 
     ],
 )
 def test_an_interval_is_rounded_outwards(interval: Interval | None, shown: str) -> None:
-    assert figures.interval_percent(interval) == shown
+    assert formatting.interval_percent(interval) == shown
 
 
 @pytest.mark.parametrize(
     ("value", "shown"), [(None, "-"), (0.0, "0.00"), (1.234, "1.23"), (99.99, "99.99"), (120.6, "121")]
 )
 def test_seconds_are_short(value: float | None, shown: str) -> None:
-    assert figures.seconds(value) == shown
+    assert formatting.seconds(value) == shown
 
 
 @pytest.mark.parametrize(("value", "shown"), [(None, "-"), (56.78, "56.8"), (12345.6, "12346")])
 def test_tokens_per_second_are_short(value: float | None, shown: str) -> None:
-    assert figures.per_second(value) == shown
+    assert formatting.per_second(value) == shown
 
 
 def test_the_accounting_line_adds_up_in_sight() -> None:
-    line = figures.accounting_line(Tally("a", 44, 3, 1, 0, 2))
+    line = formatting.accounting_line(Tally("a", 44, 3, 1, 0, 2))
     assert line == "planned 50 = 44 passed + 3 failed + 1 error + 0 skipped + 2 not run"
 
 
@@ -73,4 +73,4 @@ def test_a_gate_says_its_verdict_and_why(
 ) -> None:
     passed, of = rated
     rate = passed / of if of else None
-    assert figures.gate_words(GateResult("a", verdict, how, 0.9, rate, wilson_interval(passed, of), needed)) == words
+    assert formatting.gate_words(GateResult("a", verdict, how, 0.9, rate, wilson_interval(passed, of), needed)) == words

@@ -8,19 +8,19 @@ from typing import Any
 import jsonschema
 import pytest
 
-import plotbot.report.summary
+import plotbot.report.summary_json
 from plotbot.measure.hosts import FieldByHost, HostMetrics, Hosts
 from plotbot.measure.intervals import wilson_interval
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import Speed
 from plotbot.measure.tally import Tally
 from plotbot.records import RunRecords
+from plotbot.report.formatting import as_text
 from plotbot.report.hosts import apart_sentence, aside_sentence, mixed_sentence, short
 from plotbot.report.markdown import summary_markdown
-from plotbot.report.page.findings import Contender, what_is_mixed, which_is_best
-from plotbot.report.rich_text import as_text
-from plotbot.report.summary import summarise
-from plotbot.report.table import WIDTH, summary_lines, table_lines
+from plotbot.report.page.conclusions import Contender, what_is_mixed, which_is_best
+from plotbot.report.summary_json import summarise
+from plotbot.report.terminal_summary import WIDTH, summary_lines, table_lines
 
 MakeMetrics = Callable[..., ModelMetrics]
 MakeRecords = Callable[..., RunRecords]
@@ -121,7 +121,7 @@ def test_the_pages_words_take_a_mixed_rate_apart(mixed: ModelMetrics, alike: Mod
 def test_the_summary_carries_the_hosts_and_satisfies_its_schema(
     request: pytest.FixtureRequest, make_records: MakeRecords, name: str
 ) -> None:
-    path = Path(plotbot.report.summary.__file__).with_name("summary.schema.json")
+    path = Path(plotbot.report.summary_json.__file__).with_name("summary.schema.json")
     metrics = request.getfixturevalue(name)
     summary: dict[str, Any] = json.loads(json.dumps(summarise(make_records(), [metrics]), allow_nan=False))
     jsonschema.validate(summary, json.loads(path.read_text(encoding="utf-8")))

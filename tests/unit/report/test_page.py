@@ -16,17 +16,17 @@ import pytest
 from plotbot.measure.gate import GateResult
 from plotbot.measure.metrics import ModelMetrics, measure_run
 from plotbot.records import Attempt, Case, Exchange, Fault, ItemResult, PlannedItem, Reply, RunRecords, Title, Violation
+from plotbot.report.formatting import Sentence
 from plotbot.report.page import PageData, PageRun, page_data, write_page
-from plotbot.report.page.findings import (
+from plotbot.report.page.conclusions import (
     Contender,
     gate_sentences,
     what_fails_most,
     what_is_missing,
     which_is_best,
 )
-from plotbot.report.page.packing import FULL, SHORT, Chunks, Texts, pieces
-from plotbot.report.page.violations import field_of
-from plotbot.report.rich_text import Sentence
+from plotbot.report.page.matrix import field_of
+from plotbot.report.page.payloads import FULL, SHORT, Chunks, Texts, pieces
 
 MADE_AT = "2026-11-22 16:30 UTC"
 HEADLINE = "A goose is elected"
@@ -238,8 +238,8 @@ def test_a_long_text_keeps_its_beginning_and_what_stands_around_its_mark(
 
 def test_a_page_stays_bounded_whatever_models_say(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, characters in (("_HEAD_START", 150_000), ("_ROOM", 600_000), ("_END", 850_000)):
-        monkeypatch.setattr(f"plotbot.report.page.packing.{name}", characters)
-    monkeypatch.setattr("plotbot.report.page.packing.MOST_CHARACTERS", 50_000)
+        monkeypatch.setattr(f"plotbot.report.page.payloads.{name}", characters)
+    monkeypatch.setattr("plotbot.report.page.payloads.MOST_CHARACTERS", 50_000)
     chance = random.Random(1)
     chunks = Chunks(expected=40)
     limits = []

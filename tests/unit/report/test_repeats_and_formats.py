@@ -8,7 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-import plotbot.report.summary
+import plotbot.report.summary_json
 from plotbot.measure.intervals import Interval, clustered_interval, wilson_interval
 from plotbot.measure.metrics import FormatMetrics, ModelMetrics
 from plotbot.measure.repeats import Repeats
@@ -16,8 +16,8 @@ from plotbot.measure.speed import ServerTime
 from plotbot.measure.tally import Tally
 from plotbot.records import RunRecords
 from plotbot.report.markdown import summary_markdown
-from plotbot.report.summary import summarise
-from plotbot.report.table import WIDTH, summary_lines
+from plotbot.report.summary_json import summarise
+from plotbot.report.terminal_summary import WIDTH, summary_lines
 
 MakeMetrics = Callable[..., ModelMetrics]
 MakeRecords = Callable[..., RunRecords]
@@ -75,7 +75,7 @@ def test_a_comparison_stands_in_the_markdown_as_it_is(metrics: ModelMetrics, mak
 def test_the_summary_carries_all_of_it_and_satisfies_its_schema(
     metrics: ModelMetrics, make_records: MakeRecords
 ) -> None:
-    path = Path(plotbot.report.summary.__file__).with_name("summary.schema.json")
+    path = Path(plotbot.report.summary_json.__file__).with_name("summary.schema.json")
     summary: dict[str, Any] = json.loads(json.dumps(summarise(make_records(), [metrics]), allow_nan=False))
     jsonschema.validate(summary, json.loads(path.read_text(encoding="utf-8")))
     (model,) = summary["models"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,11 +10,11 @@ from plotbot.measure.gate import GateResult
 from plotbot.measure.intervals import Interval
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.tally import total_tally
-from plotbot.report import formatting as figures
-from plotbot.report.advice import CURES
+from plotbot.report import formatting
+from plotbot.report.advice import advice
+from plotbot.report.formatting import Sentence, listed, name
 from plotbot.report.hosts import apart_sentence, mixed_sentence
-from plotbot.report.page.violations import Place
-from plotbot.report.rich_text import Sentence, listed, name
+from plotbot.report.page.matrix import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +104,7 @@ def what_is_mixed(contenders: Iterable[Contender]) -> list[Sentence]:
 
 def gate_sentences(contenders: Iterable[Contender]) -> list[Sentence]:
     """Each gate's verdict and why."""
-    return [[*one.named, f": {figures.gate_words(one.gate)}."] for one in contenders if one.gate is not None]
+    return [[*one.named, f": {formatting.gate_words(one.gate)}."] for one in contenders if one.gate is not None]
 
 
 def _ranked(contenders: Iterable[Contender]) -> list[_Rated]:
@@ -120,7 +119,7 @@ def _ranked(contenders: Iterable[Contender]) -> list[_Rated]:
 
 def _alone(one: _Rated) -> Sentence:
     tally = one.contender.metrics.tally
-    told = f" passed {tally.passed:,} of {tally.rated:,} rated answers, {figures.percent(one.rate)}."
+    told = f" passed {tally.passed:,} of {tally.rated:,} rated answers, {formatting.percent(one.rate)}."
     sure = (
         f" With 95\N{NO-BREAK SPACE}% confidence its rate on such titles lies between {_bounds(one.interval, ' and ')}."
     )
@@ -138,7 +137,7 @@ def _compared(rated: Sequence[_Rated]) -> list[Sentence]:
     shared = [one for one in others if one.rate == best.rate]
     leaders = listed([one.named for one in (best, *shared)])
     verb = "share the highest pass rate" if shared else "has the highest pass rate"
-    sentences: list[Sentence] = [[*leaders, f" {verb}, {figures.percent(best.rate)} ({_bounds(best.interval)})."]]
+    sentences: list[Sentence] = [[*leaders, f" {verb}, {formatting.percent(best.rate)} ({_bounds(best.interval)})."]]
     if rivals:
         sentences.append(_unsettled(best, rivals))
     if beaten:
@@ -159,7 +158,7 @@ def _settled(beaten: Sequence[_Rated]) -> Sentence:
 
 def bounds(interval: Interval) -> tuple[str, str]:
     """Both ends in percent with one decimal, rounded outwards, so that two that do not overlap rarely look as if."""
-    low, high = math.floor(round(interval.low * 1000, 9)), math.ceil(round(interval.high * 1000, 9))
+    low, high = formatting.outwards(interval, 1000)
     return f"{low / 10:.1f}", f"{high / 10:.1f}"
 
 
@@ -172,14 +171,14 @@ def _fastest(contenders: Sequence[Contender]) -> list[Sentence]:
     if len(timed) < 2:
         return []
     seconds, quickest = min(timed, key=lambda pair: pair[0])
-    return [["The quickest is ", *quickest.named, f": {figures.seconds(seconds)} s an answer (median)."]]
+    return [["The quickest is ", *quickest.named, f": {formatting.seconds(seconds)} s an answer (median)."]]
 
 
 def _most(counts: Counter[str], of: str) -> Sentence:
     category, count = min(counts.items(), key=lambda pair: (-pair[1], pair[0]))
-    cure = CURES.get(category, "")
     total = counts.total()
-    return [name(category), f": {count:,} of {total:,} {of}{'' if total == 1 else 's'}. {cure}".rstrip()]
+    told = f": {count:,} of {total:,} {of}{'' if total == 1 else 's'}. {advice(category)}"
+    return [name(category), told.rstrip()]
 
 
 def _sum(many: Iterable[Mapping[str, int]]) -> Counter[str]:

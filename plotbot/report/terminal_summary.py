@@ -10,10 +10,10 @@ from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.tally import total_tally
-from plotbot.report import formatting as figures
+from plotbot.report import formatting
 from plotbot.report.advice import next_step
+from plotbot.report.formatting import as_text
 from plotbot.report.hosts import ascii_name, aside_sentence, failed_attempts, mixed_sentence, short
-from plotbot.report.rich_text import as_text
 from plotbot.safe import one_line, visible
 
 WIDTH = 80
@@ -64,15 +64,15 @@ def detail_lines(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -
     by_model = {gate.model: gate for gate in gates}
     lines = [line for one in metrics for line in _model_lines(one, by_model.get(one.model))]
     if len(metrics) > 1:
-        lines += _wrapped("all models: ", figures.accounting_line(total_tally(one.tally for one in metrics)))
+        lines += _wrapped("all models: ", formatting.accounting_line(total_tally(one.tally for one in metrics)))
     return lines
 
 
 def _model_rows(metrics: ModelMetrics) -> Iterator[tuple[str, ...]]:
-    rate = figures.rate_with_interval(metrics.pass_rate, metrics.interval)
+    rate = formatting.rate_with_interval(metrics.pass_rate, metrics.interval)
     yield _cells(one_line(metrics.model, _NAME_LIMIT), metrics, f"{_MIXED}{rate}" if metrics.mixed else rate)
     for host in metrics.hosts.by_host if metrics.hosts else ():
-        rate = figures.rate_with_interval(host.pass_rate, host.interval)
+        rate = formatting.rate_with_interval(host.pass_rate, host.interval)
         yield _cells(f"  {ascii_name(host.host, _NAME_LIMIT)}", host, rate)
 
 
@@ -83,8 +83,8 @@ def _cells(name: str, metrics: ModelMetrics | HostMetrics, rate: str) -> tuple[s
         name,
         *map(str, counts),
         rate,
-        figures.seconds(metrics.seconds_median),
-        figures.per_second(metrics.speed.tokens_per_second if metrics.speed else None),
+        formatting.seconds(metrics.seconds_median),
+        formatting.per_second(metrics.speed.tokens_per_second if metrics.speed else None),
     )
 
 
@@ -97,23 +97,25 @@ def _line(name: str, name_width: int, cells: Sequence[str], widths: Sequence[int
 def _model_lines(metrics: ModelMetrics, gate: GateResult | None) -> list[str]:
     lines = [
         _shortened(one_line(metrics.model, _NAME_LIMIT), WIDTH),
-        *_wrapped("  ", figures.accounting_line(metrics.tally)),
+        *_wrapped("  ", formatting.accounting_line(metrics.tally)),
     ]
     for label, counts in (("failures", metrics.failures), ("errors", metrics.errors)):
         if counts:
-            lines += _wrapped(f"  {label}: ", categories(counts))
-    for label, told in (("repeats", figures.repeats_words(metrics)), ("formats", figures.format_words(metrics))):
+            lines += _wrapped(f"  {label}: ", formatting.category_counts(counts))
+    for label, told in (("repeats", formatting.repeats_words(metrics)), ("formats", formatting.format_words(metrics))):
         lines += [line for words in told for line in _wrapped(f"  {label}: ", words)]
     if metrics.server_time is not None and metrics.server_time.queueing >= _WORTH_A_LINE:
         time = metrics.server_time
-        lines.append(f"  seconds: {figures.seconds(time.working)} at work, {figures.seconds(time.queueing)} queueing")
+        lines.append(
+            f"  seconds: {formatting.seconds(time.working)} at work, {formatting.seconds(time.queueing)} queueing"
+        )
     if metrics.tolerated:
         lines.append(f"  tolerated: {metrics.tolerated} of the passed")
     if metrics.extra_attempts:
         lines.append(f"  attempts beyond the first: {metrics.extra_attempts}")
     lines += _host_lines(metrics)
     if gate is not None:
-        lines += _wrapped("  gate: ", figures.gate_words(gate))
+        lines += _wrapped("  gate: ", formatting.gate_words(gate))
     return [*lines, ""]
 
 
@@ -126,11 +128,6 @@ def _host_lines(metrics: ModelMetrics) -> Iterator[str]:
     for label, sentence in ((f"{_MIXED} mixed: ", mixed_sentence(metrics)), ("", aside_sentence(metrics))):
         if sentence is not None:
             yield from _wrapped(f"  {label}", as_text(sentence, lambda name: ascii_name(short(name), _HOST_LIMIT)))
-
-
-def categories(counts: Mapping[str, int]) -> str:
-    """`fenced 12, schema 3`: the most frequent first, as the metrics have them."""
-    return ", ".join(f"{visible(category)} {count}" for category, count in counts.items())
 
 
 def _wrapped(label: str, text: str) -> list[str]:

@@ -6,7 +6,7 @@ import pytest
 
 from plotbot.measure.gate import judge_gates
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.report.table import detail_lines, summary_lines, table_lines
+from plotbot.report.terminal_summary import detail_lines, summary_lines, table_lines
 
 MakeMetrics = Callable[..., ModelMetrics]
 

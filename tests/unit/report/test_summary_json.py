@@ -8,11 +8,11 @@ from typing import Any
 import jsonschema
 import pytest
 
-import plotbot.report.summary
+import plotbot.report.summary_json
 from plotbot.measure.gate import GateResult, judge_gates
 from plotbot.measure.metrics import ModelMetrics, measure_run
 from plotbot.records import RunRecords
-from plotbot.report.summary import SCHEMA_VERSION, summarise
+from plotbot.report.summary_json import SCHEMA_VERSION, summarise
 
 MakeRecords = Callable[..., RunRecords]
 MakeMetrics = Callable[..., ModelMetrics]
@@ -20,7 +20,7 @@ MakeMetrics = Callable[..., ModelMetrics]
 
 @pytest.fixture(scope="module")
 def schema() -> dict[str, Any]:
-    path = Path(plotbot.report.summary.__file__).with_name("summary.schema.json")
+    path = Path(plotbot.report.summary_json.__file__).with_name("summary.schema.json")
     document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator.check_schema(document)
     return document

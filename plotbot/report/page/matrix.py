@@ -7,19 +7,42 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from plotbot.measure.gate import GateResult
+from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.tally import UNKNOWN_MODEL
-from plotbot.records import Case, ItemResult, PlannedItem
-from plotbot.report.page.runs import PageRun
-from plotbot.report.page.violations import Place, places_of
-from plotbot.safe import digest
+from plotbot.records import Case, Exchange, ItemResult, PlannedItem, RunRecords, Violation
+from plotbot.safe import digest, one_line
 
 NOT_RUN = "not_run"
+WHOLE, ENTRY = "(whole answer)", "(entry)"
+Conversation = Callable[[Case], Sequence[Mapping[str, str]]]
+"""The messages (`role`, `content`) that a case was asked with; empty where they are not known."""
+Place = tuple[str, str]
+"""A field, without the numbers of entries and elements, and the schema keyword that it breaks."""
 Value = TypeVar("Value", bound=Hashable)
+_LONGEST = 60
+_INDEX = re.compile(r"\[\d+\]")
+_MISSING = re.compile(r"'([^']+)' is a required property")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class PageRun:
+    """One run to show.
+
+    *metrics* are those of *records*. *exchanges* hold what was said and are read once, one at a time, so that a
+    journal can be streamed; of several for one case the last counts. The exchanges inside *records* are not read.
+    """
+
+    records: RunRecords
+    metrics: Sequence[ModelMetrics]
+    exchanges: Iterable[Exchange]
+    conversation: Conversation
+    gates: Sequence[GateResult] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +100,23 @@ def build_matrix(runs: Sequence[PageRun]) -> Matrix:
     return building.matrix()
 
 
+def places_of(violations: Iterable[Violation]) -> tuple[Place, ...]:
+    """The cells that an answer's violations fall into, each once, in their order."""
+    return tuple(
+        dict.fromkeys((field_of(violation), one_line(violation.keyword, _LONGEST)) for violation in violations)
+    )
+
+
+def field_of(violation: Violation) -> str:
+    """The field in the reader's words: `themes[]` for `$[0].themes[2]`; of `required` the field that is missing."""
+    field = _field(violation.path)
+    missing = _MISSING.match(violation.message) if violation.keyword == "required" else None
+    if missing is None:
+        return one_line(field, _LONGEST)
+    parent = "" if field in {WHOLE, ENTRY} else f"{field}."
+    return one_line(parent + missing[1], _LONGEST)
+
+
 class _Numbered(Generic[Value]):
     """Values, each once, numbered in the order of their coming."""
 
@@ -128,3 +168,10 @@ class _Building:
         plain = case if _PLAIN_KEY.fullmatch(case) else digest(case, 16)
         self._keys[plain] += 1
         return plain if self._keys[plain] == 1 else f"{plain}.{self._keys[plain]}"
+
+
+def _field(path: str) -> str:
+    if path in {"$", ""}:
+        return WHOLE
+    inside = re.sub(r"^\$(\[\d+\])?\.?", "", path)
+    return _INDEX.sub("[]", inside) or ENTRY
