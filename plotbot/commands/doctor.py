@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from plotbot import __version__
-from plotbot.ask.servers.discovery import ServerFacts, discover, resolve_models
+from plotbot.ask.servers.discovery import ServerFacts, resolve_models
+from plotbot.ask.servers.host import find_server
 from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import UsageProblem
@@ -24,17 +25,16 @@ from plotbot.settings.keys import KEYS, TOKEN, Key
 from plotbot.settings.values import plain
 
 HELP = "show the settings and whether everything is ready to run"
-_PATIENCE_SECONDS = 10.0
 _WIDEST_VALUE = 60
 _MOST_MODELS = 40
 _KINDS = {"lmstudio": "LM Studio", "ollama": "Ollama", "vllm": "vLLM", "openai": "an OpenAI-compatible server"}
 
-Discover = Callable[..., ServerFacts]
+FindServer = Callable[[str, Settings, str | None], ServerFacts]
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at: what it is, whether it is ready, and what there is to say or to do."""
+    """One thing that was checked: whether it is ready, and what there is to say or to do."""
 
     what: str
     ready: bool
@@ -50,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     settings = project_settings(args)
     print(f"plotbot {__version__}, project {visible(str(settings.root))}\n")
     print("\n".join(settings_lines(settings)) + "\n")
-    return report(checks(settings, discover))
+    return report(checks(settings, find_server))
 
 
 def report(found: Iterator[Check]) -> int:
@@ -75,18 +75,18 @@ def settings_lines(settings: Settings) -> list[str]:
     return [f"{name:<{names}}  {value:<{values}}  {origin}" for name, value, origin in rows]
 
 
-def checks(settings: Settings, discover: Discover) -> Iterator[Check]:
+def checks(settings: Settings, find: FindServer) -> Iterator[Check]:
     yield _file("titles", settings.titles_path, settings, lambda path: f"{len(read_titles(path))} titles")
     yield _file("prompt", settings.prompt_path, settings, lambda path: f"{len(read_prompt(path))} characters")
     yield _file("schema", settings.schema_path, settings, _read_schema)
-    yield from _servers(settings, discover) if settings.executor == THREADS else _workers(settings)
+    yield from _servers(settings, find) if settings.executor == THREADS else _workers(settings)
 
 
-def _servers(settings: Settings, discover: Discover) -> Iterator[Check]:
-    token = settings.lm_api_token and settings.lm_api_token.reveal()
+def _servers(settings: Settings, find: FindServer) -> Iterator[Check]:
+    token = None if settings.lm_api_token is None else settings.lm_api_token.reveal()
     for url in settings.lm_studio_url:
         try:
-            facts = discover(url, token=token, timeout=min(settings.request_timeout, _PATIENCE_SECONDS))
+            facts = find(url, settings, token)
         except UsageProblem as problem:
             yield Check(f"server {url}", ready=False, said=str(problem))
         else:
@@ -94,10 +94,10 @@ def _servers(settings: Settings, discover: Discover) -> Iterator[Check]:
 
 
 def _workers(settings: Settings) -> Iterator[Check]:
-    """The Dask workers, and what each says of the server next to it."""
+    """The Dask workers, and what each says of its server."""
     notes: list[str] = []
     try:
-        with closing(pool_of(settings, version=__version__, warn=notes.append)) as pool:
+        with closing(pool_of(settings, notes.append)) as pool:
             found = pool.servers()
     except UsageProblem as problem:
         yield Check(f"executor {settings.executor}", ready=False, said=str(problem), details=tuple(notes))

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Sequence
 
-from plotbot import __version__
-from plotbot.ask.servers.discovery import ServerFacts, resolve_models
-from plotbot.ask.servers.host import find_server, fingerprint
+from plotbot.ask.servers.host import Host
 from plotbot.ask.servers.pin import Pin, pinned_json
 from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import KeepError, ServerProblem
 from plotbot.keep.filesystem import Disk, write_atomically
 from plotbot.records import Fingerprint
-from plotbot.run.servers import pool_of, start_embedded
+from plotbot.run.servers import Servers
 from plotbot.safe import one_line, visible
 from plotbot.settings import Settings
 
 HELP = "write down which model is served, for pytest evals --pinned"
-
-Fingerprints = Mapping[str, Fingerprint]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,57 +25,50 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Raises UsageProblem where there is nothing to pin, or it cannot be told well enough."""
+    """Raises UsageProblem where there is nothing to pin, or the server does not tell enough of it."""
     settings = project_settings(args)
-    served = _embedded(settings) if args.embedded else _on_all_hosts(settings)
+    first, *others = _hosts(settings, embedded=args.embedded)
+    pin = Pin(settings.pin_path, {str(served.key): served for served in _loaded(first)})
+    for host in others:
+        _check_alike(host, pin)
     try:
         settings.pin_path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(settings.pin_path, pinned_json(served.values()), Disk())
+        write_atomically(settings.pin_path, pinned_json(pin.models.values()), Disk())
     except OSError as error:
         raise KeepError(f"{settings.pin_path} cannot be written: {error.strerror or error}") from None
-    for model in served.values():
+    for model in pin.models.values():
         print("\n".join(_lines(model)))
     print(f"\nPinned in {visible(str(settings.pin_path))}. pytest evals --pinned asks nothing else.")
     return 0
 
 
-def _embedded(settings: Settings) -> Fingerprints:
-    with start_embedded(settings) as engine:
-        facts = find_server(engine.url, settings, None)
-        return {engine.alias: fingerprint(facts, engine.alias, sha256=engine.sha256, engine=engine.version)}
+def _hosts(settings: Settings, *, embedded: bool) -> Sequence[Host]:
+    servers = Servers(settings, embedded=embedded, ask_user=None, warn=_warn)
+    try:
+        return servers.find(servers.models())
+    finally:
+        servers.stop()
 
 
-def _on_all_hosts(settings: Settings) -> Fingerprints:
-    """What the first host serves; the others must serve the same."""
-    with closing(pool_of(settings, version=__version__, warn=_say)) as pool:
-        hosts = [found.facts for found in pool.servers()]
-    models = resolve_models(hosts[0], settings.model)
-    served = {model: _served(hosts[0], model) for model in models}
-    for host in hosts[1:]:
-        _check_alike(host, models, Pin(settings.pin_path, {str(one.key): one for one in served.values()}))
-    return served
+def _warn(sentence: str) -> None:
+    print(f"plotbot: {visible(sentence)}", file=sys.stderr)
 
 
-def _say(word: str) -> None:
-    print(f"plotbot: {visible(word)}", file=sys.stderr)
-
-
-def _served(facts: ServerFacts, model: str) -> Fingerprint:
-    told = facts.model(model)
-    if told is not None and told.loaded is False:
-        raise ServerProblem(
-            f"{one_line(model, 120)} is not loaded, so its context and slots cannot be pinned. Load it (lms load)."
-        )
-    return fingerprint(facts, model)
-
-
-def _check_alike(facts: ServerFacts, models: Sequence[str], first: Pin) -> None:
-    resolve_models(facts, models)
-    for model in models:
-        differences = first.differences(_served(facts, model))
-        if differences:
+def _loaded(host: Host) -> list[Fingerprint]:
+    """The fingerprints of a host's models. Raises ServerProblem for one that is not loaded."""
+    for model in host.models:
+        if host.listed(model).loaded is False:
             raise ServerProblem(
-                f"{facts.url} serves {one_line(model, 120)} otherwise than the first host: "
+                f"{one_line(model, 120)} is not loaded, so its context and slots cannot be pinned. Load it (lms load)."
+            )
+    return list(host.fingerprints.values())
+
+
+def _check_alike(host: Host, first: Pin) -> None:
+    for served in _loaded(host):
+        if differences := first.differences(served):
+            raise ServerProblem(
+                f"{host.facts.url} serves {one_line(str(served.model), 120)} otherwise than the first host: "
                 f"{'; '.join(map(str, differences))}. Load the same on all of them, or pin one host."
             )
 

@@ -1,22 +1,20 @@
-"""What a run knows of one server: what it says of itself and of the run's models, and whether that is what is pinned.
-
-It is knowledge alone and can be sent to another process; who asks the server is a
-`plotbot.ask.servers.host_client.HostClient`.
-"""
+"""What a run knows of one server, which can be sent to another process. Asking it is `HostClient`'s part."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from plotbot.ask.servers.discovery import ServerFacts, discover, resolve_models
 from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.ask.servers.pin import Pin
+from plotbot.errors import ServerProblem
 from plotbot.records import Fingerprint
 from plotbot.safe import one_line
 from plotbot.settings import Settings
 
 DEFAULT_SLOTS = 4
+"""Requests in flight on a server that does not say how many slots it has."""
 DISCOVERY_SECONDS = 10.0
 
 
@@ -26,34 +24,30 @@ def find_server(url: str, settings: Settings, token: str | None, *, advise: bool
 
 
 def fingerprint(facts: ServerFacts, model: str, *, sha256: str | None = None, engine: str | None = None) -> Fingerprint:
-    """The fingerprint of *model* as a server tells it now.
-
-    *sha256* is the model file's and *engine* what runs it, which only the embedded engine tells.
-    """
+    """The fingerprint of *model* as a server lists it now. Only the embedded engine has *sha256* and *engine*."""
     served = Fingerprint(server=facts.kind, server_version=facts.version, engine=engine, model=model, sha256=sha256)
-    told = facts.model(model)
-    if told is None:
+    listed = facts.model(model)
+    if listed is None:
         return served
     return replace(
         served,
-        key=told.id,
-        publisher=told.publisher,
-        quantization=told.quantization,
-        format=told.format,
-        architecture=told.architecture,
-        size_bytes=told.size_bytes,
-        variant=told.variant,
-        context_length=told.context_length,
-        slots=told.slots,
+        key=listed.id,
+        publisher=listed.publisher,
+        quantization=listed.quantization,
+        format=listed.format,
+        architecture=listed.architecture,
+        size_bytes=listed.size_bytes,
+        variant=listed.variant,
+        context_length=listed.context_length,
+        slots=listed.slots,
     )
 
 
 class Host:
-    """A server with all of a run's models on it.
+    """A server that has all of a run's models; ServerProblem is raised where it lacks one.
 
-    *name* is how reports call it. *most* is MAX_IN_FLIGHT, *limit* how many requests at once whoever asks can do;
-    *embedded* is what is known of the embedded engine, where this is its server. Raises ServerProblem where a model is
-    missing.
+    *name* is how reports call it. *max_in_flight* is MAX_IN_FLIGHT where that is for this host alone, *client_limit*
+    how many requests at once the process that asks it can make. *sha256* and *engine* are the embedded engine's.
     """
 
     def __init__(
@@ -63,69 +57,81 @@ class Host:
         facts: ServerFacts,
         models: Sequence[str],
         *,
-        most: int | None = None,
-        limit: int | None = None,
-        embedded: Mapping[str, str | None] | None = None,
+        max_in_flight: int | None = None,
+        client_limit: int | None = None,
+        sha256: str | None = None,
+        engine: str | None = None,
     ) -> None:
         self.name = name
         self.url = url
         self.models = tuple(models)
         self.fingerprints: dict[str, Fingerprint] = {}
-        self._most = most
-        self._limit = limit
-        self._embedded = dict(embedded or {})
-        self.learn(facts)
+        self._max_in_flight = max_in_flight
+        self._client_limit = client_limit
+        self._sha256 = sha256
+        self._engine = engine
+        self.update(facts)
         self.check_models()
         for model in models:
             self.identify(model)
 
-    def learn(self, facts: ServerFacts) -> None:
+    def update(self, facts: ServerFacts) -> None:
         """Take what the server says of itself now.
 
-        `slots` are those that a model of this run has here; None where none of them is loaded, or nobody says.
+        `slots` is the smallest number that it tells for a model of the run; None where it tells none, as for models
+        that are not loaded.
         """
         self.facts = facts
-        known = [slots for model in self.models if (slots := self.told(model).slots) is not None]
+        known = [slots for model in self.models if (slots := self.listed(model).slots) is not None]
         self.slots = min(known) if known else None
 
     def check_models(self) -> None:
-        """Raise ServerProblem where the server does not have one of the models."""
+        """Raise ServerProblem where the server lacks one of the models."""
         resolve_models(self.facts, self.models)
 
     def identify(self, model: str) -> None:
-        """Take what is known of a model now for its fingerprint; one that is unloaded later keeps it."""
-        self.fingerprints[model] = self._served(model)
+        """Take the model's fingerprint from what is known now. It stays when the model is unloaded later."""
+        self.fingerprints[model] = self._fingerprint(model)
 
-    def told(self, model: str) -> ModelFacts:
-        """What the server said of a model; next to nothing where it lists it no more."""
+    def listed(self, model: str) -> ModelFacts:
+        """A model as the server lists it; with nothing but its name where it is not listed any more."""
         return self.facts.model(model) or ModelFacts(model)
 
     @property
     def wanted(self) -> int:
         """How many requests this host could answer at once: MAX_IN_FLIGHT, else its slots."""
-        return self._most or self.slots or DEFAULT_SLOTS
+        return self._max_in_flight or self.slots or DEFAULT_SLOTS
 
     @property
     def window(self) -> int:
-        """How many requests may be in flight here: what is wanted, as far as whoever asks can do that."""
-        return self.wanted if self._limit is None else min(self.wanted, self._limit)
+        """How many requests may be in flight here: `wanted`, as far as the process that asks can make them."""
+        return self.wanted if self._client_limit is None else min(self.wanted, self._client_limit)
 
     @property
     def may_queue(self) -> bool:
-        """Whether a request may wait in the server's own queue: where MAX_IN_FLIGHT is set, it is kept to."""
-        return self._most is None
+        """Whether a request may wait in the server's own queue: not where MAX_IN_FLIGHT sets the limit."""
+        return self._max_in_flight is None
 
-    def otherwise(self, pin: Pin, model: str, *, loaded: bool) -> str | None:
-        """In what a model is not the pinned one; None where it is. See `Pin.differences` for *loaded*."""
-        differences = pin.differences(self._served(model), loaded=loaded)
+    def check_pin(self, pin: Pin, model: str, *, loaded: bool | None = None) -> None:
+        """Raise ServerProblem where the served model differs from the pin; see `pin_difference`."""
+        if problem := self.pin_difference(pin, model, loaded=loaded):
+            raise ServerProblem(problem)
+
+    def pin_difference(self, pin: Pin, model: str, *, loaded: bool | None = None) -> str | None:
+        """How the served model differs from the pin, or None.
+
+        *loaded* says whether to compare what only a loaded model has; by default it is compared unless the server says
+        that the model is not loaded.
+        """
+        absent = self.listed(model).loaded is False
+        differences = pin.differences(self._fingerprint(model), loaded=not absent if loaded is None else loaded)
         if not differences:
             return None
-        absent = self.told(model).loaded is False
         hint = "It is not loaded: load it first (lms load, or --load)." if absent else "Serve what is pinned."
         return (
             f"{one_line(model, 120)} at {self.facts.url} is not what {pin.path} pins: "
             f"{'; '.join(map(str, differences))}. {hint} To pin what is served instead: plotbot pin."
         )
 
-    def _served(self, model: str) -> Fingerprint:
-        return fingerprint(self.facts, model, **self._embedded)
+    def _fingerprint(self, model: str) -> Fingerprint:
+        return fingerprint(self.facts, model, sha256=self._sha256, engine=self._engine)

@@ -1,4 +1,4 @@
-"""Servers one host, wherever that is done from: a model's turn begins with a greeting, then its cases are asked."""
+"""Asks one host, from any process: a model's turn starts with its loading and its handshake, then come its cases."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from plotbot.safe import one_line
 from plotbot.settings import Settings
 
 QUICK_SECONDS = 0.2
-"""Up to here an answer is so quick that what passes between two of them shows: a few thousandths of a second."""
+"""Below this the few milliseconds between an answer and the next request are a loss that shows."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunSpec:
-    """What a run wants of every host: its questions by hash, the pin that it keeps to, what its cases need.
+    """What a host must know of a run: its settings, its questions by hash, the demand of its cases, its pin.
 
-    `load` has LM Studio load each model at its turn; `alone` says that there is no other host to go to.
+    `load` has LM Studio load each model at its turn; `alone` says that the run has no other host.
     """
 
     settings: Settings
@@ -40,9 +40,9 @@ class RunSpec:
 
 @dataclass(frozen=True, slots=True)
 class TurnStart:
-    """How a model's turn began on a host: what is known of the host now, and sentences that the user shall read.
+    """How a model's turn started on a host: what is known of the host now, and sentences for the user.
 
-    `said` is what the model answered instead of CONFIRM; None where it confirmed or was not greeted.
+    `said` is what the model answered instead of CONFIRM; None where it confirmed or no handshake was made.
     """
 
     host: Host
@@ -51,14 +51,14 @@ class TurnStart:
 
 
 class HostClient:
-    """Asks one host for one run. *token* is this host's; nothing else of it is kept than what its requests carry."""
+    """Asks one host for one run, with the host's own *token*."""
 
     def __init__(self, host: Host, spec: RunSpec, token: str | None) -> None:
         settings = spec.settings
         self.host = host
-        self._errand = spec
+        self._spec = spec
         self._token = token
-        self._entered: set[str] = set()
+        self._started: set[str] = set()
         self._loaded_here: list[str] = []
         self._usual_seconds = QUICK_SECONDS * 2
         self._loader = Loader(host.url, token=token, timeout=settings.load_timeout)
@@ -77,127 +77,125 @@ class HostClient:
     def at_once(self) -> int:
         """How many requests are let through to the server: the window.
 
-        A server that answers in no time gets one more, which waits in its queue for the next slot, so that no slot is
-        idle while an answer and a request are on their way. With longer answers that gains nothing and would cost:
-        the wait is part of the seconds that are measured, and of REQUEST_TIMEOUT.
+        A server that answers within `QUICK_SECONDS` gets one more, which waits in its queue, so that no slot is idle
+        while an answer and the next request are on their way. With slower answers that would gain nothing, and the
+        wait would count in the measured seconds and in REQUEST_TIMEOUT.
         """
         return self.host.window + (self.host.may_queue and self._usual_seconds < QUICK_SECONDS)
 
     def ask(self, case: Case) -> Exchange:
-        """Ask a case. Raises CancelledError once this is closed, and nothing for a server's fault."""
-        exchange = self._client.ask(case, self._errand.questions[case.prompt_hash])
+        """Ask a case; a server's fault is in the exchange. Raises CancelledError once this is closed."""
+        exchange = self._client.ask(case, self._spec.questions[case.prompt_hash])
         self.took(exchange.seconds)
         return replace(exchange, fingerprint=self.host.fingerprints.get(case.model, Fingerprint()))
 
     def took(self, seconds: float) -> None:
-        """Learn how long an exchange took; the last few decide what is usual."""
+        """Learn how many seconds an exchange took, for a moving average."""
         self._usual_seconds += (seconds - self._usual_seconds) / 8
 
     def start_turn(self, model: str) -> TurnStart:
-        """A model's turn begins: it is loaded where the spec says so, then greeted, the first time.
+        """Start a model's turn: it is loaded where the run spec says so, and the first time its handshake is made.
 
-        The greeting loads it before many ask at once, where nobody has. Raises `AskError` where no answer came, or
-        where the model cannot be loaded or is not the pinned one then.
+        A model that is not loaded is loaded by the handshake, before many requests at once would have to wait for that.
+        Raises `AskError` where no answer came, the model cannot be loaded, or the loaded model is not the pinned one.
         """
         warnings: list[str] = []
-        if self._errand.load:
-            warnings += self._have_loaded(model)
+        if self._spec.load:
+            warnings += self._load(model)
         said = None
-        if model not in self._entered and self._errand.settings.confirm != "skip":
-            said, words = self._greet(model)
-            warnings += words
-        if model not in self._entered:
+        if model not in self._started and self._spec.settings.confirm != "skip":
+            said, more = self._shake_hands(model)
+            warnings += more
+        if model not in self._started:
             self.host.identify(model)
-        self._entered.add(model)
+        self._started.add(model)
         return TurnStart(self.host, said, tuple(warnings))
 
     def probe(self) -> None:
-        """Look whether the host still is what it was, by GET. Raises ServerProblem where it is not.
+        """Check by GET that the host answers and serves what it did. Raises ServerProblem where it does not.
 
-        One that was not is a new one when it comes back: its models are greeted again.
+        A host that has failed this counts as new when it comes back: handshakes are made again.
         """
         try:
             self.look()
             self.host.check_models()
-            for model in self._entered:
-                self._check_pin(model, loaded=self.host.told(model).loaded is not False)
+            for model in self._started:
+                self._check_pin(model)
         except ServerProblem:
-            self._entered.clear()
+            self._started.clear()
             raise
 
     def look(self) -> Host:
-        """The host as it is now: what its server says, by GET. Raises ServerProblem where it does not say."""
-        self.host.learn(find_server(self.host.url, self._errand.settings, self._token, advise=False))
+        """The host with what its server says now, by GET. Raises ServerProblem where it says nothing."""
+        self.host.update(find_server(self.host.url, self._spec.settings, self._token, advise=False))
         return self.host
 
     def close(self) -> None:
         """End every request at once, with CancelledError in its thread."""
         self._client.close()
 
-    def _have_loaded(self, model: str) -> list[str]:
+    def _load(self, model: str) -> list[str]:
+        """Have LM Studio load a model, unless it is loaded as wanted; gives warnings. Raises `AskError`."""
         try:
-            words = self._load(model, self._errand.settings.context_length)
+            replaced = self._load_as_wanted(model, self._spec.settings.context_length)
         except ServerProblem as problem:
             raise AskError("model_unavailable", str(problem)) from None
-        return words if model in self._entered else words + self._look_over_loaded(model)
+        return replaced if model in self._started else replaced + self._check_loaded(model)
 
-    def _load(self, model: str, context_length: int | None) -> list[str]:
-        """Have LM Studio load a model, unless it is loaded so; what was loaded here before makes room for it.
-
-        Gives a sentence where a load of somebody else's had to go for it.
-        """
+    def _load_as_wanted(self, model: str, context_length: int | None) -> list[str]:
+        """Gives a warning where the model was loaded already, with less context, and had to be unloaded for this."""
         self.look()
-        told = self.host.told(model)
-        if is_loaded(told, context_length):
+        listed = self.host.listed(model)
+        if is_loaded(listed, context_length):
             return []
-        # LM Studio evicts what was loaded on demand, but never what was loaded by name.
+        # LM Studio makes room by unloading models that a request loaded, but never those loaded by name.
         for earlier in self._loaded_here:
-            self._loader.unload(self.host.told(earlier))
+            self._loader.unload(self.host.listed(earlier))
         self._loaded_here = [model]
-        self._loader.load(told, model, context_length)
+        self._loader.load(listed, model, context_length)
         self.look()
-        if not told.loaded:
+        if not listed.loaded:
             return []
-        before = f"{one_line(model, 120)} was loaded with a context of {told.context_length} tokens"
+        before = f"{one_line(model, 120)} was loaded with a context of {listed.context_length} tokens"
         return [f"{before}; it was unloaded and loaded with {context_length}."]
 
-    def _greet(self, model: str) -> tuple[str | None, list[str]]:
-        prompt = next(iter(self._errand.questions.values())).prompt
-        handshake = shake_hands(self._client, model, prompt, load_timeout=self._errand.settings.load_timeout)
+    def _shake_hands(self, model: str) -> tuple[str | None, list[str]]:
+        """What the model said instead of CONFIRM, if it did, and warnings. Raises `AskError`."""
+        prompt = next(iter(self._spec.questions.values())).prompt
+        handshake = shake_hands(self._client, model, prompt, load_timeout=self._spec.settings.load_timeout)
         fault, reply = handshake.exchange.fault, handshake.exchange.reply
         if fault is not None:
             raise AskError(fault.category, fault.message)
         said = None if handshake.acknowledged else one_line(reply.content if reply else "", 60)
-        if self.host.told(model).loaded is not False:
+        if self.host.listed(model).loaded is not False:
             return said, []
         try:
             self.look()
         except ServerProblem as problem:
             raise AskError("unreachable", str(problem)) from None
-        return said, self._look_over_loaded(model)
+        return said, self._check_loaded(model)
 
-    def _look_over_loaded(self, model: str) -> list[str]:
-        """What can be said of a model that was loaded just now. Raises `AskError`: other models' turns may go well."""
+    def _check_loaded(self, model: str) -> list[str]:
+        """Check a model that was loaded just now; gives warnings. Raises `AskError`, which ends its turn only."""
         self.host.identify(model)
         try:
             self._check_pin(model, loaded=True)
         except ServerProblem as problem:
             raise AskError("wrong_model", str(problem)) from None
-        if too_small := hopeless(self.host.told(model), self._errand.demand):
+        if too_small := hopeless(self.host.listed(model), self._spec.demand):
             raise AskError("context_overflow", too_small)
-        return tight_words(self.host, model, self._errand)
+        return context_warnings(self.host, model, self._spec)
 
-    def _check_pin(self, model: str, *, loaded: bool) -> None:
-        pin = self._errand.pin
-        if pin is not None and (problem := self.host.otherwise(pin, model, loaded=loaded)):
-            raise ServerProblem(problem)
+    def _check_pin(self, model: str, *, loaded: bool | None = None) -> None:
+        if self._spec.pin is not None:
+            self.host.check_pin(self._spec.pin, model, loaded=loaded)
 
 
-def tight_words(host: Host, model: str, spec: RunSpec) -> list[str]:
-    """Where the context that is loaded may not suffice."""
-    told = host.told(model)
-    words = (tight(told, spec.demand, host.window), smaller_than_asked(told, spec.settings.context_length))
-    return [word for word in words if word is not None]
+def context_warnings(host: Host, model: str, spec: RunSpec) -> list[str]:
+    """Warnings that a model is loaded with less context than the run may need, or than CONTEXT_LENGTH."""
+    listed = host.listed(model)
+    found = (tight(listed, spec.demand, host.window), smaller_than_asked(listed, spec.settings.context_length))
+    return [warning for warning in found if warning is not None]
 
 
 class FairSemaphore:

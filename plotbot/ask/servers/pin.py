@@ -1,4 +1,4 @@
-"""The pin: stored fingerprints of the models that a run may ask, and how a served one differs from its own."""
+"""The pin: stored fingerprints of the models that a run may ask, and how a served model differs from its pin."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _NEW = "Write it anew with `plotbot pin`."
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """A field that is served otherwise than it was pinned; `served` is None where the server does not tell it."""
+    """A field whose served value is not the pinned one; `served` is None where the server does not tell it."""
 
     field: str
     pinned: str | int
@@ -50,12 +50,12 @@ class Pin:
             for field in pinned.differing(served, fields, must_tell=True)
         ]
 
-    def other_server(self, served: Fingerprint) -> str | None:
-        """A warning where the server's kind, version or engine is not the one of the pin; else None."""
+    def other_server(self, served: Fingerprint) -> list[str]:
+        """A warning where the server's kind, version or engine is not the one of the pin."""
         pinned = self._pin_of(served)
         if pinned is None or (then := _server(pinned)) == (now := _server(served)):
-            return None
-        return f"{_shown(str(served.key))} was pinned on {_shown(then)} and is served by {_shown(now)}."
+            return []
+        return [f"{_shown(str(served.key))} was pinned on {_shown(then)} and is served by {_shown(now)}."]
 
     def _pin_of(self, served: Fingerprint) -> Fingerprint | None:
         """The pin of the served model; where only one is pinned, that one."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from plotbot.ask.servers.discovery import ServerFacts
+from plotbot.ask.servers.host import find_server
 from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.commands import main
 from plotbot.commands.doctor import Check, checks, report, settings_lines
@@ -46,7 +47,7 @@ def _model(name: str, *, loaded: bool | None) -> ModelFacts:
 
 def _found(root: Path, models: list[ModelFacts], **options: str) -> list[Check]:
     facts = ServerFacts(url="http://s", kind="llama-server", version="b1", models=tuple(models))
-    return list(checks(load_settings(root, {}, options), lambda *_, **__: facts))
+    return list(checks(load_settings(root, {}, options), lambda *_: facts))
 
 
 def _refused(found: list[Check]) -> str:
@@ -126,25 +127,27 @@ def test_a_file_that_cannot_be_used_is_said(root: Path, name: str, text: str, sa
 
 
 def test_a_server_that_cannot_be_used_leaves_the_others_to_be_checked(root: Path) -> None:
-    def discover(url: str, **_: object) -> ServerFacts:
+    def find(url: str, *_: object) -> ServerFacts:
         if url == "http://a":
             raise ServerProblem("nobody answers")
         return ServerFacts(url="http://s", kind="ollama", version=None, models=(_model("m", loaded=None),))
 
-    found = list(checks(load_settings(root, {}, {"LM_STUDIO_URL": "http://a,http://b"}), discover))
+    found = list(checks(load_settings(root, {}, {"LM_STUDIO_URL": "http://a,http://b"}), find))
     assert _refused(found) == "server http://a: nobody answers"
     assert found[4].said == "Ollama answers"
 
 
-def test_the_server_is_asked_with_the_token_and_little_patience(root: Path) -> None:
+def test_the_server_is_asked_with_the_token_and_little_patience(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: dict[str, object] = {}
 
     def discover(url: str, **arguments: object) -> ServerFacts:
         asked.update(arguments, url=url)
         return ServerFacts(url="http://s", kind="lmstudio", version=None, models=())
 
-    list(checks(load_settings(root, {"LM_API_TOKEN": TOKEN}, {}), discover))
-    assert asked == {"url": "http://127.0.0.1:1234/v1/chat/completions", "token": TOKEN, "timeout": 10.0}
+    monkeypatch.setattr("plotbot.ask.servers.host.discover", discover)
+    list(checks(load_settings(root, {"LM_API_TOKEN": TOKEN}, {}), find_server))
+    url = "http://127.0.0.1:1234/v1/chat/completions"
+    assert asked == {"url": url, "token": TOKEN, "timeout": 10.0, "advise": True}
 
 
 def test_a_long_list_of_models_is_cut(root: Path) -> None:

@@ -26,9 +26,9 @@ def test_how_many_requests_are_let_through(
 ) -> None:
     settings = replace(load_settings(tmp_path, {}, {}), max_in_flight=max_in_flight)
     facts = ServerFacts("http://127.0.0.1:1", "lmstudio", None, (ModelFacts("m", slots=4),))
-    host = Host("h", "http://127.0.0.1:1", facts, ["m"], most=max_in_flight)
-    caller = HostClient(host, RunSpec(settings, {}, Demand(0, 0, 1)), token=None)
-    assert caller.at_once == (max_in_flight or 4), "before anything is known of it"
+    host = Host("h", "http://127.0.0.1:1", facts, ["m"], max_in_flight=max_in_flight)
+    client = HostClient(host, RunSpec(settings, {}, Demand(0, 0, 1)), token=None)
+    assert client.at_once == (max_in_flight or 4), "before anything is known of it"
     for _ in range(20):
-        caller.took(seconds)
-    assert caller.at_once == at_once
+        client.took(seconds)
+    assert client.at_once == at_once

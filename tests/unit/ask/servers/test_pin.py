@@ -36,7 +36,7 @@ def pin(tmp_path: Path) -> Pin:
 def test_a_pin_that_is_written_and_read_again_meets_the_same_model(pin: Pin) -> None:
     assert list(pin.models) == ["qwen/qwen3-4b"]
     assert pin.differences(SERVED) == []
-    assert pin.other_server(SERVED) is None
+    assert pin.other_server(SERVED) == []
 
 
 @pytest.mark.parametrize(
@@ -69,19 +69,19 @@ def test_of_a_model_that_is_not_loaded_context_and_slots_are_not_compared(pin: P
 def test_another_server_is_worth_a_word_only(pin: Pin) -> None:
     newer = replace(SERVED, server_version="0.5.0")
     assert pin.differences(newer) == []
-    assert pin.other_server(newer) == "qwen/qwen3-4b was pinned on lmstudio 0.4.24 and is served by lmstudio 0.5.0."
+    assert pin.other_server(newer) == ["qwen/qwen3-4b was pinned on lmstudio 0.4.24 and is served by lmstudio 0.5.0."]
 
 
 def test_another_engine_is_worth_a_word_where_it_is_told(pin: Pin) -> None:
-    assert pin.other_server(replace(SERVED, engine="llama.cpp 2")) == (
+    assert pin.other_server(replace(SERVED, engine="llama.cpp 2")) == [
         "qwen/qwen3-4b was pinned on lmstudio 0.4.24 and is served by lmstudio 0.4.24 llama.cpp 2."
-    )
+    ]
 
 
 def test_of_several_pinned_models_another_one_is_named_beside_them() -> None:
     pin = Pin(Path("pin.json"), {"a": Fingerprint(key="a", slots=1), "b": Fingerprint(key="b", slots=1)})
     assert [str(one) for one in pin.differences(Fingerprint(key="c", slots=9))] == ["key: pinned a, b, served c"]
-    assert pin.other_server(Fingerprint(key="c")) is None
+    assert pin.other_server(Fingerprint(key="c")) == []
 
 
 def test_a_missing_pin_says_how_to_get_one(tmp_path: Path) -> None:
