@@ -59,7 +59,7 @@ def test_waiting_for_an_old_holder_warns_once_with_its_pid(
     assert all(f"process {os.getpid()}" in message for message in caplog.messages)
 
 
-def test_a_lock_that_is_released_in_time_is_got(tmp_path: Path) -> None:
+def test_a_lock_that_is_released_in_time_is_taken(tmp_path: Path) -> None:
     path = tmp_path / "a.lock"
     waiting = threading.Event()
     got = threading.Event()
@@ -81,7 +81,7 @@ def test_a_lock_that_is_released_in_time_is_got(tmp_path: Path) -> None:
     thread.join()
 
 
-def test_who_gives_up_stops_waiting(tmp_path: Path) -> None:
+def test_a_caller_that_gives_up_stops_waiting(tmp_path: Path) -> None:
     locks = TitleLocks(tmp_path, Disk(), timeout=3600.0)
     path = tmp_path / "a.lock"
     with locks.hold(path), pytest.raises(LockBusyError), locks.hold(path, give_up=lambda: True):

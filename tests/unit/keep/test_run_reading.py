@@ -48,7 +48,7 @@ def test_records_hold_no_texts(tmp_path: Path, write_run: WriteRun, row: MakeRow
     assert records.run == "20261122-121501-7f3a01"
 
 
-def test_the_last_word_about_an_item_counts(tmp_path: Path, write_run: WriteRun, row: MakeRow) -> None:
+def test_the_last_result_of_an_item_counts(tmp_path: Path, write_run: WriteRun, row: MakeRow) -> None:
     folder = write_run(tmp_path, row("a", said=None, outcome="error", category="timeout"))
     _append(folder, *row("a").records())
     run = read_run(folder, Disk())

@@ -248,7 +248,7 @@ def test_a_busy_lock_holds_up_its_own_title_only(answer: Make, data: Path, hooke
     assert outcomes[0].folded == tuple(answers)
 
 
-def test_who_gives_up_begins_no_further_file(answer: Make, data: Path) -> None:
+def test_a_caller_that_gives_up_begins_no_further_file(answer: Make, data: Path) -> None:
     locks = TitleLocks(data / ".locks", Disk())
     outcome = fold([answer()], data, locks=locks, disk=Disk(), give_up=lambda: True)
     assert [refused.passing for refused in outcome.unfolded] == [True]

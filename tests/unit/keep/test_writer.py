@@ -259,3 +259,29 @@ def test_a_refused_answer_waits_longer_each_time_until_its_tries_are_used_up(ans
     assert waits == pytest.approx([0.05, 0.1, 0.2])
     assert queue.seconds_left(now) is None
     assert queued.reason is refusal.error
+
+
+def test_with_four_batches_waiting_the_next_answer_waits_until_the_disk_has_caught_up(answer: Make) -> None:
+    held, go_on, folded = threading.Event(), threading.Event(), list[Answer]()
+
+    def fold(answers: Sequence[Answer], _give_up: Callable[[], bool]) -> FoldOutcome:
+        held.set()
+        assert go_on.wait(WAIT)
+        folded.extend(answers)
+        return FoldOutcome(folded=tuple(answers))
+
+    writer = Writer(fold, WritePolicy("batch", batch_size=2), lambda _: None)
+    writer.keep(answer("0"))
+    writer.keep(answer("1"))
+    assert held.wait(WAIT)
+    for number in range(2, 9):
+        writer.keep(answer(str(number)))
+    last = threading.Thread(target=writer.keep, args=(answer("9"),), daemon=True)
+    last.start()
+    last.join(0.2)
+    assert last.is_alive(), "eight wait: four batches"
+    go_on.set()
+    last.join(WAIT)
+    assert not last.is_alive()
+    assert writer.close() == ()
+    assert len(folded) == 10

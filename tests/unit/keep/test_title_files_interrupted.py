@@ -17,14 +17,14 @@ Make = Callable[..., Answer]
 Save = Callable[..., FoldOutcome]
 Hooked = Callable[[Callable[[str, tuple[Any, ...]], None]], Disk]
 
-# The calls of a save over an existing file, in between those of its lock: the lock is taken and stamped, then let go.
+# The calls of a save over an existing file, in between those of its lock: the lock is taken and stamped, then released.
 EXPECTED = [
     "make_folder", "open_lock", "has_name", "write_at", "write",
     "read", "create", "write", "sync", "close", "replace",
     "close", "sync_folder",
 ]  # fmt: skip
 STAMP = {EXPECTED.index("write_at") + 1, EXPECTED.index("write_at") + 2}
-LET_GO = len(EXPECTED) - 1
+RELEASE = len(EXPECTED) - 1
 
 
 def _saved_title(folder: Path) -> str:
@@ -69,7 +69,7 @@ def test_a_save_that_fails_at_any_call_leaves_old_or_new_and_says_why(
 
     outcome = save(new, disk=hooked(fail_at_k))
     assert _saved_title(tmp_path / "data") in {"old", "new"}
-    if k in STAMP or k == LET_GO:
+    if k in STAMP or k == RELEASE:
         assert outcome.folded == (new,), "neither the stamp nor the closing of a lock may cost the save"
     else:
         (refused,) = outcome.unfolded
