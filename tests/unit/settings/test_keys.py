@@ -24,20 +24,20 @@ SECOND = "20261123-000000-000000"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SettingsWithTypicalP(Settings):
-    typical_p: float
+class SettingsWithInvented(Settings):
+    invented: float
 
 
 @pytest.fixture
 def add_key(monkeypatch: pytest.MonkeyPatch) -> Callable[[Decides | None], None]:
-    """Put TYPICAL_P, a number with the default 0.9, into the table, and its field into the settings."""
+    """Put INVENTED, a number with the default 0.9, into the table, and its field into the settings."""
 
     def add(decides: Decides | None) -> None:
-        key = Key("TYPICAL_P", "number", 0.9, "how typical a token must be", high=1, decides=decides)
+        key = Key("INVENTED", "number", 0.9, "a key that there is not", high=1, decides=decides)
         for module in (keys, load):
             monkeypatch.setattr(module, "KEYS", (*keys.KEYS, key))
         monkeypatch.setitem(keys.BY_NAME, key.name, key)
-        monkeypatch.setattr(load, "Settings", SettingsWithTypicalP)
+        monkeypatch.setattr(load, "Settings", SettingsWithInvented)
 
     return add
 
@@ -64,7 +64,7 @@ def test_a_key_that_decides_the_request_is_sent(
     tmp_path: Path, add_key: Callable[..., None], decides: Decides | None, sent: bool
 ) -> None:
     add_key(decides)
-    assert today(tmp_path, TYPICAL_P="0.5").params.get("typical_p") == (0.5 if sent else None)
+    assert today(tmp_path, INVENTED="0.5").params.get("invented") == (0.5 if sent else None)
 
 
 @pytest.mark.parametrize("decides", ["plan", "seed", "request"])
@@ -72,10 +72,10 @@ def test_a_run_is_not_resumed_with_another_value(
     tmp_path: Path, add_key: Callable[..., None], recorded: Callable[..., RunOnDisk], decides: Decides
 ) -> None:
     add_key(decides)
-    run = recorded(TYPICAL_P=0.5)
-    with pytest.raises(InputError, match=r"TYPICAL_P was 0\.5, is 0\.7 \(--typical-p\)"):
-        as_recorded(today(tmp_path, TYPICAL_P="0.7"), run, may_differ=False)
-    assert as_recorded(today(tmp_path), run, may_differ=False).to_json()["values"]["TYPICAL_P"] == 0.5
+    run = recorded(INVENTED=0.5)
+    with pytest.raises(InputError, match=r"INVENTED was 0\.5, is 0\.7 \(--invented\)"):
+        as_recorded(today(tmp_path, INVENTED="0.7"), run, may_differ=False)
+    assert as_recorded(today(tmp_path), run, may_differ=False).to_json()["values"]["INVENTED"] == 0.5
 
 
 @pytest.mark.parametrize("decides", ["files", "verdict", "gate", None])
@@ -83,8 +83,8 @@ def test_a_run_is_resumed_whatever_the_other_keys_are(
     tmp_path: Path, add_key: Callable[..., None], recorded: Callable[..., RunOnDisk], decides: Decides | None
 ) -> None:
     add_key(decides)
-    settings = as_recorded(today(tmp_path, TYPICAL_P="0.7"), recorded(TYPICAL_P=0.5), may_differ=False)
-    assert settings.to_json()["values"]["TYPICAL_P"] == 0.7
+    settings = as_recorded(today(tmp_path, INVENTED="0.7"), recorded(INVENTED=0.5), may_differ=False)
+    assert settings.to_json()["values"]["INVENTED"] == 0.7
 
 
 @pytest.mark.parametrize(("decides", "value"), [("files", 0.5), ("plan", 0.5), ("seed", 0.9), ("request", 0.9)])
@@ -92,9 +92,9 @@ def test_the_last_run_s_plan_is_made_again(
     tmp_path: Path, add_key: Callable[..., None], recorded: Callable[..., RunOnDisk], decides: Decides, value: float
 ) -> None:
     add_key(decides)
-    recorded(TYPICAL_P=0.5)
-    assert as_in_last_run(today(tmp_path)).to_json()["values"]["TYPICAL_P"] == value
-    assert as_in_last_run(today(tmp_path, TYPICAL_P="0.7")).to_json()["values"]["TYPICAL_P"] == 0.7
+    recorded(INVENTED=0.5)
+    assert as_in_last_run(today(tmp_path)).to_json()["values"]["INVENTED"] == value
+    assert as_in_last_run(today(tmp_path, INVENTED="0.7")).to_json()["values"]["INVENTED"] == 0.7
 
 
 @pytest.mark.parametrize("decides", ["plan", "seed", "request", "verdict", "gate"])
@@ -102,7 +102,7 @@ def test_shards_with_different_values_are_not_merged(
     tmp_path: Path, add_key: Callable[..., None], recorded: Callable[..., RunOnDisk], decides: Decides
 ) -> None:
     add_key(decides)
-    runs = recorded(SHARD="1/2", TYPICAL_P=0.5), recorded("20261124-000000-000000", SHARD="2/2", TYPICAL_P=0.7)
+    runs = recorded(SHARD="1/2", INVENTED=0.5), recorded("20261124-000000-000000", SHARD="2/2", INVENTED=0.7)
     shards = [as_shard(run, today(tmp_path)) for run in runs]
-    with pytest.raises(InputError, match=r"TYPICAL_P is 0\.5 in one, 0\.7 in the other"):
+    with pytest.raises(InputError, match=r"INVENTED is 0\.5 in one, 0\.7 in the other"):
         refuse_unrelated(shards, pytest.fail)

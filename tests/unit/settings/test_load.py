@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from plotbot.settings import Secret, Settings, draw_seed, load_settings
-from plotbot.settings.keys import BY_NAME, KEYS, Key, settings_table_markdown
+from plotbot.settings.keys import BY_NAME, KEYS, Key, keys_deciding, settings_table_markdown
 
 PROJECT = Path(__file__).parents[3]
 TOKEN = "sk-hush-0123456789"
@@ -184,9 +184,11 @@ def test_a_tilde_is_the_home_folder(tmp_path: Path) -> None:
 
 
 def test_params_are_stated_in_full(tmp_path: Path) -> None:
-    assert _load(tmp_path).params == {
+    params = _load(tmp_path).params
+    assert params.items() >= {
         "temperature": 0.8, "top_p": 0.95, "top_k": 40, "min_p": 0.05, "repeat_penalty": 1.0, "max_tokens": 1024,
-    }  # fmt: skip
+    }.items()  # fmt: skip
+    assert params == {key.field: key.default for key in keys_deciding("request") if key.default is not None}
     assert _load(tmp_path, {"REASONING_EFFORT": "none"}).params["reasoning_effort"] == "none"
 
 
