@@ -1,4 +1,4 @@
-"""plotbot's pytest plugin: the hooks that every process has. What they do stands in the modules beside this one."""
+"""plotbot's pytest plugin: the hooks that every process has. What they do is in the modules of this folder."""
 
 from __future__ import annotations
 
@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from plotbot.errors import UsageProblem
-from plotbot.plugin import garbage, options, reports
-from plotbot.plugin import outcomes as evals
-from plotbot.plugin.fixtures import Fixtures, results_plugin
-from plotbot.plugin.process import Process, begin_process, end_process, process_of
+from plotbot.plugin import collection, options, outcomes
+from plotbot.plugin.fixtures import PROCESS, ItemFixtures, results
+from plotbot.run import garbage
+from plotbot.run.process import Process
 from plotbot.settings import Settings
+
+__all__ = ["results"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,52 +22,52 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    garbage.give_back_at_the_end(config)
+    config.addinivalue_line("markers", collection.MARKER)
+    config.add_cleanup(garbage.restorer())
     with garbage.loading():
-        _begin(config)
-    process = process_of(config)
-    config.pluginmanager.register(Fixtures(process), "plotbot-fixtures")
-    config.pluginmanager.register(results_plugin(process), "plotbot-results")
+        process = config.stash[PROCESS] = _begin_process(config)
+    config.pluginmanager.register(ItemFixtures(process), "plotbot-fixtures")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    end_process(config)
+    # A session that ended early has no process.
+    if PROCESS in config.stash:
+        config.stash[PROCESS].run.close()
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """An eval's cases, from the main process's plan. What is wrong with it is said when collection is over."""
-    process = process_of(metafunc.config)
+    """Give an eval its cases, from the main process's plan. A problem is reported when collection is over."""
+    process = metafunc.config.stash[PROCESS]
     try:
-        evals.parametrize(metafunc, process)
+        collection.parametrize(metafunc, process)
     except UsageProblem as problem:
         process.problem = problem
-        evals.parametrize_with_nothing(metafunc)
+        collection.parametrize_with_nothing(metafunc)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    process = process_of(config)
+    process = config.stash[PROCESS]
     if process.problem is not None:
         process.run.refuse(process.problem)
-    items[:] = evals.in_order([item for item in items if not evals.is_empty(item)])
+    items[:] = collection.in_order([item for item in items if not collection.is_empty(item)])
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """What is left after deselection is what the run will ask. A worker tells it before xdist learns of its items."""
-    process = process_of(session.config)
-    chosen = evals.planned(session.items)
+    """Tell the run what deselection has left to ask. A worker tells it before xdist learns of its items."""
+    process, chosen = session.config.stash[PROCESS], collection.planned(session.items)
     if chosen and not session.config.option.collectonly:
         try:
             process.run.select(chosen)
         except UsageProblem as problem:
             process.run.refuse(problem)
-        garbage.spare_what_is_there()
+        garbage.exempt_what_exists()
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    process_of(item.config).current = evals.begin(item)
+    item.config.stash[PROCESS].current = collection.begin_item(item)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -73,32 +75,24 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     report = yield
-    result = evals.result_of(item, call, report)
-    if result is not None:
-        reports.attach(report, result)
-        if item.config.getoption("xmlpath", default=None):
-            evals.add_junit_properties(item, result)
-        words = None if item.config.option.tbstyle != "auto" else evals.words_of(item)
-        reports.tidy(report, call, result, words)
+    outcomes.complete(item, call, report)
     return report
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_report_to_serializable() -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
     data = yield
-    return None if data is None else reports.harmless(data)
+    return None if data is None else outcomes.serializable(data)
 
 
-def _begin(config: pytest.Config) -> None:
-    """Each kind of process imports what it needs: four workers that load what only the main one uses start late."""
+def _begin_process(config: pytest.Config) -> Process:
+    """Begin the main process or a worker. Each imports only what it needs, so that workers start fast."""
     given: Mapping[str, Any] | None = getattr(config, "workerinput", {}).get("plotbot")
     if given is None:
-        from plotbot.plugin.main_process import begin_main  # noqa: PLC0415  see above
+        from plotbot.plugin.main_process import begin_main_process  # noqa: PLC0415  see above
 
-        begin_main(config)
-    else:
-        from plotbot.run.worker_rpc import RpcClient  # noqa: PLC0415  see above
+        return begin_main_process(config)
+    from plotbot.run.worker_rpc import RpcClient  # noqa: PLC0415  see above
 
-        settings = Settings.from_json(given["settings"])
-        run, folded = RpcClient(given["line"]), frozenset(given["folded"])
-        begin_process(config, Process(settings, given["run"], run, given["keeps"], folded))
+    settings = Settings.from_json(given["settings"])
+    return Process(settings, given["run"], RpcClient(given["rpc"]), given["keeps"], frozenset(given["folded"]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from types import ModuleType
+from types import EllipsisType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,43 +11,34 @@ import pytest
 from plotbot.errors import AskError
 from plotbot.judge import Check, Schema
 from plotbot.judge import judge as judge_reply
-from plotbot.plugin.process import ItemState, Process
 from plotbot.records import Reply, Title, Verdict
+from plotbot.run.process import ItemState, Process
 
 if TYPE_CHECKING:
     from plotbot.run.results import Results
 
-
-def results_plugin(process: Process) -> ModuleType:
-    """The session's `results`, as a plugin of its own.
-
-    For a session's fixture pytest wants a function, and one that asks for nothing: whatever asks for `request`, as
-    `pytestconfig` does, is set up anew for every item.
-    """
-
-    @pytest.fixture(scope="session")
-    def results() -> Iterator[Results]:
-        """Owns the writer: `results.keep(reply)` keeps a good answer in its title file. One in every worker."""
-        # A worker that has not loaded this yet asks for its cases sooner.
-        from plotbot.run.results import Results  # noqa: PLC0415  see above
-
-        results = Results(process)
-        yield results
-        results.close()
-
-    plugin = ModuleType("plotbot-results")
-    vars(plugin)["results"] = results
-    return plugin
+PROCESS = pytest.StashKey[Process]()
 
 
-class Fixtures:
-    """What a case asks for, registered as a plugin of its own. Being methods, these need none of pytest's fixtures."""
+@pytest.fixture(scope="session")
+def results(pytestconfig: pytest.Config) -> Iterator[Results]:
+    """The writer: `results.keep()` keeps a good answer in its title file. Every worker has one."""
+    # A worker that has not loaded this yet asks for its cases sooner.
+    from plotbot.run.results import Results  # noqa: PLC0415  see above
+
+    results = Results(pytestconfig.stash[PROCESS])
+    yield results
+    results.close()
+
+
+class ItemFixtures:
+    """The fixtures of one item, registered as a plugin. As methods they need none of pytest's own fixtures."""
 
     def __init__(self, process: Process) -> None:
         self._process = process
 
     def pytest_keyboard_interrupt(self) -> None:
-        """Whoever interrupts does not wait for what `results` has still to do."""
+        """A person who interrupts the run does not wait long for what `results` has still to fold."""
         self._process.hurried = True
 
     @pytest.fixture
@@ -69,25 +60,39 @@ class Fixtures:
     @pytest.fixture
     def schema(self) -> Schema:
         """The compiled schema that this case's answer must satisfy."""
-        state = self._state()
-        state.schema = self._process.schemas.of(state.files.schema)
-        return state.schema
+        return self._schema(self._state())
 
     @pytest.fixture
     def judge(self) -> Callable[..., Verdict]:
-        """`plotbot.judge.judge` for this case: it knows the title and what is tolerated; reports show its verdict."""
+        """`plotbot.judge` for this case: it knows the title and what is tolerated, and reports show its verdict.
+
+        Without arguments it judges the item's own reply by the item's own schema.
+        """
         state = self._state()
         tolerate = self._process.settings.tolerate
 
-        def verdict_on(reply: Reply, schema: Schema, *, check: Check | None = None) -> Verdict:
-            state.schema = schema
-            state.verdict = judge_reply(reply, schema, state.case.title, check=check, tolerate=tolerate)
+        def verdict_on(
+            reply: Reply | EllipsisType = ..., schema: Schema | EllipsisType = ..., *, check: Check | None = None
+        ) -> Verdict:
+            asked = _own_reply(state) if reply is ... else reply
+            state.schema = self._schema(state) if schema is ... else schema
+            state.verdict = judge_reply(asked, state.schema, state.case.title, check=check, tolerate=tolerate)
             return state.verdict
 
         return verdict_on
+
+    def _schema(self, state: ItemState) -> Schema:
+        state.schema = self._process.schemas.of(state.files.schema)
+        return state.schema
 
     def _state(self) -> ItemState:
         state = self._process.current
         if state is None:
             raise pytest.UsageError("this fixture is for evals, which ask for `reply`")
         return state
+
+
+def _own_reply(state: ItemState) -> Reply:
+    if state.exchange is None or state.exchange.reply is None:
+        raise pytest.UsageError("judge() judges the reply that the `reply` fixture has given: ask for `reply` first")
+    return state.exchange.reply

@@ -1,138 +1,99 @@
-"""From a test to its cases, and from an item to what became of it."""
+"""From an item's reports to its result, and what such a report carries to the main process and shows there."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
-from plotbot.errors import AskError, InputError
+from plotbot.errors import AskError, PlotbotError
 from plotbot.judge import explain, judge
-from plotbot.plugin.process import ItemState, Process
-from plotbot.records import OK, Case, ItemResult, PlannedItem, Verdict
-from plotbot.run.eval_files import EvalFiles
+from plotbot.plugin.collection import STATE
+from plotbot.records import OK, Exchange, ItemResult, Verdict
+from plotbot.run.process import ItemState
 from plotbot.safe import one_line, visible
-from plotbot.settings import Settings
 
 MESSAGE_CHARACTERS = 1_000
-_PARAMETER = "reply"
+SHOWN_CHARACTERS = 20_000
+_RESULT = "plotbot_result"
+_ASKED = "plotbot_asked"
 
 
-STATE = pytest.StashKey[ItemState]()
-
-
-def parametrize(metafunc: pytest.Metafunc, process: Process) -> None:
-    """One item for each case of an eval, named by the case's slug. Raises `UsageProblem` where no plan can be made."""
-    files = _eval_files(metafunc, process.settings)
-    if files is not None:
-        cases = process.run.cases(files)
-        _parametrize(metafunc, files, cases)
-
-
-def parametrize_with_nothing(metafunc: pytest.Metafunc) -> None:
-    """No case at all: `is_empty` finds the stand-in that pytest makes of it."""
-    _parametrize(metafunc, None, ())
-
-
-def case_of(item: pytest.Item) -> Case | None:
-    """The case of an eval's item; None for any other item, and for the stand-in of an eval without cases."""
-    parameter = _parameter(item)
-    return parameter[0] if isinstance(parameter, tuple) else None
-
-
-def is_empty(item: pytest.Item) -> bool:
-    """Whether the item stands for an eval that has no case at all: pytest would show it as a green skip."""
-    return _PARAMETER in getattr(item, "fixturenames", ()) and case_of(item) is None
-
-
-def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
-    """The items with evals model by model, so that no model has to be loaded twice; otherwise as they were."""
-    models = {item: case.model for item in items if (case := case_of(item)) is not None}
-    turn = {model: number for number, model in enumerate(dict.fromkeys(models.values()))}
-    evals = iter(sorted(models, key=lambda item: turn[models[item]]))
-    return [next(evals) if item in models else item for item in items]
-
-
-def planned(items: Sequence[pytest.Item]) -> list[PlannedItem]:
-    return [PlannedItem(item.nodeid, case.id) for item in items if (case := case_of(item)) is not None]
-
-
-def begin(item: pytest.Item) -> ItemState | None:
-    """The item's state, fresh; None for an item that is no eval's."""
-    parameter = _parameter(item)
-    if not isinstance(parameter, tuple):
-        return None
-    state = item.stash[STATE] = ItemState(*parameter)
-    return state
-
-
-def result_of(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> ItemResult | None:
-    """What became of an item, once a phase has decided it: a set-up that did not pass, the call, a bad teardown."""
+def complete(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """Put the item's result on its report, once a phase has decided it, and make the report readable."""
     state = item.stash.get(STATE, None)
-    if state is None or (report.when != "call" and report.passed):
+    result = None if state is None else _result_of(state, call, report)
+    if state is None or result is None:
+        return
+    attach(report, result, asked=state.exchange is not None)
+    if item.config.getoption("xmlpath", default=None):
+        _add_junit_properties(item, state, result)
+    _make_readable(report, call, result, None if item.config.option.tbstyle != "auto" else _explanation(state))
+
+
+def attach(report: pytest.TestReport, result: ItemResult, *, asked: bool = False) -> None:
+    """Put a result on a report, and whether the item *asked* for its exchange. Both reach the main process with it."""
+    setattr(report, _RESULT, result)
+    setattr(report, _ASKED, asked)
+
+
+def result_on(report: pytest.TestReport) -> ItemResult | None:
+    """The result on a report, None for a test that is no eval. A worker sends it as JSON; it is read once."""
+    result: ItemResult | dict[str, Any] | None = getattr(report, _RESULT, None)
+    if isinstance(result, dict):
+        result = ItemResult.from_json(result)
+        setattr(report, _RESULT, result)
+    return result
+
+
+def has_asked(report: pytest.TestReport) -> bool:
+    """Whether the item asked for its exchange: one that was skipped may not have."""
+    return getattr(report, _ASKED, False)
+
+
+def show_reply(report: pytest.TestReport, exchange: Exchange) -> None:
+    """Put the raw reply under a failing test."""
+    report.sections.append(("model's reply", reply_text(exchange, SHOWN_CHARACTERS)))
+
+
+def reply_text(exchange: Exchange, limit: int | None = None) -> str:
+    """What came back, with control characters made visible; cut to *limit* characters where one is given."""
+    reply = exchange.reply
+    if reply is None:
+        body = exchange.raw.decode("utf-8", "backslashreplace")
+        parts = [("no reply", exchange.fault.message if exchange.fault else ""), ("body", body)]
+    else:
+        parts = [("reasoning", reply.reasoning), ("", reply.content)]
+    text = "\n".join(f"{label}: {part}" if label else part for label, part in parts if part) or "(empty)"
+    cut = text if limit is None or len(text) <= limit else f"{text[:limit]}\n… {len(text) - limit} characters more"
+    return visible(cut)
+
+
+def serializable(data: Any) -> Any:
+    """The same data in builtin types and encodable text. One lone surrogate or foreign object ends a whole `-n` run."""
+    if isinstance(data, str):
+        return data.encode("utf-8", "backslashreplace").decode("utf-8")
+    if data is None or isinstance(data, bool | int | float | bytes):
+        return data
+    if isinstance(data, dict):
+        return {serializable(key): serializable(value) for key, value in data.items()}
+    if isinstance(data, ItemResult):
+        return serializable(data.to_json())
+    if isinstance(data, list | tuple):
+        kind = tuple if isinstance(data, tuple) else list
+        return kind(serializable(value) for value in data)
+    return serializable(repr(data))
+
+
+def _result_of(state: ItemState, call: pytest.CallInfo[None], report: pytest.TestReport) -> ItemResult | None:
+    """The result that this phase has decided: a set-up that did not pass, the call, or a teardown that failed."""
+    if report.when != "call" and report.passed:
         return None
     if report.skipped:
         return _result(state, report, "skipped", OK, _skip_reason(report))
     if report.passed:
         return _passed(state, report)
     return _not_passed(state, report, call.excinfo.value if call.excinfo is not None else None)
-
-
-def add_junit_properties(item: pytest.Item, result: ItemResult) -> None:
-    """What a JUnit reader wants to know of a case beside its outcome; a server that does not count tells no tokens."""
-    state = item.stash[STATE]
-    properties: dict[str, object] = {"model": visible(state.case.model), "category": result.category}
-    if state.exchange is not None:
-        reply = state.exchange.reply
-        properties["seconds"] = round(state.exchange.seconds, 3)
-        properties["attempts"] = len(state.exchange.attempts)
-        properties["tokens"] = None if reply is None else reply.completion_tokens
-    item.user_properties.extend((name, str(value)) for name, value in properties.items() if value is not None)
-
-
-def words_of(item: pytest.Item) -> str | None:
-    """The verdict's explanation for a reply that is not good enough; None where the verdict is not the reason."""
-    state = item.stash[STATE]
-    if state.verdict is None or state.verdict.ok:
-        return None
-    return explain(state.verdict, state.exchange.reply if state.exchange else None)
-
-
-def _eval_files(metafunc: pytest.Metafunc, settings: Settings) -> EvalFiles | None:
-    """The files of an eval; None where the test asks for no `reply` and is an ordinary one."""
-    where, marker = metafunc.definition.nodeid, metafunc.definition.get_closest_marker("eval")
-    if not _asks_a_model(metafunc):
-        if marker is not None:
-            raise InputError(f"{where}: marked as an eval, but it asks for no `reply` fixture")
-        return None
-    if marker is not None and marker.args:
-        raise InputError(f"{where}: the eval marker takes its files by name: prompt=, schema=, titles=")
-    return EvalFiles.of_marker({} if marker is None else marker.kwargs, settings, where)
-
-
-def _asks_a_model(metafunc: pytest.Metafunc) -> bool:
-    """Whether the test asks for our `reply`, and not for a parameter of its own that happens to have that name."""
-    own: set[str] = set()
-    for mark in metafunc.definition.iter_markers("parametrize"):
-        names = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
-        own.update(name.strip() for name in (names.split(",") if isinstance(names, str) else names))
-    return _PARAMETER in metafunc.fixturenames and _PARAMETER not in own
-
-
-def _parametrize(metafunc: pytest.Metafunc, files: EvalFiles | None, cases: Sequence[Case]) -> None:
-    if _asks_a_model(metafunc):
-        parameters = [(case, files) for case in cases]
-        metafunc.parametrize(_PARAMETER, parameters, indirect=True, ids=[case.slug for case in cases])
-
-
-def _parameter(item: pytest.Item) -> object:
-    callspec = getattr(item, "callspec", None)
-    return None if callspec is None else callspec.params.get(_PARAMETER)
-
-
-def _is_about_the_reply(error: BaseException | None) -> bool:
-    # Without an exception it is a strict xfail that passed: the eval's own claim did not hold.
-    return error is None or isinstance(error, AssertionError | pytest.fail.Exception)
 
 
 def _passed(state: ItemState, report: pytest.TestReport) -> ItemResult:
@@ -153,8 +114,13 @@ def _not_passed(state: ItemState, report: pytest.TestReport, error: BaseExceptio
     return _result(state, report, "failed", "assertion", str(error or report.longrepr))
 
 
+def _is_about_the_reply(error: BaseException | None) -> bool:
+    # A failed report without an exception is a strict xfail that passed: the eval's own claim did not hold.
+    return error is None or isinstance(error, AssertionError | pytest.fail.Exception)
+
+
 def _own_verdict(state: ItemState) -> Verdict | None:
-    """For an eval that judged by its own means: what the reply itself says against it."""
+    """The reply's own verdict, for an eval that did not use the `judge` fixture; None where nothing can be judged."""
     if state.exchange is None or state.exchange.reply is None or state.schema is None:
         return None
     return judge(state.exchange.reply, state.schema, state.case.title)
@@ -189,3 +155,46 @@ def _skip_reason(report: pytest.TestReport) -> str:
     if reason is None and isinstance(report.longrepr, tuple):
         reason = report.longrepr[2]
     return str(reason or "")
+
+
+def _add_junit_properties(item: pytest.Item, state: ItemState, result: ItemResult) -> None:
+    """Add what a JUnit reader wants to know beside the outcome. A server that does not count gives no tokens."""
+    properties: dict[str, object] = {"model": visible(state.case.model), "category": result.category}
+    if state.exchange is not None:
+        reply = state.exchange.reply
+        properties["seconds"] = round(state.exchange.seconds, 3)
+        properties["attempts"] = len(state.exchange.attempts)
+        properties["tokens"] = None if reply is None else reply.completion_tokens
+    item.user_properties.extend((name, str(value)) for name, value in properties.items() if value is not None)
+
+
+def _explanation(state: ItemState) -> str | None:
+    """The verdict in words, for a reply that is not good enough; None where the verdict is not the reason."""
+    if state.verdict is None or state.verdict.ok:
+        return None
+    return explain(state.verdict, state.exchange.reply if state.exchange else None)
+
+
+def _make_readable(
+    report: pytest.TestReport, call: pytest.CallInfo[None], result: ItemResult, explanation: str | None
+) -> None:
+    """Have a failing eval show what a person needs to know, and nothing that could harm a terminal.
+
+    An error of the server or of a title file is shown without the harness's traceback. A bad reply is shown by the
+    *explanation* of its verdict: the eval's source and pytest's view of its variables add nothing, unless `--tb` asks
+    for them. All else may quote the model, so it is made visible where it holds anything that is not.
+    """
+    if call.excinfo is None:
+        return
+    error = call.excinfo.value
+    if isinstance(error, PlotbotError):
+        report.longrepr = visible(str(error))
+    elif explanation is not None and result.outcome == "failed":
+        error.args = (explanation,)
+        shown = call.excinfo.getrepr(style="value")
+        if shown.reprcrash is not None:
+            # pytest's list of failures quotes this: the category, not the exception's name.
+            shown.reprcrash.message = explanation.partition("\n")[0]
+        report.longrepr = shown
+    elif (visible_text := visible(text := report.longreprtext)) != text:
+        report.longrepr = visible_text

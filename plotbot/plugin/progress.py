@@ -1,39 +1,33 @@
-"""How far the run is, while it runs: one line below pytest's own on a terminal, a plain line now and then elsewhere.
+"""How far the run is while it runs: a line below pytest's own on a terminal, a plain line now and then elsewhere.
 
-pytest's lines grow bit by bit, a dot at a time, and a test may wait for its reply for minutes. So the line is drawn by
-a thread of its own, straight to the terminal (the test's output is captured), and lies below the line on which pytest
-is writing: the cursor goes back to where pytest left it. Whatever pytest writes first erases the line and then has it
-drawn again. `-p no:plotbot-live` switches it off.
+A thread of its own draws the line, because a test may wait for its reply for minutes. `-p no:plotbot-progress` switches
+it off.
 """
 
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterator
-from typing import Any, Protocol, TextIO
 
 import pytest
-from _pytest._io import TerminalWriter
 
-from plotbot.plugin.reports import result_on
+from plotbot.plugin.outcomes import result_on
+from plotbot.plugin.terminal import Screen, screen
 from plotbot.records import ItemResult
 from plotbot.run.session import MainRun
 
-NAME = "plotbot-live"
-TICK_SECONDS = 0.5
-PLAIN_SECONDS = 30.0
+NAME = "plotbot-progress"
+_NAMES = (NAME, "plotbot-live")
+"""The names by which `-p no:NAME` switches it off; the second is an earlier one."""
 _NAME_CHARACTERS = 30
 _SILENT = -2
-_ERASE_BELOW = "\x1b[J"
 
 
 class Progress:
-    """A run's figures so far. It hears of every result once, so that a tick costs the same in a run of any size."""
+    """A run's figures so far. It counts each result once, so that a line costs the same in a run of any size."""
 
     def __init__(self, run: MainRun, clock: Callable[[], float] = time.monotonic) -> None:
         self._run = run
@@ -43,20 +37,20 @@ class Progress:
         self._counts: dict[str, Counter[str]] = {}
         self._planned: Counter[str] = Counter()
         self._tokens = 0
-        # Results come from pytest's thread, lines are asked for by the view's.
+        # Results come from pytest's thread, lines are asked for by the view's thread.
         self._lock = threading.Lock()
 
     def begin(self) -> None:
-        """From here on time counts: a model that had to be loaded first says nothing about what is left."""
+        """Start the clock. The time that the first model took to load says nothing about the time left."""
         self._began = self._clock()
 
     def note(self, result: ItemResult) -> None:
-        """Count an item; a later word about it replaces the earlier one."""
+        """Count an item's result; a later one of the same item replaces it."""
         with self._lock:
             self._note(result)
 
     def line(self) -> str | None:
-        """What there is to say, in ASCII; None before the plan is made."""
+        """The progress line, in ASCII; None before the plan is made."""
         with self._lock:
             return self._line()
 
@@ -105,7 +99,7 @@ class Progress:
 
 
 class ProgressView:
-    """Shows a run's progress while pytest walks the items."""
+    """Shows a run's progress while pytest runs the items."""
 
     def __init__(self, config: pytest.Config, progress: Progress) -> None:
         self._config = config
@@ -122,23 +116,23 @@ class ProgressView:
         self._progress.begin()
         if not self._config.pluginmanager.has_plugin("terminalreporter"):
             return (yield)
-        with _screen(self._config) as screen, self._shown_on(screen):
+        with screen(self._config) as shown, self._drawn_on(shown):
             return (yield)
 
     @contextlib.contextmanager
-    def _shown_on(self, screen: _Screen | None) -> Iterator[None]:
-        if screen is None:
+    def _drawn_on(self, shown: Screen | None) -> Iterator[None]:
+        if shown is None:
             yield
             return
         stop = threading.Event()
 
-        def watch() -> None:
-            while not stop.wait(screen.seconds):
+        def draw() -> None:
+            while not stop.wait(shown.seconds):
                 line = self._progress.line()
                 if line is not None:
-                    screen.show(line)
+                    shown.show(line)
 
-        thread = threading.Thread(target=watch, name=NAME, daemon=True)
+        thread = threading.Thread(target=draw, name=NAME, daemon=True)
         thread.start()
         try:
             yield
@@ -147,124 +141,13 @@ class ProgressView:
             thread.join()
 
 
-class _Screen(Protocol):
-    """Where the line is shown, every so many seconds."""
-
-    seconds: float
-
-    def show(self, line: str) -> None:
-        """Called from the view's own thread."""
-
-
-class _Plain:
-    """A log: each line a line of its own, also when pytest is in the middle of one."""
-
-    seconds = PLAIN_SECONDS
-
-    def __init__(self, terminal: TerminalWriter, fd: int) -> None:
-        self._terminal = terminal
-        self._fd = fd
-
-    def show(self, line: str) -> None:
-        begin = "\n" if self._terminal.width_of_current_line else ""
-        _write(self._fd, f"{begin}{line}\n")
-
-
-class _Bottom:
-    """A terminal: the line stays below pytest's. It stands in for the file that pytest's terminal writer writes to."""
-
-    seconds = TICK_SECONDS
-
-    def __init__(self, terminal: TerminalWriter, file: TextIO, fd: int) -> None:
-        self._terminal = terminal
-        self._file = file
-        self._fd = fd
-        self._line = ""
-        # Where pytest's text ends on the terminal. Its writer counts a text as written a moment before it is.
-        self._column = terminal.width_of_current_line
-        self._lock = threading.Lock()
-
-    def show(self, line: str) -> None:
-        with self._lock:
-            self._line = line
-            _write(self._fd, _ERASE_BELOW + self._below())
-
-    def write(self, text: str) -> int:
-        """What pytest has to say."""
-        with self._lock:
-            self._column = self._terminal.width_of_current_line
-            self._file.write(f"{_ERASE_BELOW}{text}{self._below()}")
-            self._file.flush()
-        return len(text)
-
-    def flush(self) -> None:
-        """Everything is flushed as it is written."""
-
-    def close(self) -> None:
-        """Leave the terminal as if the line had never been there."""
-        with self._lock:
-            self._line = ""
-            _write(self._fd, _ERASE_BELOW)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._file, name)
-
-    def _below(self) -> str:
-        columns = os.get_terminal_size(self._fd).columns
-        column = self._column
-        # At the right edge the cursor hangs between two lines, and no sequence brings it back there.
-        if not self._line or columns < 2 or (column and column % columns == 0):
-            return ""
-        back = f"\x1b[{column % columns}C" if column else ""
-        return f"\n\r{self._line[: columns - 1]}\x1b[A\r{back}"
-
-
-@contextlib.contextmanager
-def _screen(config: pytest.Config) -> Iterator[_Screen | None]:
-    """The right screen for pytest's output, or None where that goes to no file.
-
-    It has a descriptor of its own, because capturing swaps the one that all share.
-    """
-    terminal = config.get_terminal_writer()
-    # There is no hook around what pytest writes, and xdist writes past all hooks.
-    file = terminal._file  # noqa: SLF001
-    try:
-        fd = os.dup(file.fileno())
-    except (OSError, ValueError, AttributeError):
-        yield None
-        return
-    try:
-        if _is_plain(config, file):
-            yield _Plain(terminal, fd)
-            return
-        bottom = _Bottom(terminal, file, fd)
-        terminal._file = bottom  # noqa: SLF001
-        try:
-            yield bottom
-        finally:
-            terminal._file = file  # noqa: SLF001
-            bottom.close()
-    finally:
-        os.close(fd)
-
-
-def register_live_view(config: pytest.Config, run: MainRun) -> None:
+def register_progress(config: pytest.Config, run: MainRun) -> None:
     """Show the run's progress, where pytest shows anything and runs items."""
-    if not config.option.collectonly and config.option.verbose > _SILENT:
+    blocked = any(config.pluginmanager.is_blocked(name) for name in _NAMES)
+    if not blocked and not config.option.collectonly and config.option.verbose > _SILENT:
         config.pluginmanager.register(ProgressView(config, Progress(run)), NAME)
-
-
-def _is_plain(config: pytest.Config, file: TextIO) -> bool:
-    dumb = os.environ.get("TERM") == "dumb" or "CI" in os.environ or sys.platform == "win32"
-    return dumb or config.option.capture == "no" or not file.isatty()
 
 
 def _clock_time(seconds: float) -> str:
     minutes, left = divmod(round(seconds), 60)
     return f"{minutes // 60}:{minutes % 60:02}:{left:02}" if minutes >= 60 else f"{minutes}:{left:02}"
-
-
-def _write(fd: int, text: str) -> None:
-    # A terminal that has gone away must not end the run, and pytest itself will find out.
-    with contextlib.suppress(OSError):
-        os.write(fd, text.encode("ascii"))

@@ -15,6 +15,7 @@ import hashlib
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,17 @@ from pytest_html.selfcontained_report import SelfContainedReport
 from pytest_html.util import _process_css, _read_template
 
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.plugin.html_rows import LONGEST_CELL, MOST_REPLIES, MOST_ROWS, Entry, Rows
 from plotbot.report import formatting
 from plotbot.report.case_row import CaseRow
 from plotbot.report.formatting import as_text
 from plotbot.report.hosts import apart_sentence, mixed_sentence
 from plotbot.safe import digest, file_stem, one_line, visible
+
+MOST_REPLIES = 200
+MOST_ROWS = 1000
+# A page has to open in a browser: no text is longer than _PART, and once they add up to _PAGE, than _SHORT characters.
+_PART, _PAGE, _SHORT = 20_000, 8_000_000, 500
+_LONGEST_CELL = 200
 
 _TAKEN = frozenset({"index", "summary"})
 _OUTCOMES = {"passed": "Passed", "failed": "Failed", "skipped": "Skipped"}
@@ -84,7 +90,7 @@ class HtmlPages:
         self._wanted = hasattr(config.hook, "pytest_html_results_table_row")
         # pytest-html compiles its template anew whenever it is read.
         self._template = _read_template([_RESOURCES]) if self._wanted else None
-        self._models: dict[str, Rows] = {}
+        self._models: dict[str, _Rows] = {}
 
     def add(self, report: pytest.TestReport, model: str, row: CaseRow) -> None:
         """Take a case's row; *report* adds its traceback and captured output where the case did not pass.
@@ -93,7 +99,7 @@ class HtmlPages:
         report (`when` is "???") is as good as any.
         """
         if self._wanted:
-            self._models.setdefault(model, Rows()).add(report, row)
+            self._models.setdefault(model, _Rows()).add(report, row)
 
     def finish(self, metrics: Iterable[ModelMetrics], facts: Mapping[str, object]) -> list[Path]:
         """Write the pages of all models in *metrics* and return their paths, in that order.
@@ -110,11 +116,69 @@ class HtmlPages:
         path = self._folder / page_name(metrics.model)
         several_hosts = len(set().union(*(one.hosts for one in self._models.values()))) > 1
         columns = {name: label for name, label in _COLUMNS.items() if several_hosts or name != "host"}
-        rows = self._models.get(metrics.model, Rows())
+        rows = self._models.get(metrics.model, _Rows())
         page = _Page(path, self._config, self._template)
         page.describe(metrics, {"model": metrics.model, **facts}, _head_lines(metrics, len(rows)))
         page.write(rows.entries(), columns)
         return path
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A row and what pytest has to say about it."""
+
+    row: CaseRow
+    output: str = ""
+
+    @property
+    def size(self) -> int:
+        """Characters of text that a page would show of it, expanded."""
+        return len(self.row.reply or "") + len(self.row.message) + len(self.output)
+
+
+class _Rows:
+    """One model's rows, with no more text in memory than its page will show."""
+
+    def __init__(self) -> None:
+        self.hosts: set[str] = set()
+        self._entries: dict[str, _Entry | None] = {}
+        self._size = 0
+
+    def __len__(self) -> int:
+        """The number of cases, shown or not."""
+        return len(self._entries)
+
+    def entries(self) -> list[_Entry]:
+        return [entry for entry in self._entries.values() if entry is not None]
+
+    def add(self, report: pytest.TestReport, row: CaseRow) -> None:
+        entry = self._shortened(report, row)
+        if row.host:
+            self.hosts.add(row.host)
+        self._put(report.nodeid, None)
+        self._put(report.nodeid, self._bounded(entry))
+        if len(self) in {MOST_REPLIES + 1, MOST_ROWS + 1}:
+            for item, kept in self._entries.items():
+                self._put(item, self._bounded(kept))
+
+    def _shortened(self, report: pytest.TestReport, row: CaseRow) -> _Entry:
+        limit = _PART if self._size < _PAGE else _SHORT
+        reply = None if row.reply is None else _head(row.reply, limit)
+        short = replace(row, reply=reply, message=_head(row.message, limit), title=row.title[: _LONGEST_CELL * 4])
+        before = self._entries.get(report.nodeid)
+        # The teardown's report has no traceback of its own: that of the call stays.
+        output = _head(_output(report, row), limit) or ("" if before is None else before.output)
+        return _Entry(short, output)
+
+    def _put(self, item: str, entry: _Entry | None) -> None:
+        before = self._entries.get(item)
+        self._size += (0 if entry is None else entry.size) - (0 if before is None else before.size)
+        self._entries[item] = entry
+
+    def _bounded(self, entry: _Entry | None) -> _Entry | None:
+        if entry is None or entry.row.outcome != "passed" or len(self) <= MOST_REPLIES:
+            return entry
+        return None if len(self) > MOST_ROWS else replace(entry, row=replace(entry.row, reply=None))
 
 
 class _PageConfig:
@@ -140,11 +204,11 @@ class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no ty
 
     def describe(self, metrics: ModelMetrics, facts: Mapping[str, object], head: Iterable[str]) -> None:
         """Set its title, its environment table and the lines above its own."""
-        self._report.title = f"plotbot: {one_line(metrics.model, LONGEST_CELL)}"
+        self._report.title = f"plotbot: {one_line(metrics.model, _LONGEST_CELL)}"
         self._report.set_data("environment", {visible(name): _text(str(value)) for name, value in facts.items()})
         self._report.additional_summary["prefix"] += [f"<p>{_text(line)}</p>" for line in head]
 
-    def write(self, entries: Iterable[Entry], columns: Mapping[str, str]) -> None:
+    def write(self, entries: Iterable[_Entry], columns: Mapping[str, str]) -> None:
         """Write it, with a row for each entry; *columns* are labels by name."""
         self._report.table_header = [
             f'<th class="sortable{_numeric(name)}" data-column-type="{name}">{label}</th>'
@@ -188,13 +252,13 @@ def _values(row: CaseRow) -> dict[str, str]:
     """What each column shows, as HTML; the page sorts by it."""
     return {
         "result": _OUTCOMES.get(row.outcome, "Error"),
-        "title": _text(one_line(row.title, LONGEST_CELL)),
-        "category": _text(one_line(row.category, LONGEST_CELL)),
-        "host": _text(one_line(row.host, LONGEST_CELL) or formatting.NONE),
+        "title": _text(one_line(row.title, _LONGEST_CELL)),
+        "category": _text(one_line(row.category, _LONGEST_CELL)),
+        "host": _text(one_line(row.host, _LONGEST_CELL) or formatting.NONE),
         "seconds": _sortable(row.seconds, 2),
         "speed": _sortable(row.tokens_per_second, 1),
         "attempts": _sortable(row.attempts, 0),
-        "testId": _text(one_line(row.slug, LONGEST_CELL)),
+        "testId": _text(one_line(row.slug, _LONGEST_CELL)),
     }
 
 
@@ -211,7 +275,7 @@ def _numeric(column: str) -> str:
     return " numeric" if column in {"seconds", "speed", "attempts"} else ""
 
 
-def _log(entry: Entry) -> list[str]:
+def _log(entry: _Entry) -> list[str]:
     row = entry.row
     # A failing test's own output says what the message says, in readable lines.
     blocks = [("Message", "" if entry.output else row.message), ("Why", entry.output), ("Reply", row.reply)]
@@ -227,7 +291,7 @@ def _head_lines(metrics: ModelMetrics, cases: int) -> Iterator[str]:
     mixed = mixed_sentence(metrics)
     if mixed is not None:
         sentences = [*mixed, " ", *apart_sentence(metrics)]
-        yield f"mixed: {as_text(sentences, lambda name: one_line(name, LONGEST_CELL))}"
+        yield f"mixed: {as_text(sentences, lambda name: one_line(name, _LONGEST_CELL))}"
     for label, counts in (("failures", metrics.failures), ("errors", metrics.errors)):
         if counts:
             yield f"{label}: {formatting.category_counts(counts)}"
@@ -242,3 +306,15 @@ def _text(text: str) -> str:
     escaped = html.escape(visible(text))
     # pytest-html paints lines red that begin with an E, as pytest's tracebacks do: here only `E   ` is one of those.
     return re.sub(r"^E(?!   )", "&#69;", escaped, flags=re.MULTILINE)
+
+
+def _output(report: pytest.TestReport, row: CaseRow) -> str:
+    if row.outcome == "passed":
+        return ""
+    captured = (f"{name}\n{text}" for name, text in report.sections if name.startswith("Captured "))
+    return "\n".join(part for part in (report.longreprtext, *captured) if part)
+
+
+def _head(text: str, limit: int) -> str:
+    rest = len(text) - limit
+    return text if rest <= 0 else f"{text[:limit]}\n… {rest} more characters are in the run's journal"

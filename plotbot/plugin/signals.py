@@ -1,4 +1,4 @@
-"""Stopping from outside: SIGTERM is what Ctrl-C is, and a second Ctrl-C does not cut the end short."""
+"""Stopping from outside: SIGTERM interrupts as Ctrl-C does, and a second Ctrl-C does not cut the end of a run short."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ _Handler = Callable[[int, FrameType | None], object] | int | None
 
 
 class Signals:
-    """This process's handlers while a session runs; pytest's own come back with `restore`.
+    """This process's signal handlers while a session runs; `restore` puts pytest's own back.
 
-    By itself SIGTERM runs no teardown at all, so batches and recorder would be left behind. And a second Ctrl-C would
-    raise in the midst of a teardown and leave the shell a status that says nothing.
+    By default SIGTERM runs no teardown, so queued answers and the journal would be cut off. A second Ctrl-C would raise
+    inside a teardown and give the shell an exit status that says nothing.
     """
 
     def __init__(self) -> None:
         self._before: dict[int, _Handler] = {}
 
     def listen(self) -> None:
-        """From now on SIGTERM interrupts, as Ctrl-C does."""
+        """Have SIGTERM interrupt the session from now on, as Ctrl-C does."""
         self._handle(signal.SIGTERM, _interrupt)
 
-    def end_in_peace(self) -> None:
-        """The run is ending: another signal gives the end a limit instead of breaking into it."""
+    def end_with_a_limit(self) -> None:
+        """The run is ending: have another signal limit the time for that, instead of breaking into it."""
         for number in (signal.SIGINT, signal.SIGTERM):
-            self._handle(number, _hurry)
+            self._handle(number, _limit)
 
     def restore(self) -> None:
         while self._before:
@@ -44,16 +44,16 @@ class Signals:
             signal.signal(number, handler)
 
     def _handle(self, number: int, handler: Callable[[int, FrameType | None], object]) -> None:
-        # Only the main thread may set handlers; a session in another one keeps those that there are.
+        # Only the main thread may set handlers; a session in another thread leaves them as they are.
         if threading.current_thread() is threading.main_thread():
             before = signal.signal(number, handler)
             self._before.setdefault(number, before)
 
 
-def leave_out_what_has_no_line(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-    """Make sure that pytest can show where an interrupt came.
+def keep_traceable(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+    """Leave out the traceback entries of an interrupt that have no line number.
 
-    It may come between two lines. CPython 3.11 then knows no line number, and pytest's report of it fails.
+    An interrupt may come between two lines. CPython 3.11 then knows no line number, and pytest's report of it fails.
     """
     excinfo.traceback = excinfo.traceback.filter(_has_a_line)
 
@@ -69,7 +69,7 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
     raise KeyboardInterrupt("terminated")
 
 
-def _hurry(_number: int, _frame: FrameType | None) -> None:
+def _limit(_number: int, _frame: FrameType | None) -> None:
     sys.stderr.write(f"\nplotbot: keeping what was answered; {LAST_SECONDS:g} seconds at most\n")
     cut = threading.Timer(LAST_SECONDS, os._exit, [int(ExitStatus.INTERRUPTED)])
     cut.daemon = True

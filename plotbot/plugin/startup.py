@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import sys
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -14,11 +12,10 @@ from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import LAST
 from plotbot.plan.plan import Missing
 from plotbot.plugin import options
+from plotbot.plugin.terminal import question_at_terminal
 from plotbot.records import Question, Title
-from plotbot.run.again import as_in_last_run
-from plotbot.run.recorded_plan import as_recorded, find_recorded
 from plotbot.run.recovery import recover_dead_runs
-from plotbot.run.resume import ReplayedRun, ResumedRun
+from plotbot.run.resume import ReplayedRun, ResumedRun, as_in_last_run, as_recorded, find_recorded
 from plotbot.run.servers import Servers
 from plotbot.run.session import MainRun
 from plotbot.settings import Settings, load_settings
@@ -66,7 +63,7 @@ def _asking(
         load=config.getoption(options.LOAD),
         pinned=config.getoption(options.PINNED),
         workers=config.getoption("numprocesses", default=0) or 0,
-        ask_user=_ask_at_terminal(config),
+        ask_user=question_at_terminal(config),
         warn=warn,
     )
 
@@ -82,18 +79,3 @@ def _without_answer(settings: Settings, warn: Callable[[str], None]) -> Missing:
         return [title for title in titles if title.id not in answered]
 
     return missing
-
-
-def _ask_at_terminal(config: pytest.Config) -> Callable[[str], bool] | None:
-    """A yes-or-no question with pytest's capture out of the way; None where there is nobody to answer it."""
-    if config.getoption("numprocesses", default=None) or not sys.__stdin__ or not sys.__stdin__.isatty():
-        return None
-
-    def ask(question: str) -> bool:
-        capture = config.pluginmanager.get_plugin("capturemanager")
-        with capture.global_and_fixture_disabled() if capture else contextlib.nullcontext():
-            if capture is not None:
-                capture.suspend_global_capture(in_=True)
-            return input(f"{question} [Y/n] ").strip().lower() in {"", "y", "yes"}
-
-    return ask

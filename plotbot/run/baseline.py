@@ -5,13 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
-from plotbot.errors import InputError
 from plotbot.measure.baseline import read_baseline_file
 from plotbot.measure.comparison import compare_sheets
 from plotbot.measure.verdict_sheet import VerdictSheet, verdict_sheet
-from plotbot.plugin import options
 from plotbot.report.comparison import comparison_lines
 from plotbot.run.recorder import Recorder
 
@@ -33,10 +29,6 @@ class Baseline:
         return lines
 
 
-def read_given(config: pytest.Config) -> Baseline:
-    """The baseline that the command line names, read before anything is asked. Raises `pytest.UsageError`."""
-    path = Path(config.invocation_params.dir / config.getoption(options.BASELINE))
-    try:
-        return Baseline(path, read_baseline_file(path))
-    except InputError as problem:
-        raise pytest.UsageError(str(problem)) from None
+def read_baseline(path: Path) -> Baseline:
+    """The baseline in a file. Raises `InputError` where it cannot be used."""
+    return Baseline(path, read_baseline_file(path))

@@ -1,8 +1,8 @@
-"""An eval's files, read and checked once: what is asked about every title."""
+"""An eval's files: what is asked about every title, read and checked once."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -14,6 +14,11 @@ from plotbot.plan.inputs import read_prompt, read_schema
 from plotbot.records import Question
 from plotbot.settings import Settings
 
+_OTHERS = (
+    "pytest-evals and pydantic-evals have a marker of this name, too: keep tests that are marked for one of them in a "
+    "project without plotbot"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class EvalFiles:
@@ -24,17 +29,23 @@ class EvalFiles:
     titles: Path
 
     @classmethod
-    def of_marker(cls, arguments: Mapping[str, object], settings: Settings, where: str) -> Self:
-        """What `@pytest.mark.eval(prompt=, schema=, titles=)` names, from the project root; else what is set."""
-        unknown = sorted(set(arguments) - {"prompt", "schema", "titles"})
-        if unknown:
-            raise InputError(f"{where}: the eval marker has no {unknown[0]!r}: it takes prompt, schema and titles")
+    def of_marker(cls, args: Sequence[object], kwargs: Mapping[str, object], settings: Settings, where: str) -> Self:
+        """The files that `@pytest.mark.eval(prompt=, schema=, titles=)` names from the project root; else those set.
 
-        def path(name: str, otherwise: Path) -> Path:
-            given = arguments.get(name)
+        Raises `InputError` for arguments that are not plotbot's; *where* names the test.
+        """
+        unknown = sorted(set(kwargs) - {"prompt", "schema", "titles"})
+        if args:
+            raise InputError(f"{where}: the eval marker takes prompt, schema and titles, all by name; {_OTHERS}")
+        if unknown:
+            taken = "it takes prompt, schema and titles"
+            raise InputError(f"{where}: the eval marker has no {unknown[0]!r}: {taken}; {_OTHERS}")
+
+        def path(name: str, default: Path) -> Path:
+            given = kwargs.get(name)
             if given is not None and not isinstance(given, str | Path):
                 raise InputError(f"{where}: the eval marker's {name} is a path, not {given!r}")
-            return otherwise if given is None else settings.root / given
+            return default if given is None else settings.root / given
 
         return cls(
             path("prompt", settings.prompt_path),
@@ -46,7 +57,7 @@ class EvalFiles:
         return {"prompt": str(self.prompt), "schema": str(self.schema), "titles": str(self.titles)}
 
     def below(self, root: Path) -> dict[str, str]:
-        """The files as the run's plan names them: from the project root, so that a run can be replayed elsewhere."""
+        """The files as a run's plan names them: from the project root, so that a run can be replayed elsewhere."""
         return {
             name: Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else path
             for name, path in self.to_json().items()
@@ -58,7 +69,7 @@ class EvalFiles:
 
 
 class Schemas:
-    """A process's schemas, each read and compiled once: that costs ten times as much as to judge by it."""
+    """A process's schemas, each read and compiled once: compiling costs ten times as much as judging a reply."""
 
     def __init__(self) -> None:
         self._compiled: dict[Path, Schema] = {}

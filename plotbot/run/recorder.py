@@ -10,26 +10,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
+from plotbot.errors import KeepError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import read_line_at, read_lines_at
 from plotbot.keep.run_folder import RunFolder, plan_json
 from plotbot.keep.run_reading import RunOnDisk
-from plotbot.plan.plan import Plan
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
-from plotbot.run.recorded_plan import RecordedPlan
 
 CLOSE_SECONDS = 3.0
 HELD_CHARACTERS = 2_000_000
 """So much text stays in memory for the reports; what is beyond is read back. A reply has about a thousand."""
 
 
+class RunPlan(Protocol):
+    """What a recorder needs of a plan, a new one or an earlier run's."""
+
+    models: tuple[str, ...]
+    questions: dict[str, Question]
+    cases: dict[str, Case]
+
+
 class Recorder:
     """One run's recorder. Exchanges come from the asking threads, results from pytest's own."""
 
-    def __init__(self, folder: RunFolder, plan: Plan | RecordedPlan, disk: Disk) -> None:
+    def __init__(self, folder: RunFolder, plan: RunPlan, disk: Disk) -> None:
         self.folder = folder
         self.header: dict[str, Any] = {}
         self.items: tuple[PlannedItem, ...] = ()
@@ -102,6 +109,15 @@ class Recorder:
     def measured(self, case_id: str) -> Exchange | None:
         """A case's exchange without its texts: how long it took and what it cost."""
         return self._exchanges.get(case_id)
+
+    def exchange_of(self, case_id: str) -> Exchange | None:
+        """A case's durable exchange with its texts; None where there is none, or the journal cannot be read."""
+        place = self._places.get(case_id)
+        if place is None or case_id in self._in_memory:
+            return self._in_memory.get(case_id)
+        with suppress(KeepError):
+            return Exchange.from_json(read_line_at(self.folder.journal, place).data)
+        return None
 
     def folded(self, case_ids: Sequence[str]) -> None:
         self._folded.update(case_ids)

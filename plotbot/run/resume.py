@@ -1,31 +1,80 @@
-"""A run taken up again: `--resume` goes on with it, `--replay` judges its replies once more and asks nobody."""
+"""An earlier run taken up again: its plan, its settings, and what must not have changed since.
+
+`--resume` goes on with a run, so it refuses every change that would mix two different runs in one journal. `--replay`
+judges a run's replies again with today's schema and checks, and asks no server. `--lf`, `--ff` and `--sw` start a new
+run with the last run's plan, because the items that they name exist only in the same sample.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
-from plotbot.keep.run_reading import RunOnDisk
-from plotbot.records import Case, Exchange, PlannedItem
-from plotbot.run.recorded_plan import RecordedPlan, refuse_other_models
+from plotbot.errors import InputError
+from plotbot.keep.filesystem import Disk
+from plotbot.keep.run_folder import find_run, last_run
+from plotbot.keep.run_reading import RunOnDisk, read_run
+from plotbot.records import Case, Exchange, Fingerprint, ItemResult, PlannedItem, Question
+from plotbot.run.eval_files import EvalFiles
 from plotbot.run.recorder import Recorder
 from plotbot.run.servers import Servers
 from plotbot.run.session import MainRun
 from plotbot.settings import Settings
+from plotbot.settings.keys import BY_NAME, keys_deciding
+
+
+class RecordedPlan:
+    """The plan of an earlier run, in the place of a new one.
+
+    With *may_differ*, replies are judged by today's prompt and schema, and cases without a reply are left out.
+    """
+
+    def __init__(self, run: RunOnDisk, root: Path, *, may_differ: bool) -> None:
+        self.models: tuple[str, ...] = tuple(run.header["models"])
+        self.questions: dict[str, Question] = dict(run.questions)
+        self.cases: dict[str, Case] = dict(run.cases)
+        self._run = run
+        self._root = root
+        self._may_differ = may_differ
+
+    def cases_of(self, questions: Sequence[Question], files: EvalFiles) -> tuple[Case, ...]:
+        """The cases that the run had for these files, in its order.
+
+        Raises `InputError` if it had none, or if the prompt or the schema has changed and must not.
+        """
+        hashes = self._recorded_hashes(files)
+        cases = tuple(case for case in self.cases.values() if case.prompt_hash in hashes)
+        if self._may_differ:
+            return tuple(case for case in cases if case.id in self._run.replied)
+        _refuse_changed_questions(self._run, [self.questions[one] for one in hashes], questions, files)
+        return cases
+
+    def _recorded_hashes(self, files: EvalFiles) -> Sequence[str]:
+        wanted = files.below(self._root)
+        evals = self._run.header["evals"]
+        for recorded in evals:
+            if recorded["files"] == wanted:
+                return list(recorded["hashes"])
+        known = "; ".join(", ".join(recorded["files"].values()) for recorded in evals)
+        raise InputError(
+            f"run {self._run.folder.run_id} has no cases for {', '.join(wanted.values())}: it asked with {known}"
+        )
 
 
 class ResumedRun(MainRun):
-    """The same run, the same plan: replies on record are judged again, what is missing or an error is asked."""
+    """The same run, with the same plan. Recorded replies are judged again; cases without one are asked."""
 
     def __init__(
         self,
         settings: Settings,
-        asking: Servers,
+        servers: Servers,
         recorded: RunOnDisk,
         *,
         warn: Callable[[str], None],
         stops_early: bool = False,
     ) -> None:
-        super().__init__(settings, asking, warn=warn, stops_early=stops_early)
+        super().__init__(settings, servers, warn=warn, stops_early=stops_early)
         self.folder = recorded.folder
         self._recorded = recorded
 
@@ -39,30 +88,113 @@ class ResumedRun(MainRun):
     def _begin(self, items: Sequence[PlannedItem], recorder: Recorder) -> None:
         cases = [self._case(item.case) for item in items]
         self._connect(cases)
-        refuse_other_models(self._recorded, self._asking.fingerprints, self._warn)
+        _refuse_other_models(self._recorded, self._servers.fingerprints, self._warn)
         recorder.take_up(self._recorded, items)
         self._begin_to_ask(cases, {case: self._recorded.offsets[case] for case in self._recorded.replied})
 
 
 class ReplayedRun(MainRun):
-    """A run's replies before today's schema and checks. It asks no server, and writes reports only."""
+    """A run's replies, judged by today's schema and checks. It asks no server and writes reports only."""
 
     keeps_answers = False
 
     def __init__(
-        self, settings: Settings, asking: Servers, recorded: RunOnDisk, *, warn: Callable[[str], None]
+        self, settings: Settings, servers: Servers, recorded: RunOnDisk, *, warn: Callable[[str], None]
     ) -> None:
-        super().__init__(settings, asking, warn=warn)
+        super().__init__(settings, servers, warn=warn)
         self.folder = recorded.folder
-        self.recorded = recorded
+        self._recorded = recorded
+
+    @property
+    def earlier_results(self) -> Mapping[str, ItemResult]:
+        return self._recorded.results
 
     def _new_plan(self) -> RecordedPlan:
-        return RecordedPlan(self.recorded, self.settings.root, may_differ=True)
+        return RecordedPlan(self._recorded, self.settings.root, may_differ=True)
 
     def _begin(self, items: Sequence[PlannedItem], recorder: Recorder) -> None:
-        recorder.look_into(self.recorded, items)
+        recorder.look_into(self._recorded, items)
 
     def _answer(self, case: Case) -> Exchange:
-        exchange = self.recorded.exchange(case.id)
+        exchange = self._recorded.exchange(case.id)
         assert exchange is not None, "a replay's plan has recorded cases only"
         return exchange
+
+
+def find_recorded(name: str, settings: Settings, here: Path) -> RunOnDisk:
+    """The run that a RUN argument means, read back. Raises `InputError` if there is none, or it cannot be read."""
+    return read_run(find_run(name, settings, here), Disk())
+
+
+def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Settings:
+    """The settings with the run's own values of all keys that decide a plan or a request.
+
+    A key that is not set today keeps the run's value. One that is set otherwise is refused by name (`InputError`),
+    unless it *may_differ* because nothing is asked.
+    """
+    then: Mapping[str, Any] = run.header["settings"]
+    today = settings.to_json()["values"]
+    keys = keys_deciding("plan", "seed", "request")
+    changes = [
+        f"{key.name} was {then[key.name]}, is {today[key.name]} ({settings.origins[key.name]})"
+        for key in keys
+        if not settings.left_open(key) and today[key.name] != then[key.name]
+    ]
+    models = list(run.header["models"])
+    if settings.model and list(settings.model) != models:
+        changes.append(f"MODEL was {', '.join(models)}, is {', '.join(settings.model)} ({settings.origins['MODEL']})")
+    if changes and not may_differ:
+        raise InputError(_refusal(run, changes))
+    values = {key.field: then[key.name] for key in keys} | {"model": models}
+    return settings.with_values(f"run {run.folder.run_id}", **values)
+
+
+def as_in_last_run(settings: Settings) -> Settings:
+    """The settings with the last run's values of all that decides a plan, where nothing else is set today.
+
+    Without an earlier run they stay as they are. Raises `InputError` if that run's plan cannot be read.
+    """
+    run = last_run(settings.runs_dir)
+    if run is None:
+        return settings
+    header = run.read_json(run.plan, Disk())["header"]
+    values = {key: header["settings"][key.name] for key in keys_deciding("files", "plan")}
+    values[BY_NAME["MODEL"]] = header["models"]
+    open_now = {key.field: value for key, value in values.items() if settings.left_open(key)}
+    return settings.with_values(f"run {run.run_id}", **open_now)
+
+
+def _refuse_other_models(run: RunOnDisk, served: Mapping[str, Fingerprint], warn: Callable[[str], None]) -> None:
+    """Raise `InputError`, field by field, if a model is not the one that the run asked; warn of a newer server.
+
+    A field that the server did not tell then, or does not tell now, proves nothing and is passed over.
+    """
+    differences = []
+    for model, recorded in run.header["fingerprints"].items():
+        then, now = Fingerprint.from_json(recorded), served.get(model, Fingerprint())
+        for field in then.differing(now, (*Fingerprint.MODEL, *Fingerprint.SERVER)):
+            words = f"{model}: {field} was {getattr(then, field)}, is {getattr(now, field)}"
+            if field in Fingerprint.MODEL:
+                differences.append(words)
+            else:
+                warn(f"{words}; the run goes on with it")
+    if differences:
+        raise InputError(_refusal(run, differences))
+
+
+def _refuse_changed_questions(
+    run: RunOnDisk, then: Sequence[Question], now: Sequence[Question], files: EvalFiles
+) -> None:
+    if {question.hash for question in then} == {question.hash for question in now}:
+        return
+    changes = []
+    if then[0].prompt != now[0].prompt:
+        changes.append(f"the prompt ({files.prompt}) has changed")
+    if then[0].schema != now[0].schema:
+        changes.append(f"the schema ({files.schema}) has changed")
+    raise InputError(_refusal(run, changes or ["plotbot words the structured prompt otherwise now"]))
+
+
+def _refusal(run: RunOnDisk, changes: Sequence[str]) -> str:
+    what = "; ".join(changes)
+    return f"run {run.folder.run_id} cannot be resumed: {what}. Put it back, or start a new run without --resume."

@@ -1,4 +1,4 @@
-"""The main process's run: it plans, asks and keeps the recorder, for itself or for its workers."""
+"""The run of the main process: it plans, asks and records, for itself or for its workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from plotbot import __version__
 from plotbot.ask.schedule.scheduler import Scheduler
@@ -14,21 +14,27 @@ from plotbot.errors import AskError, ServerProblem, UsageProblem
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
 from plotbot.plan.plan import Missing, Plan
-from plotbot.records import Case, Exchange, PlannedItem, Question
+from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions
-from plotbot.run.recorded_plan import RecordedPlan
-from plotbot.run.recorder import Recorder
+from plotbot.run.recorder import Recorder, RunPlan
 from plotbot.run.recovery import recover_dead_runs
 from plotbot.run.servers import Servers
 from plotbot.settings import Settings
 
 
-class MainRun:
-    """One pytest session's run. Nothing happens before somebody asks for cases.
+class EarlierPlan(RunPlan, Protocol):
+    """The plan of a run that is taken up again."""
 
-    The plan is made while pytest collects; the server is asked once it is known which items are left. Methods are
-    called from pytest's thread and, under xdist, from a thread for each worker. `problem` is the user's to put right
-    and ends the session with status 4. What a run taken up again does otherwise stands in `recorded_runs`.
+    def cases_of(self, questions: Sequence[Question], files: EvalFiles) -> Sequence[Case]:
+        """The cases that the run had for these files. Raises `InputError` where it cannot go on with them."""
+
+
+class MainRun:
+    """One pytest session's run. It does nothing until cases are asked for.
+
+    The plan is made while pytest collects. The servers are asked once deselection has left the items to run. Methods
+    are called from pytest's thread and, with xdist's workers, from a thread for each worker. `problem` is one that the
+    user can put right; it ends the session with status 4. `plotbot.run.resume` has what a run taken up again overrides.
     """
 
     keeps_answers = True
@@ -36,7 +42,7 @@ class MainRun:
     def __init__(
         self,
         settings: Settings,
-        asking: Servers,
+        servers: Servers,
         *,
         warn: Callable[[str], None],
         stops_early: bool = False,
@@ -48,99 +54,98 @@ class MainRun:
         self.problem: UsageProblem | None = None
         self.recorder: Recorder | None = None
         self.schemas = Schemas()
-        self._asking = asking
+        self._servers = servers
         self._warn = warn
         self._stops_early = stops_early
         self._missing = missing
-        self._plan: Plan | RecordedPlan | None = None
+        self._plan: Plan | EarlierPlan | None = None
         self._begun = False
-        self._dispatcher: Scheduler | None = None
+        self._scheduler: Scheduler | None = None
         self._questions: dict[EvalFiles, tuple[Question, ...]] = {}
-        self._on_show: dict[str, Exchange] = {}
-        # Planning and the first handshake happen once, whoever comes first; everybody else waits for the outcome.
+        # Planning and the first handshake happen once: the threads of other workers wait for the outcome.
         self._turn = threading.RLock()
 
     @property
     def folded(self) -> frozenset[str]:
-        """Cases whose answers are in their title files, or were removed from there by somebody."""
+        """Ids of the cases whose answers are in their title files, or were removed from there by the user."""
         return frozenset()
 
     @property
+    def earlier_results(self) -> Mapping[str, ItemResult] | None:
+        """The results, by item, of the run whose replies this one judges again; None for any other run."""
+        return None
+
+    @property
     def in_flight(self) -> int:
-        """Requests that are out; what waits beside them for a free slot is none."""
-        return 0 if self._dispatcher is None else min(self._dispatcher.in_flight, self._asking.window)
+        """The number of requests that are out; cases that wait for a free slot do not count."""
+        return 0 if self._scheduler is None else min(self._scheduler.in_flight, self._servers.window)
 
     @property
     def gone(self) -> str | None:
-        """Why the run cannot go on, once no host answers any more."""
-        return None if self._dispatcher is None else self._dispatcher.gone
+        """Why the run cannot go on, once no host answers any more; None before."""
+        return None if self._scheduler is None else self._scheduler.gone
 
     def cases(self, files: EvalFiles) -> Sequence[Case]:
-        """The cases of an eval; makes the plan when asked first. Raises `UsageProblem` where none can be made."""
+        """The cases of an eval. The first call makes the plan. Raises `UsageProblem` if none can be made."""
         with self._turn, self._noting_problems():
             plan, questions = self._planned(), self._read(files)
-            if isinstance(plan, RecordedPlan):
-                return plan.cases_of(questions, files)
-            return plan.cases_of(questions, files.titles)
+            if isinstance(plan, Plan):
+                return plan.cases_of(questions, files.titles)
+            return plan.cases_of(questions, files)
 
     def select(self, items: Sequence[PlannedItem]) -> None:
-        """Begin to ask what is left after deselection. Raises `UsageProblem` where the run is doomed from the start."""
+        """Begin to ask the items that deselection left. Raises `UsageProblem` if the servers cannot be asked."""
         with self._turn, self._noting_problems():
             if not self._begun and self.problem is None:
                 self._begun = True
-                self._begin(items, self._some_recorder())
+                self._begin(items, self._the_recorder())
 
     def exchange(self, case_id: str) -> Exchange:
-        """Block until the case's exchange is durable, and remember it until its item is shown."""
-        exchange = self._on_show[case_id] = self._answer(self._case(case_id))
-        return exchange
-
-    def shown(self, case_id: str) -> Exchange | None:
-        """The exchange that an item which reports now has just used; forgotten with this."""
-        return self._on_show.pop(case_id, None)
+        """Wait for the case's exchange until it is durable. Raises `AskError` where none can be had."""
+        return self._answer(self._case(case_id))
 
     def note_folded(self, case_ids: Sequence[str]) -> None:
-        self._some_recorder().folded(case_ids)
+        self._the_recorder().folded(case_ids)
 
     def note_unfolded(self, reasons: Mapping[str, str]) -> None:
-        self._some_recorder().unfolded.update(reasons)
+        self._the_recorder().unfolded.update(reasons)
 
     def refuse(self, problem: UsageProblem) -> None:
-        """Note what is the user's to put right; the session ends when collection does. The first one counts."""
+        """Note a problem that the user can put right; it ends the session after collection. The first one counts."""
         self.problem = self.problem or problem
 
     def served_otherwise(self) -> list[str]:
-        """In what the pinned models are not served any more at the end of a run; empty without `--pinned`."""
-        return self._asking.served_otherwise() if self.recorder is not None and self.recorder.opened else []
+        """How the models served at the end of the run differ from the pins; empty without `--pinned`."""
+        return self._servers.served_otherwise() if self.recorder is not None and self.recorder.opened else []
 
     def close(self) -> None:
-        """Nothing is left to do: `stop` has ended what this process started."""
+        """Do nothing: `stop` has ended what this process started."""
 
     def stop(self) -> None:
         """Ask nothing more, abandon what is in flight, close the recorder. Raises `KeepError` if it does not."""
-        if self._dispatcher is not None:
-            self._dispatcher.stop()
-        self._asking.stop()
+        if self._scheduler is not None:
+            self._scheduler.stop()
+        self._servers.stop()
         if self.recorder is not None:
             self.recorder.close()
 
     @contextmanager
     def _noting_problems(self) -> Iterator[None]:
-        """Noted here, before any worker hears of it: the session must not begin with what another one was refused."""
+        """Note a problem before any worker is told of it, so that no other worker can begin a refused session."""
         try:
             yield
         except UsageProblem as problem:
             self.refuse(problem)
             raise
 
-    def _planned(self) -> Plan | RecordedPlan:
+    def _planned(self) -> Plan | EarlierPlan:
         if self._plan is None:
             self._plan = self._new_plan()
             self.recorder = Recorder(self.folder, self._plan, self.disk)
         return self._plan
 
-    def _new_plan(self) -> Plan | RecordedPlan:
-        return Plan(self.settings, self._asking.models(), self._missing)
+    def _new_plan(self) -> Plan | EarlierPlan:
+        return Plan(self.settings, self._servers.models(), self._missing)
 
     def _read(self, files: EvalFiles) -> tuple[Question, ...]:
         if files not in self._questions:
@@ -155,40 +160,40 @@ class MainRun:
         self._begin_to_ask(cases, answered={})
 
     def _connect(self, cases: Sequence[Case]) -> None:
-        """Make sure that answers can be kept, and look the servers over; nothing is asked before both are sure."""
+        """Make sure that answers can be kept and that the servers can be asked, before anything is asked."""
         for folder in (self.settings.generated_dir, self.settings.runs_dir, self.settings.report_dir):
             check_writable(folder, self.disk)
         recover_dead_runs(self.settings, self.disk, self._warn)
-        self._asking.connect(cases, self._planned().questions, spare=0 if self._stops_early else 1)
+        self._servers.connect(cases, self._planned().questions, spare=0 if self._stops_early else 1)
 
     def _begin_to_ask(self, cases: Sequence[Case], answered: Mapping[str, int]) -> None:
-        """Look ahead over *cases*, but for those *answered* before: their exchanges stand at these offsets."""
+        """Look ahead over *cases* except those *answered* before, whose exchanges are at these offsets."""
         open_cases = [case for case in cases if case.id not in answered]
         if open_cases:
-            self._greet_first(open_cases[0].model)
-        self._dispatcher = self._asking.scheduler(
-            self._some_recorder(), ahead=self._asking.window if self._stops_early else None
+            self._start_first_turn(open_cases[0].model)
+        self._scheduler = self._servers.scheduler(
+            self._the_recorder(), ahead=self._servers.window if self._stops_early else None
         )
         for case_id, offset in answered.items():
-            self._dispatcher.already_answered(self._case(case_id), offset)
-        self._dispatcher.look_ahead(open_cases)
+            self._scheduler.already_answered(self._case(case_id), offset)
+        self._scheduler.look_ahead(open_cases)
 
-    def _greet_first(self, model: str) -> None:
-        """The first model's handshake comes before any test, so that a doomed run ends before it has begun."""
+    def _start_first_turn(self, model: str) -> None:
+        """Have the first model's handshake before any test, so that a run that cannot work ends before it begins."""
         try:
-            self._asking.start_first_turn(model)
+            self._servers.start_first_turn(model)
         except AskError as error:
             raise ServerProblem(f"{model} cannot be asked: {error.message} ({error.category})") from None
 
     def _answer(self, case: Case) -> Exchange:
-        assert self._dispatcher is not None, "nobody asks before the items are selected"
-        return self._dispatcher.exchange(case)
+        assert self._scheduler is not None, "items are selected before the first is asked"
+        return self._scheduler.exchange(case)
 
     def _case(self, case_id: str) -> Case:
         return self._planned().cases[case_id]
 
-    def _some_recorder(self) -> Recorder:
-        assert self.recorder is not None, "there are recorder as soon as there is a plan"
+    def _the_recorder(self) -> Recorder:
+        assert self.recorder is not None, "a plan comes with its recorder"
         return self.recorder
 
     def _header(self) -> dict[str, Any]:
@@ -204,5 +209,5 @@ class MainRun:
             ],
             "settings": values["values"],
             "origins": values["origins"],
-            **self._asking.facts(),
+            **self._servers.facts(),
         }

@@ -20,9 +20,9 @@ from multiprocessing.connection import Client, Connection, Listener
 from typing import Any
 
 from plotbot.errors import AskError, PlotbotError, RpcError, UsageProblem
-from plotbot.plugin.process import Run
 from plotbot.records import Case, Exchange, ExitStatus, PlannedItem
 from plotbot.run.eval_files import EvalFiles
+from plotbot.run.process import Run
 
 
 class RpcServer:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from plotbot.mock import MockServer
-from plotbot.plugin.garbage import collector_resting
+from plotbot.run import garbage
 
 pytest_plugins = ("pytester",)
 
@@ -93,7 +93,7 @@ def test_the_collector_rests_for_a_while_and_is_then_as_it_was(on: bool) -> None
     if not on:
         gc.disable()
     try:
-        with collector_resting():
+        with garbage.paused():
             assert not gc.isenabled()
         assert gc.isenabled() is on
     finally:

@@ -14,8 +14,8 @@ import pytest
 from _pytest._io import TerminalWriter
 
 from plotbot.mock import MockServer, Rule
-from plotbot.plugin import progress as live
 from plotbot.plugin.progress import Progress
+from plotbot.plugin.terminal import LOG_SECONDS, BottomLine
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Reply, Title
 
 pytest_plugins = ("pytester",)
@@ -91,7 +91,7 @@ def test_a_line_between_two_of_pytests_own_steps_goes_back_to_where_its_text_end
     with os.fdopen(theirs, "w", encoding="ascii") as file:
         _wide(theirs)
         terminal = TerminalWriter(file)
-        bottom = live._Bottom(terminal, file, theirs)
+        bottom = BottomLine(terminal, file, theirs)
         terminal._file = bottom
         terminal.write("evals")
 
@@ -121,8 +121,8 @@ def run_in_terminal(project: Path, tmp_path: Path) -> Run:
 
         quick = tmp_path / "quick.py"
         quick.write_text(
-            "import sys, pytest\nfrom plotbot.plugin import live\nlive.TICK_SECONDS = live._Bottom.seconds = 0.02\n"
-            "live._Plain.seconds = 0.02\nsys.exit(pytest.main(sys.argv[1:]))\n"
+            "import sys, pytest\nfrom plotbot.plugin.terminal import BottomLine, Log\n"
+            "BottomLine.seconds = Log.seconds = 0.02\nsys.exit(pytest.main(sys.argv[1:]))\n"
         )
         ours, theirs = pty.openpty()
         _wide(theirs)
@@ -218,8 +218,9 @@ def test_elsewhere_a_plain_line_is_written_now_and_then(
 
 
 @on_a_terminal
-def test_it_can_be_switched_off(start_mock: Callable[..., MockServer], run_in_terminal: Run) -> None:
-    written, status = run_in_terminal(start_mock(rules=(Rule(latency=0.1),)), "-q", "-p", "no:plotbot-live")
+@pytest.mark.parametrize("name", ["plotbot-progress", "plotbot-live"])
+def test_it_can_be_switched_off(start_mock: Callable[..., MockServer], run_in_terminal: Run, name: str) -> None:
+    written, status = run_in_terminal(start_mock(rules=(Rule(latency=0.1),)), "-q", "-p", f"no:{name}")
     assert status == 0
     assert "in flight" not in written
 
@@ -230,4 +231,4 @@ def test_without_a_terminal_nothing_is_written_for_half_a_minute(
     result = evals(start_mock(), "-q")
     assert result.ret == 0
     assert "in flight" not in result.stdout.str()
-    assert live.PLAIN_SECONDS == 30
+    assert LOG_SECONDS == 30

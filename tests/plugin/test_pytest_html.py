@@ -13,8 +13,7 @@ from plotbot.measure.hosts import FieldByHost, HostMetrics, Hosts
 from plotbot.measure.intervals import wilson_interval
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.tally import Tally
-from plotbot.plugin.html_rows import MOST_REPLIES, MOST_ROWS
-from plotbot.plugin.pytest_html import HtmlPages
+from plotbot.plugin.pytest_html import MOST_REPLIES, MOST_ROWS, HtmlPages
 from plotbot.report.case_row import CaseRow
 from tests.plugin.written_page import WrittenPage
 
@@ -222,7 +221,7 @@ def test_a_long_reply_is_cut_and_says_how_much_is_missing(config: pytest.Config)
 def test_the_texts_of_a_page_have_a_budget_that_dropped_replies_do_not_use_up(
     config: pytest.Config, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("plotbot.plugin.html_rows._PAGE", 400 * MOST_REPLIES)
+    monkeypatch.setattr("plotbot.plugin.pytest_html._PAGE", 400 * MOST_REPLIES)
     passed = [(_report(f"t[{n}]"), _row(reply="x" * 300)) for n in range(900)]
     failed = [(_report(f"f[{n}]"), _row(outcome="failed", reply="z" * 60_000)) for n in range(6)]
     page = _written(config, *passed, *failed)

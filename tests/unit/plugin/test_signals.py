@@ -5,7 +5,7 @@ from types import TracebackType
 
 import pytest
 
-from plotbot.plugin.signals import leave_out_what_has_no_line
+from plotbot.plugin.signals import keep_traceable
 
 NOWHERE = 1_000_000
 """An instruction that no line has, as an interrupt between two lines may leave it."""
@@ -19,5 +19,5 @@ def test_an_interrupt_between_two_lines_can_be_shown() -> None:
     if lineless.tb_lineno is None:
         with pytest.raises(TypeError):
             excinfo.getrepr(funcargs=True)
-    leave_out_what_has_no_line(excinfo)
+    keep_traceable(excinfo)
     assert "KeyboardInterrupt" in str(excinfo.getrepr(funcargs=True))

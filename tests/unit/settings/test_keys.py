@@ -13,8 +13,7 @@ from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import RunOnDisk, read_run
-from plotbot.run.again import as_in_last_run
-from plotbot.run.recorded_plan import as_recorded
+from plotbot.run.resume import as_in_last_run, as_recorded
 from plotbot.run.shards import as_shard, refuse_unrelated
 from plotbot.settings import Settings, keys, load, load_settings
 from plotbot.settings.keys import Decides, Key

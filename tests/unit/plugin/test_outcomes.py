@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.plugin.reports import attach, harmless, result_on
+from plotbot.plugin.outcomes import attach, result_on, serializable
 from plotbot.records import Finding, ItemResult, Violation
 
 RESULT = ItemResult(
@@ -21,7 +21,7 @@ def _report(**attributes: Any) -> pytest.TestReport:
 def test_a_result_reaches_the_main_process_from_a_worker() -> None:
     sent = _report()
     attach(sent, RESULT)
-    line = json.dumps(harmless(dict(sent.__dict__)))
+    line = json.dumps(serializable(dict(sent.__dict__)))
     received = _report()
     received.__dict__.update(json.loads(line))
     assert result_on(received) == RESULT
@@ -42,4 +42,4 @@ def test_a_report_of_no_eval_has_no_result() -> None:
     ],
 )
 def test_what_leaves_a_worker_is_builtin_and_can_be_encoded(data: Any, expected: Any) -> None:
-    assert harmless(data) == expected
+    assert serializable(data) == expected

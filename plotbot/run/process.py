@@ -1,12 +1,10 @@
-"""What one pytest process knows: its settings, its run, the item it is at; one in every worker, too."""
+"""What one process of a session knows: its settings, its run, and the item that it runs. Every xdist worker has one."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
-
-import pytest
 
 from plotbot.errors import UsageProblem
 from plotbot.judge import Schema
@@ -16,33 +14,33 @@ from plotbot.settings import Settings
 
 
 class Run(Protocol):
-    """What an item needs of its run, in whichever process it happens to be."""
+    """What an item needs of its run: the run itself in the main process, an RPC client in a worker."""
 
     def cases(self, files: EvalFiles) -> Sequence[Case]:
         """The cases of an eval, from the frozen plan."""
 
     def select(self, items: Sequence[PlannedItem]) -> None:
-        """Say what is left after deselection; the main process begins to ask."""
+        """Report the items that deselection left; the main process begins to ask."""
 
     def exchange(self, case_id: str) -> Exchange:
-        """The case's exchange, once it is durable."""
+        """Wait for the case's exchange until it is durable. Raises `AskError` where none can be had."""
 
     def note_folded(self, case_ids: Sequence[str]) -> None:
-        """Say which answers are in their title files."""
+        """Report the answers that are in their title files now."""
 
     def note_unfolded(self, reasons: Mapping[str, str]) -> None:
-        """Say which answers could not be folded, and why."""
+        """Report the answers that could not be folded, with a reason for each case id."""
 
     def refuse(self, problem: UsageProblem) -> None:
-        """Say why the session cannot go on; the main process ends it when collection is over."""
+        """Report why the session cannot go on; the main process ends it after collection."""
 
     def close(self) -> None:
-        """Nothing more is wanted of the run by this process."""
+        """Release the run: this process asks nothing more of it."""
 
 
 @dataclass(slots=True)
 class ItemState:
-    """What an item has come to so far; its fixtures fill it in."""
+    """The state of an item that runs; its fixtures fill it in."""
 
     case: Case
     files: EvalFiles
@@ -54,7 +52,11 @@ class ItemState:
 
 @dataclass(slots=True)
 class Process:
-    """`run` is the run itself in the main process, and the line to it in a worker; `hurried` says to end it soon."""
+    """The state of one process.
+
+    `current` is the item that runs, `problem` why collection failed. `hurried` is set by an interrupt: what `results`
+    has still to fold gets a few seconds only.
+    """
 
     settings: Settings
     run_id: str
@@ -65,21 +67,3 @@ class Process:
     hurried: bool = False
     problem: UsageProblem | None = None
     schemas: Schemas = field(default_factory=Schemas)
-
-
-_PROCESS = pytest.StashKey[Process]()
-
-
-def begin_process(config: pytest.Config, process: Process) -> None:
-    config.stash[_PROCESS] = process
-
-
-def process_of(config: pytest.Config) -> Process:
-    return config.stash[_PROCESS]
-
-
-def end_process(config: pytest.Config) -> None:
-    """Let go of the run; fine where the session ended before it had one."""
-    process = config.stash.get(_PROCESS, None)
-    if process is not None:
-        process.run.close()

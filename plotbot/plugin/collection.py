@@ -1,0 +1,94 @@
+"""From a test to its items: which tests are evals, which cases each has, and the order in which its items run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from plotbot.errors import InputError
+from plotbot.records import Case, PlannedItem
+from plotbot.run.eval_files import EvalFiles
+from plotbot.run.process import ItemState, Process
+from plotbot.settings import Settings
+
+MARKER = "eval(prompt=, schema=, titles=): the files that an eval of plotbot asks with; the settings name the rest"
+STATE = pytest.StashKey[ItemState]()
+_PARAMETER = "reply"
+
+
+def parametrize(metafunc: pytest.Metafunc, process: Process) -> None:
+    """Make an item of each case of an eval, named by the case's slug. Raises `UsageProblem` where there is no plan."""
+    files = _eval_files(metafunc, process.settings)
+    if files is not None:
+        _parametrize(metafunc, files, process.run.cases(files))
+
+
+def parametrize_with_nothing(metafunc: pytest.Metafunc) -> None:
+    """Give an eval no case. pytest makes a placeholder item of it, which `is_empty` finds."""
+    _parametrize(metafunc, None, ())
+
+
+def is_empty(item: pytest.Item) -> bool:
+    """Whether the item is the placeholder of an eval without cases, which pytest would show as a green skip."""
+    return _PARAMETER in getattr(item, "fixturenames", ()) and _case_of(item) is None
+
+
+def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The items with evals model by model, so that no model is loaded twice. Other tests keep their places."""
+    models = {item: case.model for item in items if (case := _case_of(item)) is not None}
+    turn = {model: number for number, model in enumerate(dict.fromkeys(models.values()))}
+    evals = iter(sorted(models, key=lambda item: turn[models[item]]))
+    return [next(evals) if item in models else item for item in items]
+
+
+def planned(items: Sequence[pytest.Item]) -> list[PlannedItem]:
+    return [PlannedItem(item.nodeid, case.id) for item in items if (case := _case_of(item)) is not None]
+
+
+def begin_item(item: pytest.Item) -> ItemState | None:
+    """The fresh state of an eval's item; None for any other item."""
+    parameter = _parameter(item)
+    if not isinstance(parameter, tuple):
+        return None
+    state = item.stash[STATE] = ItemState(*parameter)
+    return state
+
+
+def _case_of(item: pytest.Item) -> Case | None:
+    """The case of an eval's item; None for any other item, and for the placeholder of an eval without cases."""
+    parameter = _parameter(item)
+    return parameter[0] if isinstance(parameter, tuple) else None
+
+
+def _parameter(item: pytest.Item) -> object:
+    # pytest has no public way from an item to its parameters.
+    callspec = getattr(item, "callspec", None)
+    return None if callspec is None else callspec.params.get(_PARAMETER)
+
+
+def _eval_files(metafunc: pytest.Metafunc, settings: Settings) -> EvalFiles | None:
+    """The files of an eval; None for a test that asks for no `reply`."""
+    where, marker = metafunc.definition.nodeid, metafunc.definition.get_closest_marker("eval")
+    args, kwargs = ((), {}) if marker is None else (marker.args, marker.kwargs)
+    files = EvalFiles.of_marker(args, kwargs, settings, where)
+    if _asks_a_model(metafunc):
+        return files
+    if marker is not None:
+        raise InputError(f"{where}: marked as an eval, but it asks for no `reply` fixture")
+    return None
+
+
+def _asks_a_model(metafunc: pytest.Metafunc) -> bool:
+    """Whether the test asks for plotbot's `reply`, and not for a parameter of its own that has the same name."""
+    own: set[str] = set()
+    for mark in metafunc.definition.iter_markers("parametrize"):
+        names = mark.args[0] if mark.args else mark.kwargs.get("argnames", ())
+        own.update(name.strip() for name in (names.split(",") if isinstance(names, str) else names))
+    return _PARAMETER in metafunc.fixturenames and _PARAMETER not in own
+
+
+def _parametrize(metafunc: pytest.Metafunc, files: EvalFiles | None, cases: Sequence[Case]) -> None:
+    if _asks_a_model(metafunc):
+        parameters = [(case, files) for case in cases]
+        metafunc.parametrize(_PARAMETER, parameters, indirect=True, ids=[case.slug for case in cases])

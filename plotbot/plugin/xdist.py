@@ -1,0 +1,130 @@
+"""The main process of a session with xdist's workers: what it gives them, and what becomes of those that die.
+
+All that plotbot uses of xdist beyond its documented hooks is in this file.
+"""
+
+from __future__ import annotations
+
+import importlib
+import threading
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+from plotbot.plugin.outcomes import attach
+from plotbot.records import ItemResult
+from plotbot.run import garbage
+from plotbot.run.session import MainRun
+
+if TYPE_CHECKING:
+    from plotbot.run.worker_rpc import RpcServer
+
+CONTROLLER = "dsession"
+"""The name of xdist's controller among pytest's plugins; it is there in a session with workers only."""
+_REQUEUED = "requeued"
+_LOADED_AHEAD = (
+    "plotbot.judge.schema_compiler",
+    "plotbot.ask.transport.http",
+    "plotbot.plugin.pytest_html",
+    "plotbot.run.finish",
+)
+
+
+class Worker(Protocol):
+    """What is used of xdist's `WorkerController`: the builtin values that the worker starts with."""
+
+    workerinput: dict[str, Any]
+
+
+class Scheduling(Protocol):
+    """What is used of xdist's schedulers."""
+
+    def mark_test_pending(self, item: str) -> None:
+        """Give an item to another worker. Raises `NotImplementedError` in schedulers that never do."""
+
+
+class XdistHooks:
+    """Registered only where xdist is installed: the main process serves its workers."""
+
+    def __init__(self, config: pytest.Config, run: MainRun) -> None:
+        self._config = config
+        self._run = run
+        self._server: RpcServer | None = None
+
+    def pytest_sessionstart(self) -> None:
+        """Load what the main process needs later while it waits for its workers to start."""
+        if self._config.pluginmanager.has_plugin(CONTROLLER):
+            threading.Thread(target=_load_ahead, name="plotbot-loading", daemon=True).start()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: Worker) -> None:
+        if self._server is None:
+            # Only a run with workers loads this.
+            from plotbot.run.worker_rpc import RpcServer  # noqa: PLC0415  see above
+
+            self._server = RpcServer(self._run)
+            self._config.pluginmanager.register(CrashHooks(self._run), "plotbot-crashes")
+        node.workerinput["plotbot"] = {
+            "rpc": self._server.ticket,
+            "settings": self._run.settings.to_json(),
+            "run": self._run.folder.run_id,
+            "keeps": self._run.keeps_answers,
+            "folded": sorted(self._run.folded),
+        }
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        if self._run.problem is not None:
+            # xdist would wait ten seconds for workers that are not told to stop.
+            self._config.pluginmanager.get_plugin(CONTROLLER).triggershutdown()  # type: ignore[union-attr]
+            raise pytest.UsageError(str(self._run.problem))
+        if self._run.recorder is not None:
+            garbage.exempt_what_exists()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_unconfigure(self) -> None:
+        if self._server is not None:
+            self._server.close()
+
+
+class CrashHooks:
+    """What becomes of the item of a worker that dies: another worker gets it, once; after that it is an error."""
+
+    def __init__(self, run: MainRun) -> None:
+        self._run = run
+        self._requeued: set[str] = set()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport, sched: Scheduling) -> None:
+        """Give an eval's item to another worker, or make it an error. xdist logs *report* right after this."""
+        case = None if self._run.recorder is None else self._run.recorder.case_of(crashitem)
+        if case is None:
+            return
+        if crashitem not in self._requeued and _requeue(sched, crashitem):
+            self._requeued.add(crashitem)
+            # As a failure it would count beside the outcome that the other worker reports.
+            report.outcome = _REQUEUED  # type: ignore[assignment]
+        else:
+            attach(report, ItemResult(case, crashitem, "error", "eval_code", report.longreprtext))
+
+    def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
+        return (_REQUEUED, "R", "REQUEUED") if report.outcome == _REQUEUED else None
+
+
+def stop_session(session: pytest.Session, why: str) -> None:
+    """Have pytest stop after this item, or xdist's controller in its place."""
+    controller = session.config.pluginmanager.get_plugin(CONTROLLER)
+    (session if controller is None else controller).shouldstop = why
+
+
+def _requeue(scheduling: Scheduling, item: str) -> bool:
+    try:
+        scheduling.mark_test_pending(item)
+    except NotImplementedError:
+        return False
+    return True
+
+
+def _load_ahead() -> None:
+    for module in _LOADED_AHEAD:
+        importlib.import_module(module)
