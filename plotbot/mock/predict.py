@@ -28,7 +28,7 @@ Finish = Callable[[Draft, Instance, float], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True)
 class _Prediction:
-    """What one prediction carries along."""
+    """A prediction under way. `act` is what the rule's fault does, `finish` makes the body of the answer."""
 
     request: Request
     asked: Asked
@@ -81,7 +81,7 @@ class Predictor:
         return response
 
     def _instead(self, prediction: _Prediction) -> Response | None:
-        """The response that a rule puts in the place of a prediction."""
+        """The response that a rule gives instead of a prediction, or None."""
         rule, act = prediction.rule, prediction.act
         if rule is not None and rule.swap:
             self._swap(prediction.asked.model, rule)

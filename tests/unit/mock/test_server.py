@@ -18,7 +18,7 @@ def test_a_taken_port_is_an_os_error() -> None:
         MockServer(port=server.port)
 
 
-def test_after_the_end_nobody_listens_and_the_figures_stay(chat: Call) -> None:
+def test_after_the_end_the_port_is_closed_and_the_figures_stay(chat: Call) -> None:
     with MockServer() as server:
         chat(server)
     server.stop()

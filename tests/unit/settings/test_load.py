@@ -159,7 +159,7 @@ def test_an_empty_variable_is_one_that_is_not_set(tmp_path: Path) -> None:
     assert (settings.repeats, settings.temperature) == (2, 0.8)
 
 
-def test_a_seed_that_nobody_set_is_drawn(tmp_path: Path) -> None:
+def test_a_seed_that_is_not_set_is_drawn(tmp_path: Path) -> None:
     settings = _load(tmp_path, {"SAMPLE_SEED": None})
     assert (settings.sample_seed, settings.origins["SAMPLE_SEED"]) == (7, "drawn")
     assert _load(tmp_path, {"SAMPLE_SEED": 5}, command_line={"SAMPLE_SEED": ""}).origins["SAMPLE_SEED"] == "drawn"
