@@ -16,26 +16,26 @@ pytest_plugins = ("pytester",)
 Evals = Callable[..., pytest.RunResult]
 StartMock = Callable[..., MockServer]
 
-DEAF = (Rule(handshake=True, reply="Hello! How can I help?\x1b[31m"),)
+NO_CONFIRM = (Rule(handshake=True, reply="Hello! How can I help?\x1b[31m"),)
 WARNING = "plotbot: mock-model did not answer the handshake with CONFIRM, but with 'Hello! How can I help?*"
 
 
 class Terminal:
-    """What stands for a person's terminal."""
+    """Stands for a terminal at which a person sits."""
 
     def isatty(self) -> bool:
         return True
 
 
 @pytest.fixture
-def nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "__stdin__", None)
 
 
-@pytest.mark.usefixtures("nobody")
+@pytest.mark.usefixtures("no_terminal")
 @pytest.mark.parametrize("confirm", ["ask", "continue"])
-def test_without_anybody_to_ask_it_warns_and_goes_on(evals: Evals, start_mock: StartMock, confirm: str) -> None:
-    server = start_mock(rules=DEAF)
+def test_without_a_terminal_it_warns_and_goes_on(evals: Evals, start_mock: StartMock, confirm: str) -> None:
+    server = start_mock(rules=NO_CONFIRM)
     result = evals(server, f"--confirm={confirm}")
     assert result.ret == 0
     result.stdout.fnmatch_lines([WARNING])
@@ -43,7 +43,7 @@ def test_without_anybody_to_ask_it_warns_and_goes_on(evals: Evals, start_mock: S
 
 
 def test_require_stops_before_any_case_with_4(evals: Evals, start_mock: StartMock, project: Path) -> None:
-    server = start_mock(rules=DEAF)
+    server = start_mock(rules=NO_CONFIRM)
     result = evals(server, "--confirm=require")
     assert result.ret == 4
     assert "--confirm continue" in result.stderr.str()
@@ -53,7 +53,7 @@ def test_require_stops_before_any_case_with_4(evals: Evals, start_mock: StartMoc
 
 
 def test_skip_sends_no_handshake(evals: Evals, start_mock: StartMock) -> None:
-    server = start_mock(rules=DEAF)
+    server = start_mock(rules=NO_CONFIRM)
     result = evals(server, "--confirm=skip")
     assert result.ret == 0
     assert server.stats().models["mock-model"].handshakes == 0
@@ -72,15 +72,15 @@ def test_a_person_is_asked_whether_to_go_on(
         return answer
 
     monkeypatch.setattr(builtins, "input", give_answer)
-    server = start_mock(rules=DEAF)
+    server = start_mock(rules=NO_CONFIRM)
     result = evals(server)
     assert result.ret == status
     assert [question.endswith("Go on? [Y/n] ") for question in questions] == [True]
     assert server.stats().models["mock-model"].requests == asked
 
 
-@pytest.mark.usefixtures("nobody")
-def test_two_models_are_greeted_in_turn_and_never_asked_at_once(evals: Evals, start_mock: StartMock) -> None:
+@pytest.mark.usefixtures("no_terminal")
+def test_two_models_are_handshaken_in_turn_and_never_asked_at_once(evals: Evals, start_mock: StartMock) -> None:
     server = start_mock(models=(ModelSpec("a/one"), ModelSpec("b/two")))
     result = evals(server, "--model=a/one,b/two", "--repeats=2", "--max-in-flight=3")
     assert result.ret == 0

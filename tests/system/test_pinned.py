@@ -174,7 +174,7 @@ def test_a_server_that_is_gone_at_the_end_leaves_it_open_what_was_asked(
     assert "it cannot be told whether the pinned model was asked to the end" in result.stdout
 
 
-def test_without_pinned_nobody_looks_at_the_pin(start_mock: StartMock, project: Path, run_pytest: Run) -> None:
+def test_without_pinned_the_pin_is_not_read(start_mock: StartMock, project: Path, run_pytest: Run) -> None:
     server = start_mock(models=(MODEL,))
     (project / "config").mkdir()
     (project / "config" / "pin.json").write_text("nonsense", encoding="utf-8")

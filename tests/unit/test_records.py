@@ -15,6 +15,7 @@ from plotbot.records import (
     Exchange,
     Fault,
     Finding,
+    Fingerprint,
     ItemResult,
     Reply,
     Title,
@@ -58,3 +59,22 @@ def test_every_record_is_frozen_and_has_slots() -> None:
 )
 def test_a_verdict_is_ok_when_it_is_good_or_tolerated(verdict: Verdict, ok: bool) -> None:
     assert verdict.ok is ok
+
+
+def test_a_fingerprint_has_in_json_what_is_told_and_reads_one_of_a_later_version() -> None:
+    served = Fingerprint(server="lmstudio", key="m", slots=4)
+    assert served.to_json() == {"server": "lmstudio", "key": "m", "slots": 4}
+    assert Fingerprint.from_json({**served.to_json(), "tokenizer": "new"}) == served
+
+
+def test_fingerprints_differ_in_fields_that_both_tell() -> None:
+    one, other = Fingerprint(key="a", format="gguf", slots=4), Fingerprint(key="b", quantization="Q8_0", slots=4)
+    assert one.differing(other, Fingerprint.PINNED) == ["key"]
+    assert one.differing(other, Fingerprint.PINNED, must_tell=True) == ["key", "format"]
+
+
+def test_every_compared_field_is_a_field_of_the_fingerprint() -> None:
+    fields = {field.name for field in dataclasses.fields(Fingerprint)}
+    assert {*Fingerprint.PINNED, *Fingerprint.SERVER} == fields - {"model", "publisher"}
+    assert set(Fingerprint.MODEL) == set(Fingerprint.PINNED) - {"slots"}
+    assert set(Fingerprint.PINNED) >= Fingerprint.ONLY_LOADED

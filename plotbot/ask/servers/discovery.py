@@ -1,4 +1,4 @@
-"""What a server says about itself before anything is asked of it: its kind, its models, its slots. By GET only."""
+"""What a server says of itself, asked by GET only: its kind, its version, its models and their slots."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _START = (
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """What a server told. `kind` is `lmstudio`, `llama-server`, `ollama`, `vllm` or `openai` for any other."""
+    """What a server says of itself. `kind` is `lmstudio`, `llama-server`, `ollama`, `vllm`, or `openai` for others."""
 
     url: str
     kind: str
@@ -40,7 +40,7 @@ class ServerFacts:
     models: tuple[ModelFacts, ...]
 
     def model(self, name: str) -> ModelFacts | None:
-        """The model of that name: the exact one, else the only one that the name may mean."""
+        """The model of that name: the exact one, else the only one that the name can mean."""
         exact = [model for model in self.models if name in model.names]
         close = [model for model in self.models if any(same_model(name, known) for known in model.names)]
         return exact[0] if exact else close[0] if len(close) == 1 else None
@@ -57,10 +57,10 @@ def discover(
 ) -> ServerFacts:
     """Ask a server what it is and which models it has. *timeout* is seconds for each of a few GET requests.
 
-    A llama-server that says it is loading its model is waited for, *wait_seconds* at most. *advise* has an error say
-    how to start a server: of no use to somebody whose run is under way.
+    *wait_seconds* is how long to wait for a llama-server that says it is loading its model. With *advise* an error also
+    says how to start a server, which is no use once a run is under way.
 
-    Raises ServerProblem where the server cannot be reached or used, SettingsError where *url* is no address.
+    Raises ServerProblem where the server cannot be reached or used, SettingsError where *url* is not a URL.
     """
     probe = _Probe(base_url(url), Auth(token), timeout)
     try:
@@ -70,15 +70,15 @@ def discover(
         return _other(probe)
     except AskError as error:
         advice = f" {_START}" if advise and error.category in {"unreachable", "timeout"} else ""
-        raise ServerProblem(f"{probe.bearer.redact(error.message)}{advice}") from None
+        raise ServerProblem(f"{probe.auth.redact(error.message)}{advice}") from None
     finally:
         probe.close()
 
 
 def resolve_models(facts: ServerFacts, wanted: Sequence[str]) -> tuple[str, ...]:
-    """The names to ask for: of the wanted models as the server lists them, or of the one that is loaded.
+    """The names under which to ask for the wanted models; with none wanted, for the one model that is loaded.
 
-    Raises ServerProblem where there is a choice to make, or a model is not there.
+    Raises ServerProblem where the server lacks a model, or several are loaded and none is wanted.
     """
     if wanted:
         return tuple(dict.fromkeys(_resolved(facts, name) for name in wanted))
@@ -92,24 +92,24 @@ def resolve_models(facts: ServerFacts, wanted: Sequence[str]) -> tuple[str, ...]
 class _Probe:
     """GET requests to one server."""
 
-    def __init__(self, base: str, bearer: Auth, timeout: float) -> None:
+    def __init__(self, base: str, auth: Auth, timeout: float) -> None:
         self.base = base
-        self.bearer = bearer
+        self.auth = auth
         self._timeout = timeout
         self._http = open_session()
 
     def get(self, path: str) -> HttpAnswer:
-        """Raises AskError where no answer comes."""
+        """One GET request. Raises AskError where no answer comes."""
         return self._http.request(
             "GET",
             self.base + path,
-            headers=self.bearer.headers,
+            headers=self.auth.headers,
             deadline_seconds=self._timeout,
             cap_bytes=LISTING_CAP_BYTES,
         )
 
     def look(self, path: str) -> Mapping[str, Any]:
-        """The JSON object at a path that this kind of server may not have; empty where it has none."""
+        """The JSON object at a path; empty where this kind of server does not have the path."""
         answer = self.get(path)
         try:
             data = parse(answer.body) if answer.status in SUCCESSES else None
@@ -142,12 +142,12 @@ def _other(probe: _Probe) -> ServerFacts:
     owners = {model.owned_by for model in models}
     kind = next((kind for owner, kind in _KINDS.items() if owner in owners), "openai")
     version = _version(probe.look(_VERSION_PATHS.get(kind, "/api/version")).get("version"))
-    # Ollama names the owner of a model that came from elsewhere than its library.
+    # An Ollama model from elsewhere than Ollama's library has another owner, but only Ollama has this version path.
     return ServerFacts(probe.base, "ollama" if version and kind == "openai" else kind, version, models)
 
 
 def _lm_studio(probe: _Probe) -> ServerFacts:
-    """The newest listing that this LM Studio has; it tells no version of its own."""
+    """The newest listing that this LM Studio has. LM Studio does not tell its version."""
     listings = (("/api/v1/models", "models", from_v1), ("/api/v0/models", "data", from_v0))
     for path, key, read in listings:
         entries = probe.look(path).get(key)
@@ -157,7 +157,7 @@ def _lm_studio(probe: _Probe) -> ServerFacts:
 
 
 def _listed(probe: _Probe) -> tuple[ModelFacts, ...]:
-    """The listing that every server has, so its refusal is the server's. Raises AskError."""
+    """The listing that every server has. Raises AskError where the server refuses it."""
     answer = probe.get("/v1/models")
     data = parse(answer.body) if answer.status in SUCCESSES and answer.body.lstrip().startswith(b"{") else None
     if isinstance(data, dict) and isinstance(data.get("data"), list):

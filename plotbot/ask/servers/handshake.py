@@ -15,7 +15,7 @@ _CONFIRM = re.compile(r"\bCONFIRM\b")
 
 @dataclass(frozen=True, slots=True)
 class Handshake:
-    """Whether the model acknowledged, and the exchange in which it did or did not; its fault where there was one."""
+    """The exchange of the handshake, and whether the model answered CONFIRM in it."""
 
     acknowledged: bool
     exchange: Exchange
@@ -36,5 +36,5 @@ def shake_hands(client: ChatClient, model: str, prompt: str, *, load_timeout: fl
 
 
 def _confirms(reply: Reply) -> bool:
-    # Thinking aloud repeats the question, so it counts only where the model says nothing else.
+    # Reasoning often repeats the question, so it counts only where the model says nothing else.
     return _CONFIRM.search(reply.content or reply.reasoning) is not None

@@ -38,20 +38,20 @@ def is_loaded(model: ModelFacts, context_length: int | None) -> bool:
 
 
 class Loader:
-    """One LM Studio's calls to load and unload a model. *timeout* is seconds for each of them."""
+    """Asks one LM Studio to load and unload models. *timeout* is seconds for each request."""
 
     def __init__(self, url: str, *, token: str | None, timeout: float) -> None:
         self._base = base_url(url)
-        self._bearer = Auth(token)
+        self._auth = Auth(token)
         self._timeout = timeout
 
     def load(self, model: ModelFacts, name: str, context_length: int | None) -> None:
-        """Load a model that is asked for as *name*, with so many tokens of context, else with what LM Studio chooses.
+        """Load a model that is asked for as *name*. Without a *context_length* in tokens LM Studio chooses one.
 
-        What is loaded of it already goes first: a second load would be a copy beside it. Raises AskError.
+        Loaded instances are unloaded first, because a load would add another one. Raises AskError.
         """
         self.unload(model)
-        # A variant that is not the selected one has to be named; an instance's own name is not known to the loading.
+        # A variant that is not the selected one has to be named; the load request does not know names of instances.
         wanted = name if name in model.variants and name != model.variant else model.id
         context = {} if context_length is None else {"context_length": context_length}
         self._post("load", {"model": wanted, **context})
@@ -67,7 +67,7 @@ class Loader:
             answer = http.request(
                 "POST",
                 f"{self._base}/api/v1/models/{what}",
-                headers=self._bearer.headers,
+                headers=self._auth.headers,
                 json_body=json.dumps(body).encode("ascii"),
                 deadline_seconds=self._timeout,
                 cap_bytes=LISTING_CAP_BYTES,
@@ -83,12 +83,12 @@ class Loader:
         text = one_line(self._clean(body.decode("utf-8", "replace")), 300)
         if _TOO_OLD in text:
             return AskError("http_error", "This LM Studio cannot be asked to load a model: --load needs 0.4 or newer.")
-        # It is the load that failed, whatever status or shape the server gave to that.
+        # Whatever status or shape the server's answer has, it means that the load failed.
         known = category if category in {"auth", "server_busy"} else "model_unavailable"
         return AskError(known, f"LM Studio did not load the model. It said: {text}")
 
     def _clean(self, text: str) -> str:
-        return self._bearer.redact(text)
+        return self._auth.redact(text)
 
 
 def _has_done(what: str, body: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""What servers' listings say about a model. They differ by server and version, so every field may be absent."""
+"""What servers' listings say of a model. They differ by server and version, so every field may be absent."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ _LARGEST_COUNT = 2**53
 class ModelFacts:
     """One model as a server lists it; None where it does not say.
 
-    `context_length` is in tokens, as loaded: what all slots share, or each slot's own where `context_per_slot`.
-    `instance_ids` are the names of its loaded instances, `variant` the one that is selected of `variants`; `thinks`
-    says that the server can have it reason before it answers.
+    `context_length` is in tokens, as loaded: shared by all slots, or each slot's own where `context_per_slot`.
+    `instance_ids` are the names of its loaded instances, `variant` is the selected one of `variants`; `thinks` says
+    that the model can reason before it answers.
     """
 
     id: str
@@ -41,18 +41,18 @@ class ModelFacts:
 
     @property
     def is_embedding(self) -> bool:
-        """Only LM Studio tells the kind; where it does not, its prefix does."""
+        """Whether it is an embedding model: LM Studio's own listings say so, in others the prefix of its name does."""
         return (self.kind or "").startswith("embedding") or self.id.startswith("text-embedding-")
 
     @property
     def names(self) -> tuple[str, ...]:
-        """Every name under which it may be asked for, or may answer."""
+        """Every name under which the model may be asked for, or may answer."""
         variant = () if self.variant is None else (self.variant,)
         return tuple(dict.fromkeys((self.id, *self.instance_ids, *variant, *self.variants)))
 
     @property
     def asked_as(self) -> str:
-        """The name to ask for: an instance's own one where it differs, lest a second instance be loaded."""
+        """The name to ask for: an instance's own where it differs, because the model's would load a second instance."""
         return self.id if self.id in self.instance_ids or not self.instance_ids else self.instance_ids[0]
 
 
@@ -67,12 +67,12 @@ def from_v0(entries: Iterable[object]) -> tuple[ModelFacts, ...]:
 
 
 def from_openai(entries: Iterable[object]) -> tuple[ModelFacts, ...]:
-    """`/v1/models`, which every server has and which says least."""
+    """`/v1/models`, which every server has; it says the least."""
     return tuple(_openai(entry) for entry in _named(entries, "id"))
 
 
 def with_llama_props(model: ModelFacts, props: Mapping[str, Any]) -> ModelFacts:
-    """What llama-server's `/props` adds: it has one model, loaded, in slots with a context each."""
+    """The model with what llama-server's `/props` adds: it is loaded, and each slot has a context of its own."""
     settings = _object(props.get("default_generation_settings"))
     return replace(
         model,
@@ -144,7 +144,7 @@ def _texts(values: object) -> tuple[str, ...]:
 
 
 def _text(value: object) -> str | None:
-    """A short visible string; these end in terminals and reports."""
+    """A short visible string, because these are shown in terminals and reports."""
     return one_line(value, _NAME_CHARACTERS) if isinstance(value, str) and value else None
 
 

@@ -1,7 +1,7 @@
-"""What can be told of a run before anything is asked: whether it fits into the server, and what the server will ignore.
+"""Checks before anything is asked: whether the run fits into a model's context, and what the server will ignore.
 
-Nobody here can count a model's tokens, so they are estimated from bytes of UTF-8, on the safe side for each purpose:
-few where a run is stopped for them, the usual number where the user is warned.
+plotbot has no tokenizer, so tokens are estimated from bytes of UTF-8: by the lowest rate where that stops a run, by the
+usual rate where it warns the user.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from plotbot.records import Case, Question
 from plotbot.safe import one_line
 
 BYTES_PER_TOKEN = 4
-"""The usual rate, over languages and tokenizers."""
+"""The usual rate over languages and tokenizers."""
 MOST_BYTES_PER_TOKEN = 6
-"""English prose of nothing but whole words comes near this, no tokenizer goes beyond it."""
+"""English prose in which every word is one token comes near this; no tokenizer exceeds it."""
 LONGEST_BOUND = 2000
-"""llama.cpp drops a `maxLength` or `maxItems` beyond this."""
+"""llama.cpp ignores a `maxLength` or `maxItems` beyond this."""
 _NAMED_KEYWORDS = 8
 
-# llama.cpp's grammars skip these without a word (its grammars/README.md, and measured with the embedded engine).
+# llama.cpp's grammars ignore these silently (its grammars/README.md, and measured with the embedded engine).
 _IGNORED = frozenset({
     "multipleOf", "uniqueItems", "contains", "minContains", "maxContains", "minProperties", "maxProperties",
     "patternProperties", "propertyNames", "prefixItems", "if", "not", "dependentRequired", "dependentSchemas",
@@ -41,7 +41,7 @@ _GRAMMAR_SERVERS = frozenset({"lmstudio", "llama-server", "ollama"})
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What a run wants of a model's context: its prompts in bytes, and the longest reply in tokens."""
+    """What a run needs of a model's context: its prompts in bytes, and the longest reply in tokens."""
 
     shortest_prompt: int
     longest_prompt: int
@@ -49,12 +49,12 @@ class Demand:
 
     @property
     def least_tokens(self) -> int:
-        """Of the shortest prompt, surely not fewer."""
+        """The tokens of the shortest prompt, at least."""
         return self.shortest_prompt // MOST_BYTES_PER_TOKEN
 
     @property
     def likely_tokens(self) -> int:
-        """Of the longest prompt and the longest reply together, by estimate."""
+        """The tokens of the longest prompt and the longest reply together, by estimate."""
         return self.longest_prompt // BYTES_PER_TOKEN + self.max_tokens
 
 
@@ -66,7 +66,7 @@ def demand_of(cases: Sequence[Case], questions: Mapping[str, Question], max_toke
 
 
 def hopeless(model: ModelFacts, demand: Demand) -> str | None:
-    """Why not even one request can be answered in the context that is loaded; None where one may be."""
+    """Why no request at all can be answered in the loaded context, or None."""
     context = model.context_length
     if context is None or demand.least_tokens < context:
         return None
@@ -78,7 +78,7 @@ def hopeless(model: ModelFacts, demand: Demand) -> str | None:
 
 
 def tight(model: ModelFacts, demand: Demand, in_flight: int) -> str | None:
-    """Why the context that is loaded may be too small for *in_flight* requests at once; None where it suffices."""
+    """Why the loaded context may be too small for *in_flight* requests at once, or None."""
     context = model.context_length
     at_once = 1 if model.context_per_slot else max(1, min(in_flight, model.slots or in_flight))
     wanted = at_once * demand.likely_tokens
@@ -94,7 +94,7 @@ def tight(model: ModelFacts, demand: Demand, in_flight: int) -> str | None:
 
 
 def smaller_than_asked(model: ModelFacts, context_length: int | None) -> str | None:
-    """That a model is loaded with less context than CONTEXT_LENGTH; None where it is not, or nobody can tell."""
+    """That a model is loaded with less context than CONTEXT_LENGTH, or None."""
     if context_length is None or model.context_length is None or model.context_length >= context_length:
         return None
     return (
@@ -106,9 +106,9 @@ def smaller_than_asked(model: ModelFacts, context_length: int | None) -> str | N
 def unconstrained(
     facts: ServerFacts, model: ModelFacts, schema: Mapping[str, Any], *, may_think: bool = True
 ) -> list[str]:
-    """What RESPONSE_FORMAT=json_schema will not do on this server, as far as it is known of its kind.
+    """What RESPONSE_FORMAT=json_schema will not do on this server, as far as this is known of servers of its kind.
 
-    *may_think* says that the requests do not ask the model not to.
+    *may_think* is false where REASONING_EFFORT asks the model not to think.
     """
     found = []
     name = one_line(model.id, 120)
@@ -135,7 +135,7 @@ def unconstrained(
 
 
 def too_many(workers: int, max_in_flight: int | None, slots: int | None, window: int) -> list[str]:
-    """What waits in vain: workers (0 without xdist) beyond the window, requests beyond the servers' slots."""
+    """What only waits: xdist workers (0 without) beyond the window, and requests beyond the servers' slots."""
     found = []
     if workers > window:
         found.append(f"-n {workers}: only {window} requests are in flight at once, so -n {window} does as well.")
@@ -150,7 +150,7 @@ def too_many(workers: int, max_in_flight: int | None, slots: int | None, window:
 def ignored_keywords(schema: Mapping[str, Any]) -> list[str]:
     """Where in a schema llama.cpp's grammar ignores something, as dotted paths such as `items.properties.age.minimum`.
 
-    A pattern that it cannot anchor is refused by newer engines; it is named here, too.
+    A pattern that the grammar cannot anchor is listed too; newer engines refuse it.
     """
     return [
         ".".join((*path, keyword)) for path, part in _parts(schema) for keyword in part if _is_ignored(keyword, part)
@@ -179,7 +179,7 @@ def _is_simple_pattern(pattern: object) -> bool:
 
 
 def _parts(schema: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
-    """Every schema inside a schema with the path to it. A property's name is no keyword, whatever it says."""
+    """Every schema inside a schema, with its path. The names of properties are not taken for keywords."""
     waiting: list[tuple[tuple[str, ...], object]] = [((), schema)]
     while waiting:
         path, part = waiting.pop(0)

@@ -48,7 +48,7 @@ def test_a_server_is_called_by_the_machine_that_its_worker_is_on(worker: str, ur
 
 def spec(tmp_path: Path) -> RunSpec:
     question = Question("Write.", {"type": "array"}, "none", "9f2c41d0ab37")
-    settings = replace(load_settings(tmp_path, {}, {"TEMPERATURE": "0.3"}), lm_api_token=Secret("tok-front-1"))
+    settings = replace(load_settings(tmp_path, {}, {"TEMPERATURE": "0.3"}), lm_api_token=Secret("tok-main-1"))
     pin = Pin(tmp_path / "pin.json", {"m": Fingerprint(key="m", slots=4)})
     demand = Demand(100, 200, 10)
     return RunSpec(settings, {question.hash: question}, demand, pin, load=True, alone=False)
@@ -57,7 +57,7 @@ def spec(tmp_path: Path) -> RunSpec:
 def test_a_run_spec_travels_without_the_token_and_arrives_whole(tmp_path: Path) -> None:
     sent = spec(tmp_path)
     portable: PortableSpec = pickle.loads(pickle.dumps(PortableSpec.of(sent)))
-    assert b"tok-front-1" not in pickle.dumps(portable)
+    assert b"tok-main-1" not in pickle.dumps(portable)
     assert b"pathlib" not in pickle.dumps(portable), "a path of this system cannot be read on another one"
     there = portable.spec(replace(sent.settings, lm_api_token=None))
     assert isinstance(there.demand, Demand)
@@ -165,4 +165,4 @@ def test_a_client_that_is_closed_is_a_lost_host_and_a_stopped_executor_cancels()
 def test_dask_s_reasons_are_told_in_a_few_words() -> None:
     lost: Any = SimpleNamespace(reason="scheduler-connection-lost")
     assert _reason(lost) == "scheduler connection lost"
-    assert _reason(OSError("a key that nobody knows")) == "OSError"
+    assert _reason(OSError("an internal key")) == "OSError"

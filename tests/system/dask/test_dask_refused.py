@@ -81,7 +81,7 @@ def test_a_worker_with_another_plotbot_is_named(
         ("localhost:1234", ('PLOTBOT_LM_STUDIO_URL: LM_STUDIO_URL is "localhost:1234", but must be',)),
         ("http://127.0.0.1:9,http://127.0.0.1:8", ("names 2 servers: start a Dask worker for each",)),
     ],
-    ids=["nobody there", "no URL", "two URLs"],
+    ids=["no server", "no URL", "two URLs"],
 )
 def test_a_worker_without_a_server_is_named(
     cluster: Any, refused: Refused, at_work: AtWork, url: str, says: tuple[str, ...]

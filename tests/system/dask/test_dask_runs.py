@@ -67,7 +67,7 @@ def three(new_cluster: Callable[[], Any], servers: Servers) -> Three:
 def test_three_workers_ask_their_own_servers_and_every_case_is_kept_once(
     three: Three, project: Path, evals: Any
 ) -> None:
-    run = evals(three.cluster.executor, "--repeats=10", "-n2", LM_API_TOKEN="tok-front-1")
+    run = evals(three.cluster.executor, "--repeats=10", "-n2", LM_API_TOKEN="tok-main-1")
     assert run.wait() == 0, run.output
     kept = replies(project)
     assert len(kept) == 10 * TITLES
@@ -81,7 +81,7 @@ def test_three_workers_ask_their_own_servers_and_every_case_is_kept_once(
     assert "planned 120 = 120 passed" in run.output
     assert "distributed" not in run.output, "Dask's log tears the terminal"
     sent = [request.headers for server in three.servers for request in server.requests]
-    assert not any("tok-front-1" in str(headers) for headers in sent), "each worker has a token of its own"
+    assert not any("tok-main-1" in str(headers) for headers in sent), "each worker has a token of its own"
 
 
 def test_a_worker_that_is_killed_loses_no_case_and_comes_back_as_a_new_one(
@@ -120,7 +120,7 @@ def test_an_interrupt_ends_the_requests_on_the_workers(
     assert run.wait() == 2, run.output
     asked = sum(map(requests, three.servers))
     wait_until(lambda: all(server.stats().models["mock-model"].in_flight == 0 for server in three.servers), "silence")
-    assert sum(map(requests, three.servers)) <= asked + 2 * SLOTS * 3, "nothing goes on without a front"
+    assert sum(map(requests, three.servers)) <= asked + 2 * SLOTS * 3, "nothing goes on without the main process"
 
 
 def test_the_doctor_and_the_pin_ask_through_the_workers(
@@ -150,13 +150,13 @@ def test_a_killed_scheduler_leaves_the_run_incomplete_and_resume_finishes_it(
     assert "No host answers any more" in run.output
     assert "scheduler" in run.output
     assert 0 < len(replies(project)) < 10 * TITLES
-    # The cases in hand were kept as they failed, the rest is open; both are asked now, by threads of the front.
+    # The cases in hand were kept as they failed, the rest is open; both are asked now, by threads of the main process.
     resumed = evals("threads", "--resume", f"--lm-studio-url={server.url}")
     assert resumed.wait() == 0, resumed.output
     assert len(replies(project)) == 10 * TITLES
 
 
-def test_a_local_cluster_has_a_worker_for_each_server_and_dies_with_the_front(
+def test_a_local_cluster_has_a_worker_for_each_server_and_dies_with_the_main_process(
     servers: Servers, evals: Any, wait_until: Wait
 ) -> None:
     two = servers(2)

@@ -34,8 +34,8 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def nobody() -> Iterator[str]:
-    """An address at which nobody listens, and where nobody else can begin to."""
+def closed_port() -> Iterator[str]:
+    """The URL of a port on which nothing listens, and that no other process can take."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
@@ -167,12 +167,12 @@ def test_the_report_ends_with_the_next_step(
 
 
 def test_without_a_server_the_doctor_says_so_and_ends_with_4(
-    root: Path, nobody: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    root: Path, closed_port: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LM_API_TOKEN", TOKEN)
-    assert main(["doctor", f"--rootdir={root}", f"--lm-studio-url={nobody}"]) == 4
+    assert main(["doctor", f"--rootdir={root}", f"--lm-studio-url={closed_port}"]) == 4
     shown = capsys.readouterr()
-    assert f"NO  server {nobody}: " in shown.out
+    assert f"NO  server {closed_port}: " in shown.out
     assert "--embedded" in shown.out
     assert "set, not shown" in shown.out
     assert TOKEN not in shown.out + shown.err
@@ -187,10 +187,10 @@ def test_a_configuration_file_with_a_token_is_refused_without_showing_it(
     assert TOKEN not in "".join(capsys.readouterr())
 
 
-def test_a_reader_that_leaves_ends_the_command_quietly(root: Path, nobody: str) -> None:
+def test_a_reader_that_leaves_ends_the_command_quietly(root: Path, closed_port: str) -> None:
     reader, writer = os.pipe()
     os.close(reader)
-    command = [sys.executable, "-m", "plotbot", "doctor", f"--rootdir={root}", f"--lm-studio-url={nobody}"]
+    command = [sys.executable, "-m", "plotbot", "doctor", f"--rootdir={root}", f"--lm-studio-url={closed_port}"]
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, cwd=PROJECT, check=False, timeout=60)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")

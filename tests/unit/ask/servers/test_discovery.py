@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 
 from plotbot.ask.servers.discovery import ServerFacts, discover, resolve_models
-from plotbot.ask.servers.host import fingerprint
 from plotbot.ask.servers.model_listing import ModelFacts, from_openai, from_v0, from_v1
 from plotbot.errors import ServerProblem
 
@@ -223,17 +222,3 @@ def test_a_choice_to_make_is_put_to_the_user(
 ) -> None:
     with pytest.raises(ServerProblem, match=sentence):
         resolve_models(facts_of(*models), wanted)
-
-
-def test_a_fingerprint_has_what_is_told_and_nothing_else() -> None:
-    model = ModelFacts("qwen/qwen3-4b", quantization="Q4_K_M", context_length=4096, variant="qwen/qwen3-4b@q4_k_m")
-    assert fingerprint(facts_of(model), "qwen/qwen3-4b", sha256="00ff").to_json() == {
-        "server": "lmstudio",
-        "model": "qwen/qwen3-4b",
-        "sha256": "00ff",
-        "key": "qwen/qwen3-4b",
-        "quantization": "Q4_K_M",
-        "variant": "qwen/qwen3-4b@q4_k_m",
-        "context_length": 4096,
-    }
-    assert fingerprint(facts_of(), "gone").to_json() == {"server": "lmstudio", "model": "gone"}
