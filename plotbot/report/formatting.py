@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from plotbot.measure.gate import GateResult
 from plotbot.measure.intervals import Interval
 from plotbot.measure.metrics import FormatMetrics, ModelMetrics
+from plotbot.measure.speed import Speed
 from plotbot.measure.tally import Tally
 from plotbot.safe import visible
 
@@ -55,10 +56,11 @@ def seconds(value: float | None) -> str:
     return f"{value:.2f}" if value < 100 else f"{value:.0f}"
 
 
-def per_second(value: float | None) -> str:
-    """Tokens per second; one decimal while it says something."""
-    if value is None:
+def tokens_per_second(speed: Speed | None) -> str:
+    """Tokens per second with one decimal, from 1000 on without."""
+    if speed is None:
         return NONE
+    value = speed.tokens_per_second
     return f"{value:.1f}" if value < 1000 else f"{value:.0f}"
 
 

@@ -6,7 +6,7 @@ Whatever comes from outside stands in a code span: there GitHub makes neither ma
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import HostMetrics
@@ -22,30 +22,39 @@ from plotbot.safe import one_line
 _EXAMPLES = 10
 _NAME_LIMIT = 120
 _MESSAGE_LIMIT = 200
-_HEADERS = (
-    "model",
-    "planned",
-    "passed",
-    "failed",
-    "error",
-    "skipped",
-    "not run",
-    "pass rate [95 %]",
-    "median s",
-    "tok/s",
-)
-_HOST_HEADERS = (
-    "model",
-    "host",
-    "answered",
-    "passed",
-    "failed",
-    "pass rate [95 %]",
-    "median s",
-    "p95 s",
-    "tok/s",
-    "failed attempts",
-)
+
+
+def _rate(row: ModelMetrics | HostMetrics) -> str:
+    return formatting.rate_with_interval(row.pass_rate, row.interval)
+
+
+def _failed_attempts(host: HostMetrics) -> str:
+    return _cell(failed_attempts(host.failed_attempts)) if host.failed_attempts else formatting.NONE
+
+
+_MODEL_COLUMNS: Mapping[str, Callable[[ModelMetrics], str]] = {
+    "model": lambda one: _cell(one.model),
+    "planned": lambda one: str(one.tally.planned),
+    "passed": lambda one: str(one.tally.passed),
+    "failed": lambda one: str(one.tally.failed),
+    "error": lambda one: str(one.tally.error),
+    "skipped": lambda one: str(one.tally.skipped),
+    "not run": lambda one: str(one.tally.not_run),
+    "pass rate [95 %]": lambda one: f"{'mixed ' if one.mixed else ''}{_rate(one)}",
+    "median s": lambda one: formatting.seconds(one.seconds_median),
+    "tok/s": lambda one: formatting.tokens_per_second(one.speed),
+}
+_HOST_COLUMNS: Mapping[str, Callable[[HostMetrics], str]] = {
+    "host": lambda host: _cell(host.host),
+    "answered": answered,
+    "passed": lambda host: str(host.tally.passed),
+    "failed": lambda host: str(host.tally.failed),
+    "pass rate [95 %]": _rate,
+    "median s": lambda host: formatting.seconds(host.seconds_median),
+    "p95 s": lambda host: formatting.seconds(host.seconds_p95),
+    "tok/s": lambda host: formatting.tokens_per_second(host.speed),
+    "failed attempts": _failed_attempts,
+}
 
 
 def summary_markdown(
@@ -92,21 +101,9 @@ def _headline(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> s
 
 
 def _table(metrics: Sequence[ModelMetrics]) -> list[str]:
-    ruler = ["---", *("---:" for _ in _HEADERS[1:])]
-    return [_row(_HEADERS), _row(ruler), *(_row(_cells(one)) for one in metrics)]
-
-
-def _cells(metrics: ModelMetrics) -> Sequence[str]:
-    tally = metrics.tally
-    counts = (tally.planned, tally.passed, tally.failed, tally.error, tally.skipped, tally.not_run)
-    rate = formatting.rate_with_interval(metrics.pass_rate, metrics.interval)
-    return (
-        _cell(metrics.model),
-        *map(str, counts),
-        f"mixed {rate}" if metrics.mixed else rate,
-        formatting.seconds(metrics.seconds_median),
-        formatting.per_second(metrics.speed.tokens_per_second if metrics.speed else None),
-    )
+    ruler = ["---", *("---:" for _ in range(len(_MODEL_COLUMNS) - 1))]
+    rows = [_row([cell(one) for cell in _MODEL_COLUMNS.values()]) for one in metrics]
+    return [_row([*_MODEL_COLUMNS]), _row(ruler), *rows]
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -151,23 +148,12 @@ def _hosts(metrics: Sequence[ModelMetrics]) -> list[str]:
         for label, sentence in (("**mixed:** ", mixed_sentence(one)), ("", aside_sentence(one)))
         if sentence is not None
     ]
-    ruler = ["---", "---", *("---:" for _ in _HOST_HEADERS[3:]), "---"]
-    return [_row(_HOST_HEADERS), _row(ruler), *rows, *([""] if words else []), *words] if rows else []
+    ruler = ["---", "---", *("---:" for _ in range(len(_HOST_COLUMNS) - 2)), "---"]
+    return [_row(["model", *_HOST_COLUMNS]), _row(ruler), *rows, *([""] if words else []), *words] if rows else []
 
 
 def _host_row(model: str, host: HostMetrics) -> str:
-    return _row((
-        _cell(model),
-        _cell(host.host),
-        answered(host),
-        str(host.tally.passed),
-        str(host.tally.failed),
-        formatting.rate_with_interval(host.pass_rate, host.interval),
-        formatting.seconds(host.seconds_median),
-        formatting.seconds(host.seconds_p95),
-        formatting.per_second(host.speed.tokens_per_second if host.speed else None),
-        _cell(failed_attempts(host.failed_attempts)) if host.failed_attempts else formatting.NONE,
-    ))  # fmt: skip
+    return _row([_cell(model), *(cell(host) for cell in _HOST_COLUMNS.values())])
 
 
 def _verbatim(lines: Sequence[str]) -> list[str]:
@@ -179,7 +165,7 @@ def _verbatim(lines: Sequence[str]) -> list[str]:
 
 def _examples(records: RunRecords) -> list[str]:
     """The first cases that did not pass, in plan order, each with what its message says first."""
-    results = (records.results.get(planned.item) for planned in records.items)
+    results = [records.results.get(planned.item) for planned in records.items]
     bad = [result for result in results if result is not None and result.outcome not in {"passed", "skipped"}]
     if not bad:
         return []

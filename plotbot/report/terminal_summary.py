@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import textwrap
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import HostMetrics
@@ -24,9 +25,32 @@ _MIXED = "*"
 """Before a rate that is a mix of several models', and before the line that says so."""
 _WORTH_A_LINE = 0.05
 """Seconds of queueing: what the way to a server on this machine takes is less."""
-_HEADERS = (
-    ("", "", "", "", "", "", "not", "pass rate", "median", ""),
-    ("model", "plan", "pass", "fail", "error", "skip", "run", "[95 %]", "s", "tok/s"),
+Row = ModelMetrics | HostMetrics
+
+
+class Column(NamedTuple):
+    """A column of the table: its header in two lines, and what it shows of a model, or of one of a model's hosts."""
+
+    above: str
+    header: str
+    cell: Callable[[Row], str]
+
+
+def _rate(row: Row) -> str:
+    rate = formatting.rate_with_interval(row.pass_rate, row.interval)
+    return f"{_MIXED}{rate}" if isinstance(row, ModelMetrics) and row.mixed else rate
+
+
+COLUMNS = (
+    Column("", "plan", lambda row: str(row.tally.planned)),
+    Column("", "pass", lambda row: str(row.tally.passed)),
+    Column("", "fail", lambda row: str(row.tally.failed)),
+    Column("", "error", lambda row: str(row.tally.error)),
+    Column("", "skip", lambda row: str(row.tally.skipped)),
+    Column("not", "run", lambda row: str(row.tally.not_run)),
+    Column("pass rate", "[95 %]", _rate),
+    Column("median", "s", lambda row: formatting.seconds(row.seconds_median)),
+    Column("", "tok/s", lambda row: formatting.tokens_per_second(row.speed)),
 )
 
 
@@ -51,7 +75,8 @@ def summary_lines(
 
 def table_lines(metrics: Sequence[ModelMetrics]) -> list[str]:
     """The table: two lines of headers, one row a model, and under it one a host where it was asked at several."""
-    rows = [*_HEADERS, *(cells for one in metrics for cells in _model_rows(one))]
+    heads = [("", *(one.above for one in COLUMNS)), ("model", *(one.header for one in COLUMNS))]
+    rows = [*heads, *(cells for one in metrics for cells in _model_rows(one))]
     widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[1:]]
     room = max(WIDTH - sum(widths) - len(widths), _NARROWEST_NAME)
     names = [_shortened(row[0], room) for row in rows]
@@ -69,23 +94,13 @@ def detail_lines(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -
 
 
 def _model_rows(metrics: ModelMetrics) -> Iterator[tuple[str, ...]]:
-    rate = formatting.rate_with_interval(metrics.pass_rate, metrics.interval)
-    yield _cells(one_line(metrics.model, _NAME_LIMIT), metrics, f"{_MIXED}{rate}" if metrics.mixed else rate)
+    yield _cells(one_line(metrics.model, _NAME_LIMIT), metrics)
     for host in metrics.hosts.by_host if metrics.hosts else ():
-        rate = formatting.rate_with_interval(host.pass_rate, host.interval)
-        yield _cells(f"  {ascii_name(host.host, _NAME_LIMIT)}", host, rate)
+        yield _cells(f"  {ascii_name(host.host, _NAME_LIMIT)}", host)
 
 
-def _cells(name: str, metrics: ModelMetrics | HostMetrics, rate: str) -> tuple[str, ...]:
-    tally = metrics.tally
-    counts = (tally.planned, tally.passed, tally.failed, tally.error, tally.skipped, tally.not_run)
-    return (
-        name,
-        *map(str, counts),
-        rate,
-        formatting.seconds(metrics.seconds_median),
-        formatting.per_second(metrics.speed.tokens_per_second if metrics.speed else None),
-    )
+def _cells(name: str, row: Row) -> tuple[str, ...]:
+    return (name, *(column.cell(row) for column in COLUMNS))
 
 
 def _line(name: str, name_width: int, cells: Sequence[str], widths: Sequence[int]) -> str:

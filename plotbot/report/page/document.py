@@ -7,16 +7,16 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import speed_of
-from plotbot.measure.tally import total_tally
+from plotbot.measure.tally import BOXES, total_tally
 from plotbot.records import Exchange
 from plotbot.report import formatting
 from plotbot.report.formatting import LONGEST_NAME
@@ -30,6 +30,42 @@ SCRIPTS = ("dom", "data", "overview", "hosts", "violations", "filters", "matrix"
 _LONGEST_TITLE, _LONGEST_FACT = 300, 20_000
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
+
+
+Row = TypeVar("Row")
+
+
+@dataclass(frozen=True, slots=True)
+class TableColumn(Generic[Row]):
+    """A column of a table. `overview.js` shows its values by *kind*: rate, interval, count, figure, faults or text."""
+
+    label: str
+    kind: str
+    value: Callable[[Row], Any]
+
+
+def _count_column(box: str) -> TableColumn[Contender]:
+    return TableColumn(box.replace("_", " "), "count", lambda one: one.metrics.tally.counts[box])
+
+
+_RATE, _INTERVAL = "pass rate", "95 % interval, from 0 to 100 %"
+_MODEL_COLUMNS: Sequence[TableColumn[Contender]] = (
+    TableColumn(_RATE, "rate", lambda one: formatting.percent(one.metrics.pass_rate)),
+    TableColumn(_INTERVAL, "interval", lambda _: None),
+    *map(_count_column, ("planned", *BOXES)),
+    TableColumn("gate", "text", lambda one: one.gate.verdict if one.gate else formatting.NONE),
+)
+_HOST_COLUMNS: Sequence[TableColumn[HostMetrics]] = (
+    TableColumn(_RATE, "rate", lambda one: formatting.percent(one.pass_rate)),
+    TableColumn(_INTERVAL, "interval", lambda _: None),
+    TableColumn("answered", "figure", lambda one: f"{one.answered:,} ({formatting.percent(one.share)})"),
+    TableColumn("passed", "figure", lambda one: f"{one.tally.passed:,}"),
+    TableColumn("failed", "figure", lambda one: f"{one.tally.failed:,}"),
+    TableColumn("median s", "figure", lambda one: formatting.seconds(one.seconds_median)),
+    TableColumn("95 % within s", "figure", lambda one: formatting.seconds(one.seconds_p95)),
+    TableColumn("tokens/s", "figure", lambda one: formatting.tokens_per_second(one.speed)),
+    TableColumn("failed attempts", "faults", lambda one: list(one.failed_attempts.items())),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +108,14 @@ def page_data(runs: Sequence[PageRun], made_at: str) -> PageData:
     packing.take_the_rest()
     chunks, starts = packing.chunks.finish()
     contenders = _contenders(runs, matrix)
+    model_columns = [one for one in _MODEL_COLUMNS if one.label != "gate" or any(run.gates for run in runs)]
     index = {
         "made_at": made_at,
         "runs": [_run(run) for run in runs],
         "words": _words(matrix, contenders, packing),
-        "contenders": [_contender(one) for one in contenders],
+        "model_columns": _heads(model_columns),
+        "host_columns": _heads(_HOST_COLUMNS),
+        "contenders": [_contender(one, model_columns) for one in contenders],
         "columns": [[one.contender, one.response_format, one.prompt_hash] for one in matrix.columns],
         "titles": [[name[:_LONGEST_TITLE], text[:_LONGEST_TITLE]] for name, text in matrix.titles],
         "starts": starts,
@@ -172,14 +211,18 @@ def _fact(value: object) -> str:
     return told[:_LONGEST_FACT]
 
 
-def _contender(one: Contender) -> dict[str, Any]:
-    metrics, tally = one.metrics, one.metrics.tally
+def _heads(columns: Sequence[TableColumn[Row]]) -> list[tuple[str, str]]:
+    return [(column.label, column.kind) for column in columns]
+
+
+def _contender(one: Contender, columns: Sequence[TableColumn[Contender]]) -> dict[str, Any]:
+    metrics = one.metrics
     return {
         "model": metrics.model[:LONGEST_NAME],
         "run": one.run[:LONGEST_NAME],
         **_rate(metrics),
         "mixed": metrics.mixed,
-        "counts": [tally.planned, tally.passed, tally.failed, tally.error, tally.skipped, tally.not_run],
+        "cells": [column.value(one) for column in columns],
         "failures": dict(metrics.failures),
         "errors": dict(metrics.errors),
         "tolerated": metrics.tolerated,
@@ -197,19 +240,13 @@ def _host(host: HostMetrics) -> dict[str, Any]:
     return {
         "host": host.host[:LONGEST_NAME],
         **_rate(host),
-        "answered": host.answered,
-        "share_words": formatting.percent(host.share),
-        "counts": [host.tally.passed, host.tally.failed],
-        "seconds": [formatting.seconds(host.seconds_median), formatting.seconds(host.seconds_p95)],
-        "speed": formatting.per_second(host.speed.tokens_per_second if host.speed else None),
-        "failed_attempts": dict(host.failed_attempts),
+        "cells": [column.value(host) for column in _HOST_COLUMNS],
     }
 
 
 def _rate(one: ModelMetrics | HostMetrics) -> dict[str, Any]:
     return {
         "rate": one.pass_rate,
-        "rate_words": formatting.percent(one.pass_rate),
         "interval": None if one.interval is None else [one.interval.low, one.interval.high],
         "interval_words": "" if one.interval is None else "–".join(conclusions.bounds(one.interval)),
     }

@@ -1,6 +1,5 @@
 // The upper half: the answers in words, and the models side by side.
 
-const COUNTS = ["planned", "passed", "failed", "error", "skipped", "not run"];
 const BINS = 32;
 
 function sentence(parts) {
@@ -53,41 +52,53 @@ function plotCell(one) {
   return el("td", { class: "plot" }, ratePlot(one), el("span", { class: "quiet small range" }, range));
 }
 
-// A rate over hosts that served different models is nobody's.
+// The pass rate over hosts that served different models is the rate of none of them.
 function mixedTag(one) {
   return one.mixed ? el("span", { class: "tag", title: "Its hosts served different models" }, "mixed") : null;
 }
 
-function drawModels() {
-  const gates = index.contenders.some((one) => one.gate);
-  const heads = ["model", "pass rate", "95 % interval, from 0 to 100 %", ...COUNTS, ...(gates ? ["gate"] : [])];
-  const head = el(
-    "tr",
-    {},
-    heads.map((text, column) =>
-      el("th", { scope: "col", class: column === 1 || (column > 2 && column < 9) ? "figure" : null }, text),
-    ),
+// How a table shows a value, by the kind of its column.
+const CELLS = {
+  rate: (value, label, one) => el("td", { class: "figure strong", "data-label": label }, value, mixedTag(one)),
+  interval: (value, label, one) => plotCell(one),
+  count: (value, label) => el("td", { class: `figure ${value ? "" : "zero"}`, "data-label": label }, number(value)),
+  figure: (value, label) => el("td", { class: "figure", "data-label": label }, value),
+  faults: (value, label) =>
+    el("td", { class: value.length ? null : "zero", "data-label": label }, failedAttempts(value)),
+  text: (value, label) => el("td", { "data-label": label }, value),
+};
+const FIGURES = ["rate", "count", "figure"];
+
+// A table whose columns the index names; head makes the first cell of a row.
+function columnTable(attributes, first, columns, rows, head) {
+  const heads = columns.map(([label, kind]) =>
+    el("th", { scope: "col", class: FIGURES.includes(kind) ? "figure" : null }, label),
   );
-  const rows = index.contenders.map((one) =>
+  const body = rows.map((one) =>
     el(
       "tr",
       {},
-      el(
-        "th",
-        { scope: "row" },
-        name(one.model),
-        one.run ? el("span", { class: "quiet small" }, " run ", name(one.run)) : null,
-      ),
-      el("td", { class: "figure strong", "data-label": "pass rate" }, one.rate_words, mixedTag(one)),
-      plotCell(one),
-      one.counts.map((count, column) =>
-        el("td", { class: `figure ${count ? "" : "zero"}`, "data-label": COUNTS[column] }, number(count)),
-      ),
-      gates ? el("td", { "data-label": "gate" }, one.gate ? one.gate[0] : "-") : null,
+      el("th", { scope: "row" }, head(one)),
+      columns.map(([label, kind], column) => CELLS[kind](one.cells[column], label, one)),
     ),
   );
+  const headRow = el("tr", {}, el("th", { scope: "col" }, first), heads);
+  return el("table", attributes, el("thead", {}, headRow), el("tbody", {}, body));
+}
+
+function runNote(one) {
+  return one.run ? el("span", { class: "quiet small" }, " run ", name(one.run)) : null;
+}
+
+function drawModels() {
   byId("models").append(
-    el("table", { class: "models", "aria-labelledby": "models-title" }, el("thead", {}, head), el("tbody", {}, rows)),
+    columnTable(
+      { class: "models", "aria-labelledby": "models-title" },
+      "model",
+      index.model_columns,
+      index.contenders,
+      (one) => [name(one.model), runNote(one)],
+    ),
   );
   byId("models").append(
     el(

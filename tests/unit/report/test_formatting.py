@@ -4,6 +4,7 @@ import pytest
 
 from plotbot.measure.gate import GateResult, GateVerdict
 from plotbot.measure.intervals import Interval, wilson_interval
+from plotbot.measure.speed import Speed
 from plotbot.measure.tally import Tally
 from plotbot.report import formatting
 
@@ -39,7 +40,8 @@ def test_seconds_are_short(value: float | None, shown: str) -> None:
 
 @pytest.mark.parametrize(("value", "shown"), [(None, "-"), (56.78, "56.8"), (12345.6, "12346")])
 def test_tokens_per_second_are_short(value: float | None, shown: str) -> None:
-    assert formatting.per_second(value) == shown
+    speed = None if value is None else Speed(value, "server")
+    assert formatting.tokens_per_second(speed) == shown
 
 
 def test_the_accounting_line_adds_up_in_sight() -> None:

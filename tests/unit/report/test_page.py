@@ -157,9 +157,13 @@ def test_the_index_and_the_payload_say_which_host_answered() -> None:
     records = replace(bare, exchanges=exchanges)
     data = page_data([PageRun(records, measure_run(records), exchanges.values(), conversation)], MADE_AT)
     told_hosts = data.index["contenders"][0]["hosts"]
-    assert [(one["host"], one["rate_words"], one["answered"], one["failed_attempts"]) for one in told_hosts] == [
-        ("a:1", "100.0%", 1, {}), ("b:1", "0.0%", 1, {}), ("dead:1", "-", 0, {"unreachable": 1}),
-    ]  # fmt: skip
+    labels = [label for label, _ in data.index["host_columns"]]
+    shown = [(one["host"], dict(zip(labels, one["cells"], strict=True))) for one in told_hosts]
+    assert [(host, row["pass rate"], row["answered"], row["failed attempts"]) for host, row in shown] == [
+        ("a:1", "100.0%", "1 (50.0%)", []),
+        ("b:1", "0.0%", "1 (50.0%)", []),
+        ("dead:1", "-", "0 (0.0%)", [("unreachable", 1)]),
+    ]
     assert [payload_of(data, case)["exchange"]["host"] for case in hosts] == ["a:1", "b:1"]
 
 
