@@ -7,7 +7,7 @@ import re
 
 import pytest
 
-from plotbot.judge import Finding, explain
+from plotbot import Finding, explain
 
 
 @pytest.mark.eval(
@@ -15,11 +15,11 @@ from plotbot.judge import Finding, explain
     schema="data/headline_desk/schema.json",
     titles="data/headline_desk/titles.json",
 )
-def test_headline_desk(reply, schema, judge, results):
+def test_headline_desk(reply, judge, results):
     """The reply is a strict JSON object of the schema's shape, and its reason is about this headline."""
-    verdict = judge(reply, schema, check=reason_takes_up_the_headline)
-    assert verdict.ok, explain(verdict)
-    results.keep(reply)
+    verdict = judge(check=reason_takes_up_the_headline)
+    assert verdict.ok, explain(verdict, reply)
+    results.keep()
 
 
 def reason_takes_up_the_headline(answer, headline):

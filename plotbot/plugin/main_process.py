@@ -13,7 +13,7 @@ from plotbot.plugin.outcomes import has_asked, reply_text, result_on, show_reply
 from plotbot.plugin.progress import register_progress
 from plotbot.plugin.signals import Signals, keep_traceable
 from plotbot.plugin.startup import begin_run
-from plotbot.plugin.xdist import XdistHooks, stop_session
+from plotbot.plugin.xdist import XdistHooks, is_stop, stop_session
 from plotbot.records import Exchange, ItemResult
 from plotbot.report.case_row import case_row
 from plotbot.run import garbage
@@ -94,9 +94,7 @@ class MainHooks:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
-        # xdist stops a session by a KeyboardInterrupt of its own kind, for --maxfail and for `stop_session`.
-        by_xdist = type(excinfo.value) is not KeyboardInterrupt
-        if self._run.gone is None and not (by_xdist and self._stopped_by_maxfail()):
+        if self._run.gone is None and not (is_stop(excinfo.value) and self._stopped_by_maxfail()):
             self._interrupted = True
         if self._run.recorder is not None:
             self._signals.end_with_a_limit()

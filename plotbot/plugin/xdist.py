@@ -117,6 +117,11 @@ def stop_session(session: pytest.Session, why: str) -> None:
     (session if controller is None else controller).shouldstop = why
 
 
+def is_stop(interrupt: BaseException) -> bool:
+    """Whether xdist has stopped its session, for --maxfail or `stop_session`. A person raises KeyboardInterrupt itself."""
+    return type(interrupt) is not KeyboardInterrupt
+
+
 def _requeue(scheduling: Scheduling, item: str) -> bool:
     try:
         scheduling.mark_test_pending(item)

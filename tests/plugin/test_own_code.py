@@ -26,6 +26,14 @@ ENDINGS = [
     ("judge(reply, 'a schema')", "error", "eval_code", "AttributeError", 10),
     ("request.getfixturevalue('gone')", "error", "eval_code", "FixtureLookupError: ('gone'", 10),
     ("results.keep(reply)", "passed", "ok", "", 0),
+    ("results.keep()", "passed", "ok", "", 0),
+    (
+        "assert judge() == judge(reply) == judge(reply, schema) == judge(schema=schema); results.keep()",
+        "passed",
+        "ok",
+        "",
+        0,
+    ),
 ]
 
 
@@ -56,7 +64,12 @@ def test_an_evals_own_code_decides(
 
 
 @pytest.mark.parametrize(
-    ("judged", "message"), [("judge(reply, schema)", "this one was judged fenced"), ("", "this reply is no JSON")]
+    ("judged", "message"),
+    [
+        ("judge(reply, schema)", "this one was judged fenced"),
+        ("judge()", "this one was judged fenced"),
+        ("", "this reply is no JSON"),
+    ],
 )
 def test_a_bad_reply_is_not_kept_by_an_eval_that_forgets_to_assert(
     evals: Callable[..., pytest.RunResult],
@@ -124,6 +137,37 @@ def test_a_fixture_for_evals_says_so_to_any_other_test(
     result = evals(start_mock())
     assert result.ret == 1
     result.stdout.fnmatch_lines(["*this fixture is for evals, which ask for `reply`*"])
+
+
+def test_the_judge_needs_to_be_handed_its_check_only(
+    evals: Callable[..., pytest.RunResult],
+    write_eval: Callable[[str], None],
+    start_mock: Callable[..., MockServer],
+    verdicts: Callable[[], list[dict[str, Any]]],
+) -> None:
+    write_eval(
+        "from plotbot import Finding, explain\n\n"
+        "def grumble(entry, title):\n    return [Finding('$', 'grumble', title)]\n\n"
+        "def test_own(reply, judge, results):\n"
+        "    verdict = judge(check=grumble)\n    assert verdict.ok, explain(verdict, reply)\n    results.keep()\n"
+    )
+    assert evals(start_mock(), "--test-sample-size=1").ret == 1
+    (verdict,) = verdicts()
+    assert (verdict["category"], verdict["findings"][0]["check"], verdict["kept"]) == ("content", "grumble", False)
+
+
+def test_a_fixture_that_judges_before_there_is_a_reply_is_told_to_ask_for_it(
+    evals: Callable[..., pytest.RunResult],
+    write_eval: Callable[[str], None],
+    start_mock: Callable[..., MockServer],
+    verdicts: Callable[[], list[dict[str, Any]]],
+) -> None:
+    write_eval(
+        "import pytest\n\n@pytest.fixture\ndef early(judge):\n    return judge()\n\n"
+        "def test_own(early, reply):\n    assert reply\n"
+    )
+    assert evals(start_mock(), "--test-sample-size=1").ret == 10
+    assert "ask for `reply` first" in verdicts()[0]["message"]
 
 
 def test_a_tolerated_category_passes_is_kept_and_is_recorded(
