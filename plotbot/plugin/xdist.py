@@ -118,7 +118,7 @@ def stop_session(session: pytest.Session, why: str) -> None:
 
 
 def is_stop(interrupt: BaseException) -> bool:
-    """Whether xdist has stopped its session, for --maxfail or `stop_session`. A person raises KeyboardInterrupt itself."""
+    """Whether xdist has stopped its session, for --maxfail or `stop_session`. A person raises KeyboardInterrupt."""
     return type(interrupt) is not KeyboardInterrupt
 
 

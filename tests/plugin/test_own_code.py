@@ -160,14 +160,14 @@ def test_a_fixture_that_judges_before_there_is_a_reply_is_told_to_ask_for_it(
     evals: Callable[..., pytest.RunResult],
     write_eval: Callable[[str], None],
     start_mock: Callable[..., MockServer],
-    verdicts: Callable[[], list[dict[str, Any]]],
 ) -> None:
     write_eval(
         "import pytest\n\n@pytest.fixture\ndef early(judge):\n    return judge()\n\n"
         "def test_own(early, reply):\n    assert reply\n"
     )
-    assert evals(start_mock(), "--test-sample-size=1").ret == 10
-    assert "ask for `reply` first" in verdicts()[0]["message"]
+    result = evals(start_mock(), "--test-sample-size=1")
+    assert result.ret == 10
+    result.stdout.fnmatch_lines(["*UsageError: *ask for `reply` first*"])
 
 
 def test_a_tolerated_category_passes_is_kept_and_is_recorded(
