@@ -13,8 +13,22 @@ from plotbot.run.eval_files import EvalFiles, Schemas
 from plotbot.settings import Settings
 
 
+class FoldLog(Protocol):
+    """What notes the results of folding: the recorder in the main process, an RPC client in a worker."""
+
+    def note_folded(self, case_ids: Sequence[str]) -> None:
+        """Note which cases' answers are in their title files."""
+
+    def note_unfolded(self, reasons: Mapping[str, str]) -> None:
+        """Note which cases' answers could not be folded, and why."""
+
+
 class Run(Protocol):
     """What an item needs of its run: the run itself in the main process, an RPC client in a worker."""
+
+    @property
+    def fold_log(self) -> FoldLog:
+        """What notes the results of folding. There is one as soon as there is a plan."""
 
     def cases(self, files: EvalFiles) -> Sequence[Case]:
         """The cases of an eval, from the frozen plan."""
@@ -24,12 +38,6 @@ class Run(Protocol):
 
     def exchange(self, case_id: str) -> Exchange:
         """Wait for the case's exchange until it is durable. Raises `AskError` where none can be had."""
-
-    def note_folded(self, case_ids: Sequence[str]) -> None:
-        """Report the answers that are in their title files now."""
-
-    def note_unfolded(self, reasons: Mapping[str, str]) -> None:
-        """Report the answers that could not be folded, with a reason for each case id."""
 
     def refuse(self, problem: UsageProblem) -> None:
         """Report why the session cannot go on; the main process ends it after collection."""

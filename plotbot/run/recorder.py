@@ -1,6 +1,6 @@
-"""What a run writes down of itself: the plan, the journal, and from both the records that reports are made of.
+"""The recorder writes a run's plan and journal and holds the records that reports are made of.
 
-The run folder comes with the first exchange: a session that asks nothing leaves nothing behind.
+It creates the run folder with the first exchange, so a session that asks nothing leaves nothing behind.
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from plotbot.keep.run_reading import RunOnDisk
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
 
 CLOSE_SECONDS = 3.0
+"""How long a write to the journal is waited for when an item reports, and at the end of the run."""
 HELD_CHARACTERS = 2_000_000
-"""So much text stays in memory for the reports; what is beyond is read back. A reply has about a thousand."""
+"""Characters of replies that stay in memory for the reports; others are read back. A reply has about a thousand."""
 
 
 class RunPlan(Protocol):
@@ -34,7 +35,10 @@ class RunPlan(Protocol):
 
 
 class Recorder:
-    """One run's recorder. Exchanges come from the asking threads, results from pytest's own."""
+    """One run's recorder. Exchanges come from the threads that ask, results from pytest's thread.
+
+    `unfolded` gives for each case whose answer could not be folded the reason.
+    """
 
     def __init__(self, folder: RunFolder, plan: RunPlan, disk: Disk) -> None:
         self.folder = folder
@@ -48,7 +52,7 @@ class Recorder:
         self._opening = threading.Lock()
         self._results: dict[str, ItemResult] = {}
         self._exchanges: dict[str, Exchange] = {}
-        self._places: dict[str, int] = {}
+        self._offsets: dict[str, int] = {}
         self._in_memory: dict[str, Exchange] = {}
         self._room = HELD_CHARACTERS
 
@@ -62,82 +66,87 @@ class Recorder:
 
     @property
     def opened(self) -> bool:
-        """Whether there is a run on disk: whether anything has been asked."""
+        """Whether the run is on disk: something has been asked."""
         return self._journal is not None
 
-    def take_up(self, run: RunOnDisk, items: Sequence[PlannedItem]) -> None:
-        """Go on with a run's own journal. Raises `InputError` where that run still runs."""
+    def resume(self, run: RunOnDisk, items: Sequence[PlannedItem]) -> None:
+        """Continue the journal of *run*. Raises `InputError` if that run still runs."""
         self._journal = Journal.open(self.folder.journal, self._disk)
-        # It spoke of an end that was none.
+        # It describes an end that the run has not come to.
         self.folder.summary.unlink(missing_ok=True)
         known = {item.item for item in run.items}
-        self.look_into(run, (*run.items, *(item for item in items if item.item not in known)))
+        self.load(run, (*run.items, *(item for item in items if item.item not in known)))
         self._results.update(run.results)
         self._folded.update(run.folded)
 
-    def look_into(self, run: RunOnDisk, items: Sequence[PlannedItem]) -> None:
-        """Know what a run was asked and answered, without a word of one's own to it."""
+    def load(self, run: RunOnDisk, items: Sequence[PlannedItem]) -> None:
+        """Take over header and exchanges of *run*, without opening its journal for writing."""
         self.header = dict(run.header)
         self.items = tuple(items)
         self._exchanges.update(run.records().exchanges)
-        self._places.update(run.offsets)
+        self._offsets.update(run.offsets)
 
     def keep(self, exchange: Exchange) -> Future[int]:
-        """Make an exchange durable; the future gives its place in the journal. Raises `KeepError`."""
+        """Write an exchange; the future gives its offset in the journal once it is durable. Raises `KeepError`."""
         self._exchanges[exchange.case] = exchange.without_text()
-        place = self._open().append("exchange", exchange.to_json())
-        place.add_done_callback(partial(self._remember, exchange))
-        return place
+        written = self._open().append("exchange", exchange.to_json())
+        written.add_done_callback(partial(self._remember, exchange))
+        return written
 
     def recall(self, offset: int) -> Exchange:
-        """Read a kept exchange back."""
-        return Exchange.from_json(read_line_at(self._open().path, offset).data)
+        """Read an exchange back from its offset in the journal. Raises `KeepError` if it cannot be read."""
+        return Exchange.from_json(read_line_at(self.folder.journal, offset, self._disk).data)
 
     def note(self, result: ItemResult) -> None:
-        """Write down what became of an item; a later word about the same item counts."""
+        """Write an item's result; a later one of the same item replaces it."""
         self._results[result.item] = result
         if self._journal is not None:
             written = self._journal.append("verdict", result.to_json(), durable=False)
-            # It is shown next, and what is shown must outlive this process.
+            # It is shown next, and what has been shown must not be lost if this process is killed.
             with suppress(TimeoutError):
                 written.exception(CLOSE_SECONDS)
 
     def case_of(self, item: str) -> str | None:
-        """The case of a planned item; None for a test that is no eval."""
+        """The case id of a planned item; None for the item of any other test."""
         return next((planned.case for planned in self.items if planned.item == item), None)
 
     def measured(self, case_id: str) -> Exchange | None:
-        """A case's exchange without its texts: how long it took and what it cost."""
+        """A case's exchange without its texts; None if there is none."""
         return self._exchanges.get(case_id)
 
     def exchange_of(self, case_id: str) -> Exchange | None:
-        """A case's durable exchange with its texts; None where there is none, or the journal cannot be read."""
-        place = self._places.get(case_id)
-        if place is None or case_id in self._in_memory:
+        """A case's durable exchange with its texts; None if there is none, or the journal cannot be read."""
+        offset = self._offsets.get(case_id)
+        if offset is None or case_id in self._in_memory:
             return self._in_memory.get(case_id)
         with suppress(KeepError):
-            return Exchange.from_json(read_line_at(self.folder.journal, place).data)
+            return self.recall(offset)
         return None
 
-    def folded(self, case_ids: Sequence[str]) -> None:
+    def note_folded(self, case_ids: Sequence[str]) -> None:
+        """Write which cases' answers are in their title files."""
         self._folded.update(case_ids)
         if self._journal is not None and case_ids:
             self._journal.append("folded", {"cases": list(case_ids)}, durable=False)
 
+    def note_unfolded(self, reasons: Mapping[str, str]) -> None:
+        """Note which cases' answers could not be folded, and why."""
+        self.unfolded.update(reasons)
+
     @property
     def held(self) -> list[str]:
-        """Cases whose answers nobody has spoken of since an eval kept them: a killed worker takes its queue with it."""
+        """Ids of the cases whose answers an eval kept and no worker reported folded or unfolded: it was killed."""
         kept = {result.case for result in self._results.values() if result.kept}
         return sorted(kept - self._folded - self.unfolded.keys())
 
     def exchanges(self) -> Iterator[Exchange]:
         """Each case's durable exchange with its texts, in the journal's order, one at a time.
 
-        Raises `KeepError` where the journal cannot be read.
+        Raises `KeepError` if the journal cannot be read.
         """
-        cases = sorted(self._places, key=lambda case: self._places[case])
-        elsewhere = [self._places[case] for case in cases if case not in self._in_memory]
-        lines = read_lines_at(self.folder.journal, elsewhere, self._disk)
+        cases = sorted(self._offsets, key=lambda case: self._offsets[case])
+        on_disk = [self._offsets[case] for case in cases if case not in self._in_memory]
+        lines = read_lines_at(self.folder.journal, on_disk, self._disk)
         return (self._in_memory.get(case) or Exchange.from_json(next(lines).data) for case in cases)
 
     def records(self) -> RunRecords:
@@ -151,15 +160,15 @@ class Recorder:
         )
 
     def close(self) -> None:
-        """Write out what is queued. Raises `KeepError` where the disk takes too long over it."""
+        """Write what is queued and close the journal. Raises `KeepError` after `CLOSE_SECONDS`."""
         if self._journal is not None:
             self._journal.close(CLOSE_SECONDS)
 
-    def _remember(self, exchange: Exchange, place: Future[int]) -> None:
-        """Of a line that the disk refused there is nothing to read back."""
-        if place.exception() is not None:
+    def _remember(self, exchange: Exchange, written: Future[int]) -> None:
+        if written.exception() is not None:
+            # There is no line to read back.
             return
-        self._places[exchange.case] = place.result()
+        self._offsets[exchange.case] = written.result()
         self._in_memory.pop(exchange.case, None)
         if self._room > 0:
             self._in_memory[exchange.case] = exchange
@@ -172,7 +181,7 @@ class Recorder:
             return self._journal
 
     def _begin(self) -> Journal:
-        """Write the plan, then open the journal, so that a journal always has its plan."""
+        """Write the plan, then open the journal: a journal always has its plan."""
         self.folder.create(self._disk)
         plan = plan_json(self.folder.run_id, self.header, self.questions.values(), self.cases.values(), self.items)
         self.folder.write_json(self.folder.plan, plan, self._disk)

@@ -51,10 +51,10 @@ class Results:
         unfolded = self._writer.close(HURRIED_SECONDS if self._process.hurried else None)
         if unfolded:
             reasons = {left.answer.case: str(left.error) for left in unfolded}
-            self._process.run.note_unfolded(reasons)
+            self._process.run.fold_log.note_unfolded(reasons)
 
     def _folded(self, answers: Sequence[Answer]) -> None:
-        self._process.run.note_folded([answer.case for answer in answers])
+        self._process.run.fold_log.note_folded([answer.case for answer in answers])
 
 
 def make_writer(settings: Settings, on_folded: Callable[[Sequence[Answer]], None]) -> Writer:

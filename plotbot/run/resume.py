@@ -89,7 +89,7 @@ class ResumedRun(MainRun):
         cases = [self._case(item.case) for item in items]
         self._connect(cases)
         _refuse_other_models(self._recorded, self._servers.fingerprints, self._warn)
-        recorder.take_up(self._recorded, items)
+        recorder.resume(self._recorded, items)
         self._begin_to_ask(cases, {case: self._recorded.offsets[case] for case in self._recorded.replied})
 
 
@@ -113,7 +113,7 @@ class ReplayedRun(MainRun):
         return RecordedPlan(self._recorded, self.settings.root, may_differ=True)
 
     def _begin(self, items: Sequence[PlannedItem], recorder: Recorder) -> None:
-        recorder.look_into(self._recorded, items)
+        recorder.load(self._recorded, items)
 
     def _answer(self, case: Case) -> Exchange:
         exchange = self._recorded.exchange(case.id)

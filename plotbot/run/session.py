@@ -76,6 +76,11 @@ class MainRun:
         return None
 
     @property
+    def fold_log(self) -> Recorder:
+        """The recorder, which an answer can only come after."""
+        return self._the_recorder()
+
+    @property
     def in_flight(self) -> int:
         """The number of requests that are out; cases that wait for a free slot do not count."""
         return 0 if self._scheduler is None else min(self._scheduler.in_flight, self._servers.window)
@@ -103,12 +108,6 @@ class MainRun:
     def exchange(self, case_id: str) -> Exchange:
         """Wait for the case's exchange until it is durable. Raises `AskError` where none can be had."""
         return self._answer(self._case(case_id))
-
-    def note_folded(self, case_ids: Sequence[str]) -> None:
-        self._the_recorder().folded(case_ids)
-
-    def note_unfolded(self, reasons: Mapping[str, str]) -> None:
-        self._the_recorder().unfolded.update(reasons)
 
     def refuse(self, problem: UsageProblem) -> None:
         """Note a problem that the user can put right; it ends the session after collection. The first one counts."""

@@ -1,8 +1,8 @@
-"""The line between a worker and the main process: bytes over an authenticated loopback connection.
+"""Remote procedure calls from xdist's workers to the main process, over an authenticated loopback connection.
 
 A worker does not know which items it will be sent, so it cannot look ahead or share slots; the main process can. A
-worker therefore asks it for the cases, for every reply, and tells it what it has folded. Messages are JSON, never
-pickles: `{"ask": name, …}` there, `{"answer": …}` or `{"problem": …}` back.
+worker therefore requests the cases and every reply, and reports what it has folded. Messages are JSON, never pickles:
+`{"ask": name, …}` from the worker, `{"answer": …}`, `{"problem": …}`, `{"fault": …}` or `{"broken": …}` back.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import CancelledError
 from multiprocessing import AuthenticationError
 from multiprocessing.connection import Client, Connection, Listener
-from typing import Any
+from typing import Any, Self
 
 from plotbot.errors import AskError, PlotbotError, RpcError, UsageProblem
 from plotbot.records import Case, Exchange, ExitStatus, PlannedItem
@@ -26,18 +26,18 @@ from plotbot.run.process import Run
 
 
 class RpcServer:
-    """The main process's end: a thread for each worker, all speaking for one run."""
+    """The main process's end, with a thread for each worker. All threads serve one run."""
 
     def __init__(self, run: Run) -> None:
         self._run = run
         self._key = secrets.token_bytes(32)
         self._listener = Listener(("127.0.0.1", 0), authkey=self._key)
         self._open = True
-        threading.Thread(target=self._accept, name="plotbot-line", daemon=True).start()
+        threading.Thread(target=self._accept, name="plotbot-rpc", daemon=True).start()
 
     @property
     def ticket(self) -> dict[str, Any]:
-        """What a worker needs in order to call, in builtin types."""
+        """What a worker needs in order to connect, in builtin types."""
         return {"address": list(self._listener.address), "key": self._key.hex()}
 
     def close(self) -> None:
@@ -46,7 +46,7 @@ class RpcServer:
 
     def _accept(self) -> None:
         while self._open:
-            # A stranger who does not know the key, or a worker that died while calling, is no reason to stop listening.
+            # A process without the key, or a worker that died while connecting, must not stop the listener.
             with contextlib.suppress(OSError, EOFError, AuthenticationError):
                 connection = _without_delay(self._listener.accept())
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
@@ -79,9 +79,9 @@ class RpcServer:
             case "exchange":
                 return {"answer": self._run.exchange(message["case"]).to_json()}
             case "folded":
-                self._run.note_folded(message["cases"])
+                self._run.fold_log.note_folded(message["cases"])
             case "unfolded":
-                self._run.note_unfolded(message["reasons"])
+                self._run.fold_log.note_unfolded(message["reasons"])
             case "refuse":
                 self._run.refuse(UsageProblem(message["problem"]))
                 return {"answer": None}
@@ -89,7 +89,7 @@ class RpcServer:
 
 
 class RpcClient:
-    """A worker's end of the line. It dies with the main process, also when that one is killed."""
+    """A worker's end. It ends the worker when the main process ends, also if that is killed."""
 
     def __init__(self, ticket: Mapping[str, Any]) -> None:
         self._connection = _call(ticket)
@@ -97,6 +97,10 @@ class RpcClient:
         self._working = True
         watch = threading.Thread(target=self._die_with, args=(_call(ticket),), name="plotbot-watch", daemon=True)
         watch.start()
+
+    @property
+    def fold_log(self) -> Self:
+        return self
 
     def cases(self, files: EvalFiles) -> list[Case]:
         return [Case.from_json(case) for case in self._ask({"ask": "cases", "files": files.to_json()})]
@@ -114,11 +118,11 @@ class RpcClient:
         self._send({"ask": "unfolded", "reasons": dict(reasons)})
 
     def refuse(self, problem: UsageProblem) -> None:
-        # With an answer, so that the main process knows before it hears that this worker has collected.
+        # Waits for an answer, so that the main process knows it before xdist tells it that this worker has collected.
         self._ask({"ask": "refuse", "problem": str(problem)})
 
     def close(self) -> None:
-        """Outlive the line from here on: the worker ends by itself."""
+        """Stop watching the main process: from here on the worker ends by itself."""
         self._working = False
 
     def _ask(self, message: Mapping[str, Any]) -> Any:
@@ -138,7 +142,7 @@ class RpcClient:
     def _send(self, message: Mapping[str, Any]) -> None:
         data = json.dumps(message).encode("ascii")
         try:
-            # The writer's timer thread reports folded answers while the test's thread waits for a reply.
+            # The writer's thread reports folded answers while the test's thread waits for a reply.
             with self._sending:
                 self._connection.send_bytes(data)
         except OSError as error:
@@ -157,10 +161,10 @@ def _call(ticket: Mapping[str, Any]) -> Connection[bytes, bytes]:
 
 
 def _without_delay(connection: Connection[bytes, bytes]) -> Connection[bytes, bytes]:
-    """Have every message sent at once.
+    """Send every message at once (TCP_NODELAY).
 
-    By itself TCP holds the second of two messages back until the first is acknowledged, which takes up to 40 ms: a
-    worker says what it has folded and then asks for the next exchange.
+    Otherwise TCP holds the second of two messages back until the first is acknowledged, which takes up to 40 ms: a
+    worker reports what it has folded and then requests the next exchange.
     """
     with socket.fromfd(connection.fileno(), socket.AF_INET, socket.SOCK_STREAM) as same:
         same.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

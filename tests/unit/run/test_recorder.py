@@ -36,7 +36,7 @@ class Gated(Disk):
         super().write(fd, data)
 
 
-def _books(folder: Path, disk: Disk) -> Recorder:
+def _recorder(folder: Path, disk: Disk) -> Recorder:
     plan: Any = SimpleNamespace(questions={}, cases=CASES, models=("m",))
     recorder = Recorder(RunFolder(folder / "run"), plan, disk)
     recorder.items = (PlannedItem("item", "c"), PlannedItem("other item", "d"))
@@ -44,9 +44,9 @@ def _books(folder: Path, disk: Disk) -> Recorder:
     return recorder
 
 
-def test_a_result_is_shown_only_when_it_is_written_down(tmp_path: Path) -> None:
+def test_noting_a_result_waits_until_it_is_written(tmp_path: Path) -> None:
     disk = Gated()
-    recorder = _books(tmp_path, disk)
+    recorder = _recorder(tmp_path, disk)
     disk.gate.clear()
     noting = threading.Thread(target=recorder.note, args=(PASSED,))
     noting.start()
@@ -58,15 +58,15 @@ def test_a_result_is_shown_only_when_it_is_written_down(tmp_path: Path) -> None:
     recorder.close()
 
 
-def test_an_answer_that_was_kept_is_held_until_somebody_speaks_of_it(tmp_path: Path) -> None:
-    recorder = _books(tmp_path, Disk())
+def test_an_answer_that_was_kept_is_held_until_its_folding_is_reported(tmp_path: Path) -> None:
+    recorder = _recorder(tmp_path, Disk())
     assert recorder.held == []
     recorder.note(PASSED)
     assert recorder.held == ["c"]
-    recorder.unfolded["c"] = "the lock is held"
+    recorder.note_unfolded({"c": "the lock is held"})
     assert recorder.held == []
     del recorder.unfolded["c"]
-    recorder.folded(["c"])
+    recorder.note_folded(["c"])
     assert recorder.held == []
     recorder.close()
 
@@ -76,7 +76,7 @@ def test_of_a_cases_exchanges_the_newest_durable_one_is_given_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
     monkeypatch.setattr("plotbot.run.recorder.HELD_CHARACTERS", room)
-    recorder = _books(tmp_path, Disk())
+    recorder = _recorder(tmp_path, Disk())
     other = replace(OTHER, reply=None, fault=Fault("timeout", "nothing came"))
     for exchange in (other, OTHER):
         recorder.keep(exchange).result(10)
@@ -88,7 +88,7 @@ def test_of_a_cases_exchanges_the_newest_durable_one_is_given_back(
 
 def test_an_exchange_that_the_disk_refused_is_not_read_back(tmp_path: Path) -> None:
     disk = Gated()
-    recorder = _books(tmp_path, disk)
+    recorder = _recorder(tmp_path, disk)
     disk.full = True
     with pytest.raises(KeepError):
         recorder.keep(OTHER).result(10)
@@ -96,12 +96,12 @@ def test_an_exchange_that_the_disk_refused_is_not_read_back(tmp_path: Path) -> N
     assert [exchange.case for exchange in recorder.exchanges()] == ["c"]
 
 
-def test_a_run_taken_up_reads_back_what_it_had(tmp_path: Path) -> None:
-    first = _books(tmp_path, Disk())
+def test_a_resumed_run_reads_back_what_it_had(tmp_path: Path) -> None:
+    first = _recorder(tmp_path, Disk())
     first.close()
     again: Any = SimpleNamespace(questions={}, cases=CASES, models=("m",))
     recorder = Recorder(first.folder, again, Disk())
-    recorder.take_up(read_run(first.folder, Disk()), first.items)
+    recorder.resume(read_run(first.folder, Disk()), first.items)
     recorder.keep(OTHER).result(10)
     recorder.close()
     assert [exchange.case for exchange in recorder.exchanges()] == ["c", "d"]
