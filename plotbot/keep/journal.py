@@ -80,10 +80,6 @@ class Journal:
         journal._thread.start()
         return journal
 
-    @property
-    def path(self) -> Path:
-        return self._path
-
     def append(self, kind: str, data: Mapping[str, Any], *, durable: bool = True) -> Future[int]:
         """Write one record; the future gives the byte offset of its line.
 
