@@ -16,7 +16,7 @@ from plotbot.ask.servers.host import DEFAULT_SLOTS, Host
 from plotbot.ask.servers.host_client import RunSpec, TurnStart, context_warnings
 from plotbot.ask.servers.loading import check_loadable, is_loaded
 from plotbot.ask.servers.pin import Pin, read_pin
-from plotbot.ask.servers.preflight import demand_of, hopeless, too_many, unconstrained
+from plotbot.ask.servers.preflight import demand_of, impossible_context, needless_waiting, unenforced_schema
 from plotbot.errors import AskError, ServerProblem, UsageProblem
 from plotbot.records import Case, Fingerprint, Question
 from plotbot.settings import Settings
@@ -227,21 +227,21 @@ class Servers:
                 host.check_pin(spec.pin, model, loaded=stays)
                 self._warn_all(spec.pin.other_server(host.fingerprints[model]))
             if stays:
-                if problem := hopeless(listed, spec.demand):
+                if problem := impossible_context(listed, spec.demand):
                     raise ServerProblem(problem)
                 self._warn_all(context_warnings(host, model, spec))
 
     def _warn_of_waiting(self) -> None:
         known = [host.slots for host in self._hosts]
         slots = None if None in known else sum(filter(None, known))
-        self._warn_all(too_many(self._workers, self._settings.max_in_flight, slots, self.window))
+        self._warn_all(needless_waiting(self._workers, self._settings.max_in_flight, slots, self.window))
 
     def _warn_of_schemas(self, constrained: Sequence[Question]) -> None:
         may_think = self._settings.reasoning_effort != "none"
         for host in self._hosts:
             for model in map(host.listed, host.models):
                 for question in constrained:
-                    self._warn_all(unconstrained(host.facts, model, question.schema, may_think=may_think))
+                    self._warn_all(unenforced_schema(host.facts, model, question.schema, may_think=may_think))
 
     def _warn_all(self, sentences: Iterable[str]) -> None:
         for sentence in sentences:

@@ -11,7 +11,7 @@ from plotbot.ask.servers.handshake import shake_hands
 from plotbot.ask.servers.host import Host, find_server
 from plotbot.ask.servers.loading import Loader, is_loaded
 from plotbot.ask.servers.pin import Pin
-from plotbot.ask.servers.preflight import Demand, hopeless, smaller_than_asked, tight
+from plotbot.ask.servers.preflight import Demand, impossible_context, smaller_than_asked, tight_context
 from plotbot.ask.transport.chat_client import ChatClient
 from plotbot.ask.transport.retries import RetryPolicy
 from plotbot.errors import AskError, ServerProblem
@@ -182,7 +182,7 @@ class HostClient:
             self._check_pin(model, loaded=True)
         except ServerProblem as problem:
             raise AskError("wrong_model", str(problem)) from None
-        if too_small := hopeless(self.host.listed(model), self._spec.demand):
+        if too_small := impossible_context(self.host.listed(model), self._spec.demand):
             raise AskError("context_overflow", too_small)
         return context_warnings(self.host, model, self._spec)
 
@@ -194,7 +194,7 @@ class HostClient:
 def context_warnings(host: Host, model: str, spec: RunSpec) -> list[str]:
     """Warnings that a model is loaded with less context than the run may need, or than CONTEXT_LENGTH."""
     listed = host.listed(model)
-    found = (tight(listed, spec.demand, host.window), smaller_than_asked(listed, spec.settings.context_length))
+    found = (tight_context(listed, spec.demand, host.window), smaller_than_asked(listed, spec.settings.context_length))
     return [warning for warning in found if warning is not None]
 
 

@@ -65,7 +65,7 @@ def demand_of(cases: Sequence[Case], questions: Mapping[str, Question], max_toke
     return Demand(min(prompts), max(prompts), max_tokens)
 
 
-def hopeless(model: ModelFacts, demand: Demand) -> str | None:
+def impossible_context(model: ModelFacts, demand: Demand) -> str | None:
     """Why no request at all can be answered in the loaded context, or None."""
     context = model.context_length
     if context is None or demand.least_tokens < context:
@@ -77,7 +77,7 @@ def hopeless(model: ModelFacts, demand: Demand) -> str | None:
     )
 
 
-def tight(model: ModelFacts, demand: Demand, in_flight: int) -> str | None:
+def tight_context(model: ModelFacts, demand: Demand, in_flight: int) -> str | None:
     """Why the loaded context may be too small for *in_flight* requests at once, or None."""
     context = model.context_length
     at_once = 1 if model.context_per_slot else max(1, min(in_flight, model.slots or in_flight))
@@ -103,7 +103,7 @@ def smaller_than_asked(model: ModelFacts, context_length: int | None) -> str | N
     )
 
 
-def unconstrained(
+def unenforced_schema(
     facts: ServerFacts, model: ModelFacts, schema: Mapping[str, Any], *, may_think: bool = True
 ) -> list[str]:
     """What RESPONSE_FORMAT=json_schema will not do on this server, as far as this is known of servers of its kind.
@@ -134,7 +134,7 @@ def unconstrained(
     return found
 
 
-def too_many(workers: int, max_in_flight: int | None, slots: int | None, window: int) -> list[str]:
+def needless_waiting(workers: int, max_in_flight: int | None, slots: int | None, window: int) -> list[str]:
     """What only waits: xdist workers (0 without) beyond the window, and requests beyond the servers' slots."""
     found = []
     if workers > window:

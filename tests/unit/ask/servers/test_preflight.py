@@ -8,12 +8,12 @@ from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.ask.servers.preflight import (
     Demand,
     demand_of,
-    hopeless,
     ignored_keywords,
+    impossible_context,
+    needless_waiting,
     smaller_than_asked,
-    tight,
-    too_many,
-    unconstrained,
+    tight_context,
+    unenforced_schema,
 )
 from plotbot.records import Case, Question, Title
 
@@ -37,7 +37,7 @@ def test_the_demand_is_of_the_shortest_and_the_longest_title_in_bytes() -> None:
     ("bytes_", "context", "stopped"), [(6000, 1000, True), (5999, 1000, False), (6000, None, False)]
 )
 def test_a_run_is_hopeless_only_where_no_prompt_can_fit(bytes_: int, context: int | None, stopped: bool) -> None:
-    problem = hopeless(replace(MODEL, context_length=context), Demand(bytes_, 10 * bytes_, 1))
+    problem = impossible_context(replace(MODEL, context_length=context), Demand(bytes_, 10 * bytes_, 1))
     assert (problem is not None) is stopped
     assert problem is None or "the shortest prompt alone has at least 1000 (estimated" in problem
 
@@ -57,7 +57,7 @@ def test_a_run_is_hopeless_only_where_no_prompt_can_fit(bytes_: int, context: in
 def test_a_context_is_tight_where_the_requests_in_flight_may_not_fit(
     changes: dict[str, Any], in_flight: int, warned: str | None
 ) -> None:
-    word = tight(replace(MODEL, **changes), Demand(4, 400, 1000), in_flight)
+    word = tight_context(replace(MODEL, **changes), Demand(4, 400, 1000), in_flight)
     assert (word is None) if warned is None else (word is not None and warned in word)
 
 
@@ -81,7 +81,7 @@ def test_a_context_that_is_smaller_than_asked_for_is_said(asked: int | None, war
 def test_what_would_only_wait_is_said(
     workers: int, max_in_flight: int | None, slots: int | None, window: int, said: list[str]
 ) -> None:
-    words = too_many(workers, max_in_flight, slots, window)
+    words = needless_waiting(workers, max_in_flight, slots, window)
     assert len(words) == len(said)
     assert all(word.startswith(begin) for word, begin in zip(words, said, strict=True))
 
@@ -133,18 +133,18 @@ def test_a_schema_nested_deeply_is_walked_without_recursion() -> None:
 def test_what_a_server_is_known_to_make_of_a_schema_is_said(
     kind: str, format_: str | None, schema: dict[str, Any], said: list[str]
 ) -> None:
-    words = unconstrained(server(kind), replace(MODEL, format=format_), schema)
+    words = unenforced_schema(server(kind), replace(MODEL, format=format_), schema)
     assert len(words) == len(said)
     assert all(part in word for word, part in zip(words, said, strict=True))
 
 
 @pytest.mark.parametrize(("thinks", "may_think", "said"), [(True, True, 1), (True, False, 0), (False, True, 0)])
 def test_a_model_that_thinks_before_constrained_json_is_named(thinks: bool, may_think: bool, said: int) -> None:
-    words = unconstrained(server("lmstudio"), replace(MODEL, thinks=thinks), {}, may_think=may_think)
+    words = unenforced_schema(server("lmstudio"), replace(MODEL, thinks=thinks), {}, may_think=may_think)
     assert [("REASONING_EFFORT=none" in word) for word in words] == [True] * said
 
 
 def test_many_ignored_keywords_are_counted_after_the_first_few() -> None:
     schema = {"properties": {f"p{number}": {"uniqueItems": True} for number in range(10)}}
-    (word,) = unconstrained(server("lmstudio"), MODEL, schema)
+    (word,) = unenforced_schema(server("lmstudio"), MODEL, schema)
     assert "properties.p7.uniqueItems and 2 more" in word
