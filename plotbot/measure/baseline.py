@@ -1,4 +1,4 @@
-"""The baseline file: a run's verdicts as JSON made for git, one title a line, sorted."""
+"""The baseline file: a run's verdicts as JSON for git, sorted, with one line for each title."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ _PART_FIELDS = ("eval", "model", "response_format", "asked", "prompt", "schema")
 
 
 def baseline_text(sheet: VerdictSheet) -> str:
-    """The content of a baseline file, in ASCII; the same for the same sheet."""
+    """The content of a baseline file, in ASCII. Equal sheets give equal bytes."""
     parts = ",\n".join(_part_text(part) for part in sheet.parts)
     head = f'"baseline_version": {VERSION},\n"run": {_json(sheet.run)},\n"params": {_json(sheet.params)}'
     return f'{{\n{head},\n"parts": [\n{parts}\n]\n}}\n'
 
 
 def read_baseline(text: str, where: str) -> VerdictSheet:
-    """The sheet that a baseline file holds. Raises `InputError`, beginning with *where*, for anything else."""
+    """The sheet that a baseline file holds. Raises `InputError`, whose message begins with *where*, for other text."""
     try:
         data = json.loads(text)
         version = data["baseline_version"]
@@ -36,7 +36,7 @@ def read_baseline(text: str, where: str) -> VerdictSheet:
 
 
 def read_baseline_file(path: Path) -> VerdictSheet:
-    """The sheet in a baseline file. Raises `InputError` where there is none that can be read."""
+    """The sheet in a baseline file. Raises `InputError` if the file is missing or cannot be read."""
     try:
         return read_baseline(path.read_text(encoding="utf-8-sig"), str(path))
     except FileNotFoundError:

@@ -14,7 +14,7 @@ from plotbot.records import Fingerprint
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A title whose verdicts differ: the words before and after, one for each repeat."""
+    """A title whose verdicts differ: the verdict words before and after, one for each repeat."""
 
     title: str
     before: tuple[str, ...]
@@ -23,14 +23,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two parts over the same titles.
+    """Two parts compared over the same titles.
 
-    `differences` says in what the parts were not asked alike; where there are any and nobody asked to compare anyway,
-    nothing is compared (`refused`). `notes` are differences that refuse nothing: another server. `broken` titles have
-    fewer good answers than before, `fixed` more, `drifted` as many but other failures. `pairs` is the number of titles
-    rated in both, `alone` of those in one run only or with another headline, `unrated` of those that an error or a
-    skip left without a pair. The rates are over the pairs. `p` is McNemar's exact p, with repeats that of the sign test
-    on titles, which is the same for one answer a title.
+    `differences` are the ways in which the parts were not asked alike; with any, nothing is compared (`refused`) unless
+    the caller compares anyway. `notes` are differences of the server, which refuse nothing. `broken` titles have fewer
+    good answers than before, `fixed` ones more, `drifted` ones as many but other failures. `pairs` is the number of
+    titles rated in both parts, `alone` of titles in one part only or with another headline, `unrated` of titles that an
+    error or a skip left without a pair. The rates are over the pairs. `p` is McNemar's exact p; with repeats it is the
+    p of the sign test on titles, which is the same test for one answer a title.
     """
 
     eval: str
@@ -56,8 +56,8 @@ def compare_sheets(
 ) -> tuple[Comparison, ...]:
     """Compare every part that both runs have: the same eval, model and response format.
 
-    *models* names a model of each run to compare with one another, whatever their names. With *anyway* parts that were
-    not asked alike are compared too, and a run's only model, or only format, with the other run's.
+    *models* names one model of each run, which are compared with one another. With *anyway*, parts that were not asked
+    alike are compared too, and so are the only models, or only formats, of the two runs.
     """
     ones = [part for part in before.parts if models is None or part.model == models[0]]
     others = [part for part in after.parts if models is None or part.model == models[1]]
@@ -75,7 +75,7 @@ def compare_parts(
     anyway: bool = False,
     any_model: bool = False,
 ) -> Comparison:
-    """Compare two parts title by title; refused where they were not asked alike, unless *anyway*."""
+    """Compare two parts title by title; refused if they were not asked alike, unless *anyway*."""
     differences = tuple(_differences(before, after, params, any_model=any_model))
     notes = tuple(_fields("", before.fingerprint, after.fingerprint, Fingerprint.SERVER))
     name = before.model if before.model == after.model else f"{before.model} -> {after.model}"
@@ -151,7 +151,7 @@ def _same_headline(before: TitleVerdicts, after: TitleVerdicts | None) -> bool:
 
 
 def _rated(before: TitleVerdicts, after: TitleVerdicts) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The repeats that are rated in both."""
+    """The verdict words of the repeats that are rated in both."""
     pairs = zip(before.verdicts, after.verdicts, strict=False)
     both = [(one, other) for one, other in pairs if is_rated(one) and is_rated(other)]
     return tuple(one for one, _ in both), tuple(other for _, other in both)
@@ -162,5 +162,5 @@ def _passed(words: Sequence[str]) -> int:
 
 
 def _drifted(change: Change) -> bool:
-    """Whether the verdicts are other ones, in whatever order the repeats gave them."""
+    """Whether the verdicts differ, regardless of the order of the repeats."""
     return sorted(change.before) != sorted(change.after)

@@ -1,4 +1,4 @@
-"""What a run tells the shell: one number, the first reason that applies."""
+"""The exit status of a run: the first reason that applies."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from plotbot.records import ExitStatus
 
 @dataclass(frozen=True, slots=True)
 class RunEnd:
-    """How a run ended, in plain words and numbers of items.
+    """What decides the exit status of a run; counts are numbers of items.
 
-    `interrupted` means by a person or a signal; a stop by `-x` or `--maxfail` is `stopped_by_maxfail` alone, although
+    `interrupted` means by a person or a signal. A stop by `-x` or `--maxfail` sets `stopped_by_maxfail` only, although
     xdist reports both alike. `failures` are by model, because a gate excuses the failures of its own model only.
     """
 
@@ -33,15 +33,15 @@ class RunEnd:
 def counted_end(
     tallies: Sequence[Tally], header: Mapping[str, Any], gates: Sequence[GateResult], *, unsettled: int
 ) -> RunEnd:
-    """The end of a run that came to its end by itself.
+    """The end of a run that was not cut short.
 
-    *unsettled* is what leaves it incomplete however good it was: answers not in their title files, models that were
-    not the pinned ones to the end.
+    *unsettled* counts what leaves it incomplete whatever its verdicts are: answers that are not in their title files,
+    and models that were not the pinned ones at the end.
     """
     return RunEnd(
         planned=sum(tally.planned for tally in tallies),
         errors=sum(tally.error for tally in tallies) + unsettled,
-        # How many cases a missing part has is not known, only that there are some.
+        # The number of cases in a missing part is unknown, but it is at least one.
         not_run=sum(tally.not_run for tally in tallies) + len(missing_parts(header)),
         failures={tally.model: tally.failed for tally in tallies},
         gates=gates,
@@ -51,7 +51,7 @@ def counted_end(
 def exit_status(end: RunEnd) -> ExitStatus:
     """The first status that applies: 4, 3, 2, 5, 10, 1, 0.
 
-    A run that `-x` stopped is never 0, even where the gate holds: the gate has seen a part of the plan only.
+    A run that `-x` stopped is never 0, even if the gate holds: the gate has seen only a part of the plan.
     """
     reasons = (
         (end.usage, ExitStatus.USAGE),

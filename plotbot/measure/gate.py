@@ -1,4 +1,4 @@
-"""Whether a model is good enough: a threshold on its pass rate, and the verdict."""
+"""The gate: a threshold on a model's pass rate, and the verdict on it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class GateResult:
     """A gate's verdict on one model.
 
     `how` is `point` or `interval`. `needed` is the number of rated titles, each asked as often as now, that would
-    settle an inconclusive interval if the rate stayed as it is; None where it is settled or no number would.
+    settle an inconclusive interval at the present rate; None if it is settled or no number would settle it.
     """
 
     model: str
@@ -32,11 +32,11 @@ class GateResult:
 
 
 def judge_gate(metrics: ModelMetrics, thresholds: Mapping[str, float], how: str) -> GateResult | None:
-    """Hold one model's pass rate against its threshold; None where no threshold is meant for it.
+    """Hold one model's pass rate against its threshold; None if it has no threshold.
 
-    *thresholds* is by model id; the entry of `EVERY_MODEL` is for every model that has none of its own. `point`
-    compares the rate itself. `interval` is PASS when the lower bound reaches the threshold, FAIL when the upper
-    bound misses it, else INCONCLUSIVE. Without a rated case either is INCONCLUSIVE.
+    *thresholds* is by model id; the entry of `EVERY_MODEL` is for every model without one of its own. The gate `point`
+    compares the rate itself. The gate `interval` is PASS if the lower bound reaches the threshold, FAIL if the upper
+    bound misses it, else INCONCLUSIVE. Without a rated case both are INCONCLUSIVE.
 
     With n titles asked once and a threshold t, where nt and n(1-t) are at least 5, `interval` calls a model on the
     wrong side in at most 5 % of runs, whatever its true rate. With fewer titles it may be up to 10 % when the truth

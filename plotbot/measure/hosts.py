@@ -1,4 +1,4 @@
-"""What each host did, where a model was asked at several, and whether they served the same model."""
+"""The numbers of each host of a model that was asked at several, and whether they served the same model."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from plotbot.measure.tally import Tally, rated_by_title, tally_of
 from plotbot.records import Exchange, Fingerprint, PlannedItem, RunRecords
 
 UNKNOWN_HOST = "(unknown host)"
-"""Stands for the hosts of attempts that name none, as journals of earlier versions have them."""
+"""The host of attempts that name none, as in journals of earlier versions."""
 
 
 @dataclass(frozen=True, slots=True)
 class HostMetrics:
     """One host's part in a model's answers.
 
-    `answered` is the number of cases whose reply it gave, `share` their part of all of the model's. `tally`,
-    `pass_rate` and `interval` are of the items whose case it answered. Seconds and speed are as in `ModelMetrics`.
-    `failed_attempts` counts the requests that failed here by the category of their fault, the most frequent first,
-    whatever host answered in the end.
+    `answered` is the number of cases whose reply came from this host, `share` its share of all of the model's replies.
+    `tally`, `pass_rate` and `interval` are of the items whose case it answered. Seconds and speed are as in
+    `ModelMetrics`. `failed_attempts` counts the requests that failed at this host by the category of their fault, the
+    most frequent first, no matter which host answered in the end.
     """
 
     host: str
@@ -39,7 +39,7 @@ class HostMetrics:
 
 @dataclass(frozen=True, slots=True)
 class FieldByHost:
-    """A field of the fingerprint that differs: its values by host, as texts; none where a host did not tell it."""
+    """A field of the fingerprint that differs: its values by host, as texts. A host that did not tell it has none."""
 
     field: str
     values: Mapping[str, tuple[str, ...]]
@@ -49,7 +49,7 @@ class FieldByHost:
 class Hosts:
     """The hosts that a model was asked at, two or more, sorted by name.
 
-    `differences` are fields that say which model was served, `asides` those that say how and by what.
+    `differences` are fields that say which model was served, `asides` fields that say how and by what server.
     """
 
     by_host: tuple[HostMetrics, ...]
@@ -58,13 +58,13 @@ class Hosts:
 
     @property
     def mixed(self) -> bool:
-        """Whether the model's pass rate is one of several models in truth."""
+        """Whether the hosts served different models, so that the pass rate is a mix."""
         return bool(self.differences)
 
 
 @dataclass(slots=True)
-class _Seen:
-    """What a host has been seen to do."""
+class _HostRecord:
+    """What the exchanges tell of one host. `told` are the values of each fingerprint field, in the order seen."""
 
     replies: list[Exchange] = field(default_factory=list)
     failed: Counter[str] = field(default_factory=Counter)
@@ -81,9 +81,9 @@ class _Seen:
 def measure_hosts(
     model: str, items: Sequence[PlannedItem], exchanges: Sequence[Exchange], records: RunRecords
 ) -> Hosts | None:
-    """The hosts that *exchanges*, those of a model's *items*, name; None where they name fewer than two.
+    """The hosts that *exchanges*, those of a model's *items*, name; None if they name fewer than two.
 
-    The embedded engine is one host, whatever port it had each time that a run was taken up.
+    The embedded engine counts as one host, although its port changes each time that a run is resumed.
     """
     names = {attempt.host for exchange in exchanges for attempt in exchange.attempts}
     if len(names - {""}) < 2 or records.header.get("embedded"):
@@ -99,9 +99,9 @@ def measure_hosts(
     )
 
 
-def _seen(items: Iterable[PlannedItem], exchanges: Iterable[Exchange]) -> Mapping[str, _Seen]:
-    seen: defaultdict[str, _Seen] = defaultdict(_Seen)
-    answered_by: dict[str, _Seen] = {}
+def _seen(items: Iterable[PlannedItem], exchanges: Iterable[Exchange]) -> Mapping[str, _HostRecord]:
+    seen: defaultdict[str, _HostRecord] = defaultdict(_HostRecord)
+    answered_by: dict[str, _HostRecord] = {}
     for exchange in exchanges:
         for attempt in exchange.attempts:
             host = seen[attempt.host or UNKNOWN_HOST]
@@ -116,7 +116,7 @@ def _seen(items: Iterable[PlannedItem], exchanges: Iterable[Exchange]) -> Mappin
     return seen
 
 
-def _host(host: str, model: str, seen: _Seen, answered: int, records: RunRecords) -> HostMetrics:
+def _host(host: str, model: str, seen: _HostRecord, answered: int, records: RunRecords) -> HostMetrics:
     tally = tally_of(model, seen.items, records)
     seconds = [exchange.seconds for exchange in seen.replies]
     return HostMetrics(
@@ -134,9 +134,9 @@ def _host(host: str, model: str, seen: _Seen, answered: int, records: RunRecords
 
 
 def _differing(told: Mapping[str, Mapping[str, Iterable[str]]]) -> Iterator[FieldByHost]:
-    """The fields that are not the same, once and everywhere; *told* is by host and field."""
+    """The fields with more than one value, over all hosts or at one of them; *told* is by host and field."""
     for name in dict.fromkeys(name for fields in told.values() for name in fields):
         values = {host: tuple(fields.get(name, ())) for host, fields in told.items()}
-        # A host whose own value changed in the course of the run is as much of a mix as two hosts.
+        # One host whose value changed during the run is a mix too.
         if len(set(values.values())) > 1 or any(len(some) > 1 for some in values.values()):
             yield FieldByHost(name, values)

@@ -1,4 +1,4 @@
-"""How sure a pass rate is."""
+"""Confidence intervals of pass rates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CAUTIOUS_TITLES = 4
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A 95 % confidence interval, and how it was made.
+    """A 95 % confidence interval and its method.
 
     Of a proportion (`wilson`, `wilson_clustered`) both ends are within 0 and 1, of a difference (`newcombe_10`)
     within -1 and 1.
@@ -32,7 +32,7 @@ class Interval:
 
 
 def wilson_interval(passed: float, rated: float) -> Interval | None:
-    """The 95 % Wilson score interval of *passed* out of *rated*; None where nothing was rated.
+    """The 95 % Wilson score interval of *passed* out of *rated*; None if nothing was rated.
 
     With p = passed / rated, n = rated and z the normal quantile:
 
@@ -47,21 +47,21 @@ def wilson_interval(passed: float, rated: float) -> Interval | None:
     rate, spread = passed / rated, Z * Z / rated
     middle = rate + spread / 2
     half = math.sqrt(spread * rate * (1 - rate) + spread * spread / 4)
-    # Where all passed, rounding could leave the upper end beside 1; where none did, the lower end is exactly 0.
+    # If all passed, rounding could move the upper end away from 1. If none did, the lower end is exactly 0.
     high = 1.0 if passed == rated else (middle + half) / (1 + spread)
     return Interval((middle - half) / (1 + spread), high)
 
 
 def clustered_interval(titles: Sequence[Counts]) -> Interval | None:
-    """The interval where titles were asked several times; *titles* are (passed, rated), one pair a title.
+    """The interval if titles were asked several times; *titles* are (passed, rated), one pair a title.
 
-    Wilson's interval of the pass rate on the effective number of answers (see `effective_answers`), the way of E. L.
-    Korn and B. I. Graubard, Confidence intervals for proportions with small expected number of positive counts
+    Wilson's interval of the pass rate on the effective number of answers (see `effective_answers`), as in E. L. Korn
+    and B. I. Graubard, Confidence intervals for proportions with small expected number of positive counts
     estimated from survey data, Survey Methodology 24 (1998) 193-201. Titles asked once each give the plain interval.
 
     Its coverage in simulations of 5, 10, 20 and 50 titles asked 3, 5 and 10 times, rates 0.5 to 0.95, and repeats from
-    independent to identical: at least 91 %, half of them above 96 %; the lowest where the plain interval, with as many
-    titles asked once, is as low. If the titles were ignored, half of them would be below 82 %.
+    independent to identical: at least 91 %, half of them above 96 %. It is lowest where the plain interval is as low
+    with as many titles asked once. An interval that ignored the titles would be below 82 % in half of them.
     """
     passed, rated = map(sum, zip(*titles, strict=True)) if titles else (0, 0)
     if most_rated(titles) <= 1:
@@ -94,7 +94,7 @@ def effective_answers(titles: Sequence[Counts]) -> float:
 
 
 def _design_effect(titles: Sequence[Counts], answers: int) -> float:
-    """As observed; infinite where nothing varies, so that nothing can be learnt from it."""
+    """The observed design effect; infinite if nothing varies, because then the titles tell nothing about it."""
     count, rate = len(titles), sum(passed for passed, _ in titles) / answers
     if count == 1 or rate in {0, 1}:
         return math.inf

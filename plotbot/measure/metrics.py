@@ -1,4 +1,4 @@
-"""What a run's verdicts and exchanges amount to, model by model."""
+"""The metrics of a run, model by model, from its verdicts and exchanges."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from plotbot.records import Exchange, ItemResult, PlannedItem, RunRecords
 
 @dataclass(frozen=True, slots=True)
 class FormatMetrics:
-    """A model's numbers in one response format, where a run asked in several."""
+    """A model's numbers in one response format, if the run asked in several."""
 
     response_format: str
     tally: Tally
@@ -29,13 +29,13 @@ class FormatMetrics:
 class ModelMetrics:
     """One model's numbers in one run.
 
-    `pass_rate` is passed / (passed + failed): errors and skips are never in the denominator; None where nothing was
-    rated. `interval` is clustered by title where a title has several rated answers. `failures` and `errors` count
-    items by category, the most frequent first. `tolerated` items passed by name. Seconds are wall times of the last
-    attempts that brought a reply (`seconds_p95` by nearest rank), `speed` the median over the same replies. Tokens are
-    the sums of what the server counted. `extra_attempts` are requests beyond the first of each case. `repeats` is None
-    where no case was rated twice, `server_time` where no server told, `hosts` where fewer than two were asked;
-    `formats` has an entry for each response format where there are several.
+    `pass_rate` is passed / (passed + failed), without errors and skips; None if nothing was rated. `interval` is
+    clustered by title if a title has several rated answers. `failures` and `errors` count items by category, the most
+    frequent first. `tolerated` counts items that passed with a tolerated failure. Seconds are wall times of the last
+    attempts that brought a reply (`seconds_p95` by nearest rank); `speed` is the median over the same replies. Tokens
+    are sums of the server's counts. `extra_attempts` counts requests beyond the first of each case. `repeats` is None
+    if no case was rated twice, `server_time` if no server told it, `hosts` if fewer than two were asked; `formats` has
+    an entry for each response format if there are several.
     """
 
     tally: Tally
@@ -62,7 +62,7 @@ class ModelMetrics:
 
     @property
     def mixed(self) -> bool:
-        """Whether hosts that served different models have parts in these numbers."""
+        """Whether the numbers are of hosts that served different models."""
         return self.hosts is not None and self.hosts.mixed
 
     @property
@@ -126,7 +126,7 @@ def _format(name: str, model: str, items: Sequence[PlannedItem], records: RunRec
 
 
 def _exchanges(items: Iterable[PlannedItem], records: RunRecords) -> list[Exchange]:
-    # Two items of one case share an exchange: its seconds and tokens were spent once.
+    # Two items of one case share an exchange, whose seconds and tokens were spent once.
     cases = dict.fromkeys(planned.case for planned in items)
     return [records.exchanges[case] for case in cases if case in records.exchanges]
 

@@ -1,4 +1,4 @@
-"""Two runs over the same titles: whether their pass rates differ, and by how much."""
+"""Tests and intervals for two runs over the same titles: whether their pass rates differ, and by how much."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from plotbot.measure.intervals import NEWCOMBE, Interval, clustered_interval
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One title in both runs: how many of its answers passed, of the *rated* that both runs have."""
+    """One title in both runs: how many of its answers passed, out of the `rated` answers that both runs have."""
 
     before: int
     after: int
@@ -20,10 +20,10 @@ class Pair:
 
 
 def mcnemar_exact(broken: int, fixed: int) -> float:
-    """The two-sided exact p of McNemar's test: as many fair coins at least as uneven as *broken* against *fixed*.
+    """The two-sided exact p of McNemar's test on *broken* against *fixed* titles.
 
     Q. McNemar, Note on the sampling error of the difference between correlated proportions or percentages,
-    Psychometrika 12 (1947) 153-157, with the binomial distribution itself. Titles that changed nothing say nothing.
+    Psychometrika 12 (1947) 153-157, with the exact binomial distribution. Unchanged titles do not enter it.
     """
     changed = broken + fixed
     tail = sum(math.comb(changed, count) for count in range(min(broken, fixed) + 1))
@@ -34,9 +34,9 @@ def difference_interval(pairs: Sequence[Pair]) -> Interval | None:
     """The 95 % interval of the pass rate after minus the pass rate before; None without pairs.
 
     R. G. Newcombe, Improved confidence intervals for the difference between binomial proportions based on paired data,
-    Statistics in Medicine 17 (1998) 2635-2650, method 10: the two Wilson intervals, squared and added, less what the
-    correlation of the pairs takes away. Where titles were asked several times, the two intervals are clustered by title
-    and the correlation is that of the titles' rates; with one answer a title it is method 10 to the letter.
+    Statistics in Medicine 17 (1998) 2635-2650, method 10: square and add the two Wilson intervals, less the
+    correlation of the pairs. If titles were asked several times, the two intervals are clustered by title and the
+    correlation is that of the titles' rates; with one answer a title it is exactly method 10.
     """
     before = clustered_interval([(pair.before, pair.rated) for pair in pairs])
     after = clustered_interval([(pair.after, pair.rated) for pair in pairs])
@@ -66,12 +66,12 @@ def _correlation(pairs: Sequence[Pair]) -> float:
     try:
         return correlation([pair.before / pair.rated for pair in pairs], [pair.after / pair.rated for pair in pairs])
     except StatisticsError:
-        # One title, or one side without any variation.
+        # There is one title only, or one side does not vary.
         return 0.0
 
 
 def _phi(pairs: Sequence[Pair]) -> float:
-    """Newcombe's estimate of the correlation: corrected by half a pair where it is positive."""
+    """Newcombe's estimate of the correlation: reduced by half a pair if it is positive."""
     both = sum(pair.before and pair.after for pair in pairs)
     neither = sum(not pair.before and not pair.after for pair in pairs)
     broken = sum(pair.before > pair.after for pair in pairs)

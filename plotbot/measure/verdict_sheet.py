@@ -1,4 +1,4 @@
-"""A run's verdicts without its replies: what a baseline keeps, and what two runs are compared by."""
+"""A run's verdicts without its replies: the content of a baseline, and the input of a comparison."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _TOLERATED, _ERROR = "tolerated:", "error:"
 
 @dataclass(frozen=True, slots=True)
 class TitleVerdicts:
-    """What became of one title: a word for each repeat, in their order, and a digest of the headline.
+    """The verdicts on one title, a word for each repeat in order, and a digest of the headline.
 
-    A word is `ok`, a failure's category, `tolerated:` and the category that passed by name, `error:` and an error's
+    A word is `ok`, a failure's category, `tolerated:` and a tolerated failure's category, `error:` and an error's
     category, `skipped`, or `not run`.
     """
 
@@ -29,9 +29,9 @@ class TitleVerdicts:
 
 @dataclass(frozen=True, slots=True)
 class SheetPart:
-    """One eval's verdicts on one model in one response format, and what makes them comparable.
+    """One eval's verdicts on one model in one response format, and what must be equal to compare them.
 
-    `asked` is the prompt hash, over everything that was asked; `prompt` and `schema` are digests that tell which of the
+    `asked` is the prompt hash, over everything that was asked. `prompt` and `schema` are digests that tell which of the
     two has changed. `fingerprint` identifies the model as it was served.
     """
 
@@ -47,7 +47,7 @@ class SheetPart:
 
 @dataclass(frozen=True, slots=True)
 class VerdictSheet:
-    """A run's verdicts; `params` are the sampling parameters of all its requests, the base of their seeds included."""
+    """A run's verdicts. `params` are the sampling parameters of all its requests, including the base of the seeds."""
 
     run: str
     params: Mapping[str, Any]
@@ -55,7 +55,7 @@ class VerdictSheet:
 
 
 def verdict_sheet(records: RunRecords, questions: Mapping[str, Question]) -> VerdictSheet:
-    """The verdicts of a run, alive or dead; *questions* are by hash. Sorted, so that equal runs give equal sheets."""
+    """The verdicts of a run; *questions* are by hash. The sheet is sorted, so that equal runs give equal sheets."""
     found: dict[tuple[str, str, str, str], dict[str, dict[int, tuple[str, str]]]] = {}
     for planned in dict.fromkeys(records.items):
         case = records.cases.get(planned.case)
@@ -72,7 +72,7 @@ def passes(word: str) -> bool:
 
 
 def is_rated(word: str) -> bool:
-    """Whether a verdict says something about the model: errors, skips and what was not run do not."""
+    """Whether a verdict says something about the model: errors, skips and cases not run do not."""
     return word not in {SKIPPED, NOT_RUN} and not word.startswith(_ERROR)
 
 
@@ -112,9 +112,9 @@ def _title(words: Iterable[tuple[int, tuple[str, str]]]) -> TitleVerdicts:
 
 
 def _fingerprint(records: RunRecords, model: str) -> dict[str, Any]:
-    """As the exchanges have it, which saw the model loaded; else as the run's header has it.
+    """The fingerprint in the exchanges, which saw the model loaded; without one, that of the run's header.
 
-    Where hosts differ, a field has all their values: only a run on the same mix of hosts is the same then.
+    A field that differs between hosts has all their values: only a run on the same mix of hosts is equal.
     """
     seen: list[Mapping[str, Any]] = []
     for exchange in records.exchanges.values():
