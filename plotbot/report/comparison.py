@@ -1,4 +1,4 @@
-"""Two runs compared, in words: for the terminal, after `plotbot compare` and `pytest --baseline`."""
+"""Two runs compared, in words: for `plotbot compare`, `pytest --baseline` and `pytest --replay`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _MOST_CHANGES = 20
 
 
 def comparison_lines(before: str, after: str, comparisons: Sequence[Comparison]) -> list[str]:
-    """The whole comparison of the runs *before* and *after*, at most 80 columns where no name is longer."""
+    """The comparison of the runs *before* and *after*. Lines have at most 80 columns, unless a name is longer."""
     if not comparisons:
         return _wrapped("", f"{before} and {after} have no eval, model and response format in common")
     lines = _wrapped("compared: ", f"{before} -> {after}")
@@ -28,7 +28,7 @@ def comparison_lines(before: str, after: str, comparisons: Sequence[Comparison])
 
 
 def changed_verdict_lines(before: Mapping[str, ItemResult], after: Mapping[str, ItemResult]) -> list[str]:
-    """How many verdicts are not what they were, then each with its item: the first 20. By item, in today's order."""
+    """How many verdicts a replay has changed, then the first 20 of them, in the order of *after*. Both are by item."""
     both = [item for item in after if item in before]
     changed = [item for item in both if _said(before[item]) != _said(after[item])]
     lines = [f"{len(changed)} of {len(both)} verdicts changed"]
@@ -71,7 +71,7 @@ def _verdict(comparison: Comparison) -> str:
 
 
 def _points(interval: Interval | None) -> str:
-    """Both ends in whole points, rounded outwards."""
+    """Both ends in whole percentage points, rounded outwards."""
     if interval is None:
         return formatting.NONE
     low, high = formatting.outwards(interval, 100)
@@ -100,5 +100,5 @@ def _wrapped(label: str, text: str) -> list[str]:
 
 
 def _said(result: ItemResult) -> str:
-    """An outcome with its category, where the category says more."""
+    """An outcome, with its category if that says more."""
     return result.outcome if result.category == "ok" else f"{result.outcome} ({result.category})"

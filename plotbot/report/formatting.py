@@ -23,7 +23,7 @@ Sentence = list[Part]
 
 
 def percent(share: float | None) -> str:
-    """A share in percent with one decimal; 0.0% and 100.0% only where they are exact."""
+    """A share in percent with one decimal; 0.0% and 100.0% only if they are exact."""
     if share is None:
         return NONE
     shown = share * 100 if share in {0, 1} else min(max(share * 100, 0.1), 99.9)
@@ -45,7 +45,7 @@ def outwards(interval: Interval, steps: int) -> tuple[int, int]:
 
 
 def rate_with_interval(rate: float | None, interval: Interval | None) -> str:
-    """`94.0% [84-98]`, or a hyphen where nothing was rated."""
+    """`94.0% [84-98]`, or a hyphen if nothing was rated."""
     return NONE if rate is None else f"{percent(rate)} [{interval_percent(interval)}]"
 
 
@@ -70,7 +70,7 @@ def category_counts(counts: Mapping[str, int]) -> str:
 
 
 def repeats_words(metrics: ModelMetrics) -> list[str]:
-    """What a model's repeats tell, in one sentence; none where nothing was asked twice."""
+    """What a model's repeats tell, in one sentence; empty if no case was rated twice."""
     repeats = metrics.repeats
     if repeats is None:
         return []
@@ -83,7 +83,7 @@ def repeats_words(metrics: ModelMetrics) -> list[str]:
 
 
 def format_words(metrics: ModelMetrics) -> list[str]:
-    """What each response format brought and took, in one sentence; none where there is one format only."""
+    """The pass rate and median time of each response format, in one sentence; empty if there is only one format."""
     told = [_format_words(one) for one in metrics.formats]
     return ["; ".join(told)] if told else []
 
@@ -100,7 +100,7 @@ def accounting_line(tally: Tally) -> str:
 
 
 def gate_words(gate: GateResult) -> str:
-    """A gate's verdict and why, in one sentence."""
+    """A gate's verdict and its reason, in one sentence."""
     threshold = f"{gate.threshold * 100:.4g}%"
     if gate.rate is None:
         return f"{gate.verdict}: no case could be rated against the threshold {threshold}"
@@ -133,5 +133,5 @@ def listed(names: Sequence[Sentence]) -> Sentence:
 
 
 def as_text(sentence: Sentence, show: Callable[[str], str]) -> str:
-    """The sentence as one text; *show* makes a name harmless where it will stand."""
+    """The sentence as one text; *show* makes a name harmless in the place where it is shown."""
     return "".join(part if isinstance(part, str) else show(part["name"]) for part in sentence)

@@ -1,4 +1,4 @@
-"""What several hosts of one model come to, in words that are the same in the terminal, in Markdown and in pages."""
+"""Sentences and names for the hosts of a model, the same in the terminal, in Markdown and in pages."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _LONGEST = 40
 
 
 def mixed_sentence(metrics: ModelMetrics) -> Sentence | None:
-    """In what the hosts did not serve the same model; None where they did, or where there was one only."""
+    """How the models differ that the hosts served; None if they served the same one, or if there was one host."""
     if metrics.hosts is None or not metrics.hosts.mixed:
         return None
     rate = formatting.percent(metrics.pass_rate)
@@ -24,14 +24,14 @@ def mixed_sentence(metrics: ModelMetrics) -> Sentence | None:
 
 
 def apart_sentence(metrics: ModelMetrics) -> Sentence:
-    """How good each host was, for where no table tells it; empty where nothing was rated of any."""
+    """The pass rate of each host, for pages without a table of hosts; empty if nothing was rated."""
     rated = [one for one in metrics.hosts.by_host if one.pass_rate is not None] if metrics.hosts else []
     rates = [[name(short(one.host)), f" {formatting.rate_with_interval(one.pass_rate, one.interval)}"] for one in rated]
     return ["Apart: ", *_some(rates), "."] if rates else []
 
 
 def aside_sentence(metrics: ModelMetrics) -> Sentence | None:
-    """In what else the hosts differ, which makes no other model; None where they do not."""
+    """How the hosts differ although they serve the same model; None if they do not."""
     if metrics.hosts is None or not metrics.hosts.asides:
         return None
     return [
@@ -42,7 +42,7 @@ def aside_sentence(metrics: ModelMetrics) -> Sentence | None:
 
 
 def short(text: str) -> str:
-    """A name in at most 40 characters, both ends of it: what tells two hosts apart is often the port."""
+    """Both ends of a name, in at most 40 characters: two hosts often differ in the port alone."""
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 18]}...{text[-15:]}"
 
 
@@ -52,12 +52,12 @@ def failed_attempts(counts: Mapping[str, int]) -> str:
 
 
 def answered(host: HostMetrics) -> str:
-    """`120 (60.0%)`: the cases whose reply it gave, and their share."""
+    """`120 (60.0%)`: the number of cases that the host answered, and their share."""
     return f"{host.answered} ({formatting.percent(host.share)})"
 
 
 def ascii_name(text: str, limit: int) -> str:
-    """A name on one line in ASCII, other letters as escapes: it is as wide as it is long, and looks like no other."""
+    """A name on one line in ASCII, with escapes for other letters, so that its width is known and none looks alike."""
     return one_line(text[: limit * 4].encode("ascii", "backslashreplace").decode("ascii"), limit)
 
 
@@ -84,6 +84,6 @@ def _value(values: Sequence[str]) -> Sentence:
 
 
 def _some(names: Sequence[Sentence]) -> Sentence:
-    """The first few of them, and how many more there are."""
+    """The first six names, and how many more there are."""
     more = len(names) - _MOST_NAMED
     return listed([*names[:_MOST_NAMED], [f"{more} more"]] if more > 0 else names)

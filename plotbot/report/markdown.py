@@ -1,6 +1,6 @@
 """`summary.md`: a run as a pull-request comment or a CI job summary.
 
-Whatever comes from outside stands in a code span: there GitHub makes neither markup nor links nor mentions of it.
+Text from outside is in code spans, where GitHub makes neither markup nor links nor mentions of it.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def summary_markdown(
     gates: Sequence[GateResult] = (),
     compared: Sequence[str] = (),
 ) -> str:
-    """The content of `summary.md`; the same for the same input. *compared* are the lines of a comparison."""
+    """The content of `summary.md`. *compared* are the lines of a comparison with a baseline."""
     blocks = [
         [f"### plotbot: {_headline(metrics, gates)}"],
         _table(metrics),
@@ -80,7 +80,7 @@ def summary_markdown(
 
 
 def code(text: str, limit: int = _NAME_LIMIT) -> str:
-    """The text as a code span on one line, cut to *limit* characters; longer fences than any inside it."""
+    """The text as a code span on one line, cut to *limit* characters, with a fence longer than any inside it."""
     shown = one_line(text, limit) or " "
     fence = "`" * (max(map(len, re.findall("`+", shown)), default=0) + 1)
     pad = " " if shown.startswith("`") or shown.endswith("`") else ""
@@ -88,7 +88,7 @@ def code(text: str, limit: int = _NAME_LIMIT) -> str:
 
 
 def _cell(text: str, limit: int = _NAME_LIMIT) -> str:
-    # A table splits its row at every bar, in code spans too, and takes the backslash away again.
+    # GitHub splits a table row at every bar, also inside code spans, and removes the backslash again.
     return code(text, limit).replace("|", "\\|")
 
 
@@ -130,7 +130,7 @@ def _step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> list[
 
 
 def _more(metrics: Sequence[ModelMetrics]) -> list[str]:
-    """What repeats tell, and what each response format brings, a line for each model."""
+    """A line for each model on its repeats, and one on its response formats."""
     told = [
         (one.model, words)
         for one in metrics
@@ -140,7 +140,7 @@ def _more(metrics: Sequence[ModelMetrics]) -> list[str]:
 
 
 def _hosts(metrics: Sequence[ModelMetrics]) -> list[str]:
-    """A row for each host of a model that was asked at several, and in what they differ."""
+    """A row for each host of a model that was asked at several, and how these hosts differ."""
     rows = [_host_row(one.model, host) for one in metrics if one.hosts for host in one.hosts.by_host]
     words = [
         f"- {code(one.model)}: {label}{as_text(sentence, code)}"
@@ -157,14 +157,14 @@ def _host_row(model: str, host: HostMetrics) -> str:
 
 
 def _verbatim(lines: Sequence[str]) -> list[str]:
-    """The lines as they are in the terminal, where no markup is made of them."""
+    """The lines as the terminal shows them, in a block in which nothing is markup."""
     longest = max((len(run) for line in lines for run in re.findall("`+", line)), default=0)
     fence = "`" * max(longest + 1, 3)
     return [f"{fence}text", *lines, fence] if lines else []
 
 
 def _examples(records: RunRecords) -> list[str]:
-    """The first cases that did not pass, in plan order, each with what its message says first."""
+    """The first ten cases that did not pass, in plan order, each with the beginning of its message."""
     results = [records.results.get(planned.item) for planned in records.items]
     bad = [result for result in results if result is not None and result.outcome not in {"passed", "skipped"}]
     if not bad:

@@ -1,7 +1,7 @@
 """The content of `summary.json`: a run in numbers, for programs.
 
 `summary.schema.json` beside this file describes every field. `schema_version` goes up when a field changes its
-meaning or goes away; new fields may come without.
+meaning or is removed; new fields do not change it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def summarise(
 ) -> dict[str, Any]:
     """A run as builtin types, ready for `json.dumps` with its default ASCII escapes.
 
-    *metrics* are those of *records*; *exit_status* is None for a run that nobody has brought to its end.
+    *metrics* are those of *records*; *exit_status* is None for a run that did not come to its end.
     """
     by_model = {gate.model: gate for gate in gates}
     total = total_tally(one.tally for one in metrics)

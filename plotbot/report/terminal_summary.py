@@ -1,4 +1,4 @@
-"""The terminal summary: 80 columns that are worth reading without the HTML."""
+"""The summary at the end of a run, for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ _NAME_LIMIT = 200
 _HOST_LIMIT = 40
 _NARROWEST_NAME = 8
 _MIXED = "*"
-"""Before a rate that is a mix of several models', and before the line that says so."""
+"""Marks the pass rate of hosts that served different models, and the line that says so."""
 _WORTH_A_LINE = 0.05
-"""Seconds of queueing: what the way to a server on this machine takes is less."""
+"""Seconds of queueing; the network time of a server on this machine is less."""
 Row = ModelMetrics | HostMetrics
 
 
@@ -74,7 +74,7 @@ def summary_lines(
 
 
 def table_lines(metrics: Sequence[ModelMetrics]) -> list[str]:
-    """The table: two lines of headers, one row a model, and under it one a host where it was asked at several."""
+    """The table: two lines of headers, a row for each model, and below it one for each host if there are several."""
     heads = [("", *(one.above for one in COLUMNS)), ("model", *(one.header for one in COLUMNS))]
     rows = [*heads, *(cells for one in metrics for cells in _model_rows(one))]
     widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[1:]]
@@ -85,7 +85,7 @@ def table_lines(metrics: Sequence[ModelMetrics]) -> list[str]:
 
 
 def detail_lines(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> list[str]:
-    """For each model what fails and how often, and its gate; then the sum over all models where there are several."""
+    """For each model what fails and how often, and its gate; then the sum over all models if there are several."""
     by_model = {gate.model: gate for gate in gates}
     lines = [line for one in metrics for line in _model_lines(one, by_model.get(one.model))]
     if len(metrics) > 1:
@@ -135,7 +135,7 @@ def _model_lines(metrics: ModelMetrics, gate: GateResult | None) -> list[str]:
 
 
 def _host_lines(metrics: ModelMetrics) -> Iterator[str]:
-    """What the rows of the table have no room for."""
+    """The failed attempts of each host, and how the hosts differ."""
     for host in metrics.hosts.by_host if metrics.hosts else ():
         if host.failed_attempts:
             where = ascii_name(short(host.host), _HOST_LIMIT)
@@ -151,7 +151,7 @@ def _wrapped(label: str, text: str) -> list[str]:
 
 
 def _shortened(name: str, room: int) -> str:
-    """Both ends of a name: the maker stands at its beginning, what tells two quantisations apart at its end."""
+    """Both ends of a name: its maker is at the beginning, its quantisation at the end."""
     if _columns(name) <= room:
         return name
     tail = _fitting(name[::-1], (room - 1) // 2)[::-1]
@@ -168,7 +168,7 @@ def _fitting(text: str, room: int) -> str:
 
 
 def _columns(text: str) -> int:
-    """How many columns a terminal gives the text: two for a wide letter, none for an accent on the one before."""
+    """The width of a text in terminal columns: two for a wide letter, none for a combining accent."""
     return sum(
         0 if unicodedata.combining(character) else 1 + (unicodedata.east_asian_width(character) in "WF")
         for character in text

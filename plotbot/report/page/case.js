@@ -38,7 +38,7 @@ function followAddress() {
   dialog.scrollTop = 0;
 }
 
-// The page behind the dialog stays where it is: an address without a case must not scroll to the top.
+// Keep the scroll position of the page behind the dialog: an address without a case must not scroll to the top.
 function leaveAddress() {
   if (answersInAddress() !== null) history.pushState(null, "", location.pathname + location.search);
 }
@@ -66,7 +66,7 @@ function drawCase() {
         el("p", { class: "quiet small" }, "Title ", name(id)),
         el("h2", { id: "case-title", tabindex: "-1", autofocus: true }, name(text, "headline")),
       ),
-      el("div", { class: "case-buttons" }, neighbour(-1, "Previous"), neighbour(1, "Next"), close),
+      el("div", { class: "case-buttons" }, goToTitle(-1, "Previous"), goToTitle(1, "Next"), close),
     ),
     answerChoice(),
     answers,
@@ -75,7 +75,7 @@ function drawCase() {
 }
 
 // The next title of the filtered list, in the same column.
-function neighbour(step, label) {
+function goToTitle(step, label) {
   const position = shown.titles.indexOf(entries.title[opened[0]]) + step;
   const title = shown.titles[position];
   const columns = opened.map((entry) => entries.column[entry]);
@@ -189,7 +189,7 @@ async function answerCard(entry) {
   ].filter(Boolean);
 }
 
-// Where faults are listed below, the message says the same in one long line.
+// If faults are listed below, the message repeats them in one long line.
 function messagePart(item) {
   if (!item.message || !item.message.length) return null;
   const message = el("p", { class: "message", dir: "auto" }, ...textParts(item.message));
@@ -213,7 +213,7 @@ function verdictLine(entry, item, exchange) {
   );
 }
 
-// Which host it was, where there were several to choose from.
+// Which host answered, if the run had several.
 function hostNote(exchange) {
   if (!severalHosts || !exchange || !exchange.host) return null;
   const verb = exchange.fault ? "last asked at" : "answered by";

@@ -1,4 +1,4 @@
-"""The page's answers in words: which model is best, what fails most, what is missing."""
+"""The sentences at the top of the page: which model is best, what fails most, what is missing."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from plotbot.report.page.matrix import Place
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A model in a run. *run* is its run's id where several runs are compared, else empty."""
+    """A model in a run. `run` is the run's id if several runs are compared, else empty."""
 
     metrics: ModelMetrics
     gate: GateResult | None = None
@@ -33,7 +33,7 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class _Rated:
-    """A contender of which something was rated."""
+    """A contender with a pass rate."""
 
     contender: Contender
     rate: float
@@ -45,7 +45,7 @@ class _Rated:
 
 
 def which_is_best(contenders: Sequence[Contender], same_titles: bool = True) -> list[Sentence]:
-    """The ranking, and whether its first place is more than chance; *same_titles*: all were rated on the same."""
+    """The best model, and whether that is more than chance. *same_titles* says that all were rated on the same ones."""
     rated = _ranked(contenders)
     if not rated:
         return [["No answer could be rated yet."]]
@@ -62,7 +62,7 @@ def which_is_best(contenders: Sequence[Contender], same_titles: bool = True) -> 
 
 
 def what_fails_most(contenders: Sequence[Contender], places: Counter[Place]) -> list[Sentence]:
-    """The most frequent failure and its cure, the place in the schema that breaks most, and the server's errors."""
+    """The most frequent failure with advice, the place in the schema that breaks most, and the most frequent error."""
     failures = _sum(one.metrics.failures for one in contenders)
     errors = _sum(one.metrics.errors for one in contenders)
     sentences: list[Sentence] = [_most(failures, "failed answer") if failures else ["No answer failed."]]
@@ -76,7 +76,7 @@ def what_fails_most(contenders: Sequence[Contender], places: Counter[Place]) -> 
 
 
 def what_is_missing(contenders: Sequence[Contender], unjudged: int = 0) -> list[Sentence]:
-    """What was planned and has no result; *unjudged* of these have been answered. Nothing where nothing is missing."""
+    """How many planned cases have no result; *unjudged* of these have an answer. Empty if no case is missing."""
     total = total_tally(one.metrics.tally for one in contenders)
     sentences: list[Sentence] = []
     if total.not_run:
@@ -93,7 +93,7 @@ def what_is_missing(contenders: Sequence[Contender], unjudged: int = 0) -> list[
 
 
 def what_is_mixed(contenders: Iterable[Contender]) -> list[Sentence]:
-    """Whose hosts served different models, in what they differ, and how good each was; nothing where none did."""
+    """For each model whose hosts served different ones: how these differ, and the pass rate of each host."""
     found = ((one, mixed_sentence(one.metrics)) for one in contenders)
     return [
         [*one.named, ": ", *sentence, " ", *apart_sentence(one.metrics)]
@@ -103,12 +103,12 @@ def what_is_mixed(contenders: Iterable[Contender]) -> list[Sentence]:
 
 
 def gate_sentences(contenders: Iterable[Contender]) -> list[Sentence]:
-    """Each gate's verdict and why."""
+    """Each gate's verdict and its reason."""
     return [[*one.named, f": {formatting.gate_words(one.gate)}."] for one in contenders if one.gate is not None]
 
 
 def _ranked(contenders: Iterable[Contender]) -> list[_Rated]:
-    """The best first; equals stay in plan order."""
+    """The contenders with a pass rate, the best first, equal ones in plan order."""
     rated = [
         _Rated(one, one.metrics.pass_rate, one.metrics.interval)
         for one in contenders
@@ -157,7 +157,7 @@ def _settled(beaten: Sequence[_Rated]) -> Sentence:
 
 
 def bounds(interval: Interval) -> tuple[str, str]:
-    """Both ends in percent with one decimal, rounded outwards, so that two that do not overlap rarely look as if."""
+    """Both ends in percent, rounded outwards to one decimal: with fewer, intervals that do not overlap may seem to."""
     low, high = formatting.outwards(interval, 1000)
     return f"{low / 10:.1f}", f"{high / 10:.1f}"
 

@@ -48,7 +48,7 @@ const repeatsDiffer = entries.repeat.some((repeat) => repeat > 1);
 
 const severalHosts = index.contenders.some((one) => one.hosts.length);
 
-// What tells a column from its neighbours of the same model; empty where nothing does.
+// What distinguishes a column from the others of the same model; empty if nothing does.
 function columnDetails(column) {
   const [contender, format, prompt] = index.columns[column];
   const run = index.contenders[contender].run;

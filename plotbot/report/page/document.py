@@ -1,4 +1,4 @@
-"""The page as one HTML document: its data, its own style and scripts, and a policy that allows nothing else."""
+"""The page as one HTML document: its data, its style and scripts, and a policy that allows nothing else."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ _HOST_COLUMNS: Sequence[TableColumn[HostMetrics]] = (
 
 @dataclass(frozen=True, slots=True)
 class PageData:
-    """All that the scripts read: the index that they read at once, and packed what they read when a case is opened."""
+    """What the scripts read: the index at once, chunks and texts, which are packed, when a case is opened."""
 
     index: dict[str, Any]
     chunks: Sequence[str]
@@ -80,7 +80,7 @@ class PageData:
 def write_page(runs: Sequence[PageRun], made_at: str) -> bytes:
     """The page that compares the models of *runs*, as the bytes of its file.
 
-    *made_at* is the one time it states, shown as given. The same input gives the same bytes.
+    *made_at* is the only time that the page states, shown as given. The same input gives the same bytes.
     """
     data = page_data(runs, made_at)
     style, script = _read("page.css"), _script()
@@ -125,7 +125,7 @@ def page_data(runs: Sequence[PageRun], made_at: str) -> PageData:
 
 
 class _Packing:
-    """Takes exchanges as they come, packs each with its items, and remembers the few numbers that tables show."""
+    """Packs exchanges with their items, one at a time, and remembers the few numbers that tables show."""
 
     def __init__(self, runs: Sequence[PageRun], matrix: Matrix) -> None:
         self.texts = Texts()
@@ -139,7 +139,7 @@ class _Packing:
         self.chunks = Chunks(len(self._items))
 
     def take(self, run: int, exchange: Exchange) -> None:
-        """Pack a planned case with its exchange; a later exchange of the case takes the place of an earlier one."""
+        """Pack a planned case with its exchange; a later exchange of the case replaces an earlier one."""
         entries = self._items.get((run, exchange.case))
         if not entries:
             return
@@ -153,7 +153,7 @@ class _Packing:
                 self.speeds[entry.key] = speed.tokens_per_second
 
     def take_the_rest(self) -> None:
-        """Pack the cases that were never asked: their prompts and verdicts are worth reading too."""
+        """Pack the cases that were never asked, for their prompts and verdicts."""
         for entries in self._items.values():
             if entries[0].key not in self.places:
                 self._put(entries, None)
@@ -170,7 +170,7 @@ def _contenders(runs: Sequence[PageRun], matrix: Matrix) -> list[Contender]:
     for number, run in enumerate(runs):
         gates = {gate.model: gate for gate in run.gates}
         found.update(((number, one.model), (one, gates.get(one.model))) for one in run.metrics)
-    # The order is the matrix's: its columns name contenders by number.
+    # In the order of the matrix, whose columns name contenders by number.
     return [Contender(*found[key], runs[key[0]].records.run if several else "") for key in matrix.contenders]
 
 
@@ -188,7 +188,7 @@ def _words(matrix: Matrix, contenders: Sequence[Contender], packing: _Packing) -
 
 
 def _same_titles(matrix: Matrix) -> bool:
-    """Whether at least nine in ten of the rated titles were rated of every contender of which any were."""
+    """Whether every contender with a rated title was rated on at least nine in ten of all rated titles."""
     rated: dict[int, set[int]] = {}
     for entry in matrix.entries:
         if entry.outcome in {"passed", "failed"}:
@@ -253,7 +253,7 @@ def _rate(one: ModelMetrics | HostMetrics) -> dict[str, Any]:
 
 
 def _entries(matrix: Matrix, packing: _Packing) -> dict[str, Any]:
-    """The entries by columns of numbers, which is a third of the size of one object each."""
+    """The entries as columns of numbers, which take a third of the size of an object for each entry."""
     categories = list(dict.fromkeys((entry.outcome, entry.category) for entry in matrix.entries))
     places = list(dict.fromkeys(place for entry in matrix.entries for place in entry.places))
     category_numbers = {category: number for number, category in enumerate(categories)}
@@ -284,7 +284,7 @@ def _rounded(value: float | None, digits: int) -> float | None:
 
 
 def _script() -> str:
-    """The scripts as one, in a scope of its own."""
+    """All scripts as one, in its own scope."""
     body = "\n".join(_read(f"{name}.js") for name in SCRIPTS)
     return f'(() => {{\n"use strict";\n{body}\n}})();\n'
 
@@ -299,7 +299,7 @@ def _hash(text: str) -> str:
 
 
 def _inert(value: object) -> str:
-    """JSON that no HTML parser can find an end tag, a comment or an entity in."""
+    """JSON in which no HTML parser can find an end tag, a comment or an entity."""
     return re.sub("[<>&]", lambda match: _MARKUP[match[0]], ascii_json(value))
 
 

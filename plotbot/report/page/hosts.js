@@ -1,4 +1,4 @@
-// What each host did of the models that were asked at several, a table a model.
+// A table of hosts for each model that was asked at several.
 
 function drawHosts() {
   const several = index.contenders.filter((one) => one.hosts.length);

@@ -125,7 +125,7 @@ function drawRows() {
   const count = shown.titles.length;
   const top = -body.getBoundingClientRect().top;
   const first = clamp(Math.floor(top / rowHeight) - MARGIN_ROWS, 0, count);
-  // Some rows are there even while the matrix is out of sight: who reads with other means than eyes finds them.
+  // Some rows are there even while the matrix is out of sight: screen readers find them.
   const least = Math.min(first + 2 * MARGIN_ROWS, count);
   const last = clamp(Math.ceil((top + window.innerHeight) / rowHeight) + MARGIN_ROWS, least, count);
   const kept = new Map();

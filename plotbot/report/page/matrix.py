@@ -1,6 +1,6 @@
 """The matrix: titles × columns, with an entry for every planned item.
 
-A column is what a reader compares: a model, and, where they differ, its run, prompt and response format.
+A column is what a reader compares: a model, with its run, prompt and response format if these differ.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from plotbot.safe import digest, one_line
 NOT_RUN = "not_run"
 WHOLE, ENTRY = "(whole answer)", "(entry)"
 Conversation = Callable[[Case], Sequence[Mapping[str, str]]]
-"""The messages (`role`, `content`) that a case was asked with; empty where they are not known."""
+"""Gives the messages (`role`, `content`) of a case; none if they are unknown."""
 Place = tuple[str, str]
-"""A field, without the numbers of entries and elements, and the schema keyword that it breaks."""
+"""A field, without the indices of entries and elements, and the schema keyword that it breaks."""
 Value = TypeVar("Value", bound=Hashable)
 _LONGEST = 60
 _INDEX = re.compile(r"\[\d+\]")
@@ -34,8 +34,8 @@ _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 class PageRun:
     """One run to show.
 
-    *metrics* are those of *records*. *exchanges* hold what was said and are read once, one at a time, so that a
-    journal can be streamed; of several for one case the last counts. The exchanges inside *records* are not read.
+    `metrics` are those of `records`. `exchanges` hold the texts and are read once, one at a time, so that a journal can
+    be streamed; the last one of a case counts. The exchanges inside `records` are not read.
     """
 
     records: RunRecords
@@ -47,7 +47,7 @@ class PageRun:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """What a column of the matrix holds; *contender* is the number of its model and run."""
+    """A column of the matrix; `contender` is the number of its model and run."""
 
     contender: int
     response_format: str
@@ -56,7 +56,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One planned item. *key* addresses it in links; *title* and *column* are numbers of the matrix's lists."""
+    """One planned item. `key` addresses it in links; `title` and `column` are indices into the matrix's lists."""
 
     key: str
     run: int
@@ -72,18 +72,18 @@ class Entry:
         """`passed`, `failed`, `skipped`, `error`, or `not_run`."""
         if self.result is None:
             return NOT_RUN
-        # As in the accounting: an outcome of a later version must not count for or against the model.
+        # As in the tally: an outcome that a later version wrote counts neither for nor against the model.
         return self.result.outcome if self.result.outcome in {"passed", "failed", "skipped"} else "error"
 
     @property
     def category(self) -> str:
-        """The verdict's category; of an item without one its outcome."""
+        """The verdict's category, or the outcome of an item without a verdict."""
         return self.outcome if self.result is None or self.outcome == "skipped" else self.result.category
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """All entries in plan order. *titles* are (id, text); *contenders* are (number of the run, model)."""
+    """All entries in plan order. `titles` are (id, text); `contenders` are (number of the run, model)."""
 
     contenders: Sequence[tuple[int, str]]
     titles: Sequence[tuple[str, str]]
@@ -92,7 +92,7 @@ class Matrix:
 
 
 def build_matrix(runs: Sequence[PageRun]) -> Matrix:
-    """Lay out the planned items of all runs, each once."""
+    """The matrix of the planned items of all runs, each item once."""
     building = _Building(runs)
     for number, page in enumerate(runs):
         for planned in {planned.item: planned for planned in page.records.items}.values():
@@ -101,14 +101,14 @@ def build_matrix(runs: Sequence[PageRun]) -> Matrix:
 
 
 def places_of(violations: Iterable[Violation]) -> tuple[Place, ...]:
-    """The cells that an answer's violations fall into, each once, in their order."""
+    """The cells of the heat map of violations that an answer counts in, each once, in order."""
     return tuple(
         dict.fromkeys((field_of(violation), one_line(violation.keyword, _LONGEST)) for violation in violations)
     )
 
 
 def field_of(violation: Violation) -> str:
-    """The field in the reader's words: `themes[]` for `$[0].themes[2]`; of `required` the field that is missing."""
+    """The field without indices: `themes[]` for `$[0].themes[2]`. For `required` it is the field that is missing."""
     field = _field(violation.path)
     missing = _MISSING.match(violation.message) if violation.keyword == "required" else None
     if missing is None:
@@ -118,7 +118,7 @@ def field_of(violation: Violation) -> str:
 
 
 class _Numbered(Generic[Value]):
-    """Values, each once, numbered in the order of their coming."""
+    """Values, each once, numbered in the order in which they come."""
 
     def __init__(self, values: Iterable[Value] = ()) -> None:
         self._numbers: dict[Value, int] = {}
@@ -145,7 +145,7 @@ class _Building:
         case, result = page.records.cases.get(planned.case), page.records.results.get(planned.item)
         contender = self._contenders.number((run, UNKNOWN_MODEL if case is None else case.model))
         column = Column(contender, case.response_format, case.prompt_hash) if case else Column(contender, "", "")
-        # A plan that lost a case still tells its item, which stands in for the headline.
+        # A damaged plan may lack a case. Its item is known, and is shown instead of the headline.
         title = (case.title.id, case.title.text) if case else ("", planned.item)
         self._entries.append(
             Entry(
@@ -164,7 +164,7 @@ class _Building:
         return Matrix(self._contenders.values(), self._titles.values(), self._columns.values(), tuple(self._entries))
 
     def _key(self, case: str) -> str:
-        """The case's id; from its second item on, or in a second run, with a number."""
+        """The case's id, with a number from its second item or run on."""
         plain = case if _PLAIN_KEY.fullmatch(case) else digest(case, 16)
         self._keys[plain] += 1
         return plain if self._keys[plain] == 1 else f"{plain}.{self._keys[plain]}"
