@@ -1,4 +1,4 @@
-"""`plotbot baseline RUN`: keep a run's verdicts in a small file made for git, to compare later runs with."""
+"""`plotbot baseline RUN`: write a run's verdicts to a small file for git, to compare later runs with."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from plotbot.commands.shared import add_project_argument, project_settings, shee
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.run_folder import RUN_HELP, find_run
-from plotbot.measure.baseline import baseline_text
 from plotbot.measure.verdict_sheet import VerdictSheet, is_rated, passes
+from plotbot.records import ExitStatus
+from plotbot.run.baseline import baseline_text
 
 HELP = "keep a run's verdicts in a file for git, to compare later runs with"
 DEFAULT_OUTPUT = "config/baseline.json"
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Writes the file, over an earlier one: git has that. Raises `InputError` for a run without a verdict."""
+    """Write the file, over an earlier one, which git has. Raises `InputError` for a run without a verdict."""
     settings = project_settings(args)
     folder = find_run(args.run_id, settings, Path.cwd())
     sheet = sheet_of_run(folder)
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     print(f"{output}: run {sheet.run}, {sum(map(passes, words))} of {rated} rated answers good")
     if rated < len(words):
         print(f"  {len(words) - rated} were errors, skipped or not run: they are in it as such, and pair with nothing")
-    return 0
+    return ExitStatus.OK
 
 
 def _words(sheet: VerdictSheet) -> list[str]:

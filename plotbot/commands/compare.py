@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Prints the comparison. It informs: newly broken titles do not change the exit status, a refusal is 4."""
+    """Print the comparison. Newly broken titles do not change the exit status; a refusal to compare is 4."""
     settings = project_settings(args)
     before, after = (find_sheet(name, settings, Path.cwd()) for name in (args.before, args.after))
     models = None if args.models is None else (args.models[0], args.models[1])

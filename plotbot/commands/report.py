@@ -1,4 +1,4 @@
-"""`plotbot report`: a run's summary and reports once more, from its files alone; also of one that died or runs."""
+"""`plotbot report`: write a run's summary and reports again, from its files alone. The run may be dead or running."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from plotbot.keep.run_folder import LAST, RunFolder
 from plotbot.keep.run_reading import read_run
 from plotbot.records import ExitStatus
 from plotbot.report.terminal_summary import summary_lines
-from plotbot.run.artifacts import MeasuredRun, RunEnding, measure_recorded, short_path, write_artifacts
+from plotbot.run.artifacts import MeasuredRun, RunOutcome, measure_recorded, short_path, write_artifacts
 
 HELP = "rebuild the summary and the reports of a run from its files"
 
@@ -20,9 +20,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Raises `InputError` where there is no run or one cannot be read, `KeepError` where a report cannot be written."""
+    """Raises `InputError` if there is no run or one cannot be read, `KeepError` if a report cannot be written."""
     settings, disk = project_settings(args), Disk()
-    runs = [measured_run(folder, disk) for folder in chosen_runs(settings, args.runs or [LAST])]
+    runs = [_measured(folder, disk) for folder in chosen_runs(settings, args.runs or [LAST])]
     files = write_artifacts(runs, settings.report_dir, disk)
     reports = ", ".join(short_path(file, settings.root) for file in files)
     for one, _ in runs:
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     return ExitStatus.OK
 
 
-def measured_run(folder: RunFolder, disk: Disk) -> tuple[MeasuredRun, RunEnding]:
+def _measured(folder: RunFolder, disk: Disk) -> tuple[MeasuredRun, RunOutcome]:
     """A run's numbers, and how it ended. Damaged lines are named on stderr and count as not run."""
     recorded = read_run(folder, disk)
     complain_of_damage(recorded)

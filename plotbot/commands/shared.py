@@ -12,8 +12,8 @@ from plotbot.errors import InputError, UsageProblem
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RUN_HELP, RunFolder, find_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
-from plotbot.measure.baseline import read_baseline_file
 from plotbot.measure.verdict_sheet import VerdictSheet, verdict_sheet
+from plotbot.run.baseline import read_baseline
 from plotbot.run.recovery import Recovered
 from plotbot.safe import visible
 from plotbot.settings import Settings, load_settings
@@ -80,7 +80,7 @@ def find_sheet(name: str, settings: Settings, here: Path) -> VerdictSheet:
     """
     for path in (here / name, settings.root / name):
         if path.is_file():
-            return read_baseline_file(path)
+            return read_baseline(path).sheet
     is_path = Path(name).suffix or len(Path(name).parts) > 1
     if is_path and not any((folder / name).exists() for folder in (here, settings.root)):
         raise InputError(f"{name}: no such file or folder; give {RUN_OR_BASELINE}")

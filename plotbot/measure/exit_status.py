@@ -12,7 +12,7 @@ from plotbot.records import ExitStatus
 
 
 @dataclass(frozen=True, slots=True)
-class RunEnd:
+class ExitReasons:
     """What decides the exit status of a run; counts are numbers of items.
 
     `interrupted` means by a person or a signal. A stop by `-x` or `--maxfail` sets `stopped_by_maxfail` only, although
@@ -30,15 +30,15 @@ class RunEnd:
     gates: Sequence[GateResult] = ()
 
 
-def counted_end(
+def counted_reasons(
     tallies: Sequence[Tally], header: Mapping[str, Any], gates: Sequence[GateResult], *, unsettled: int
-) -> RunEnd:
-    """The end of a run that was not cut short.
+) -> ExitReasons:
+    """The reasons that can be counted, for a run that was not cut short.
 
     *unsettled* counts what leaves it incomplete whatever its verdicts are: answers that are not in their title files,
     and models that were not the pinned ones at the end.
     """
-    return RunEnd(
+    return ExitReasons(
         planned=sum(tally.planned for tally in tallies),
         errors=sum(tally.error for tally in tallies) + unsettled,
         # The number of cases in a missing part is unknown, but it is at least one.
@@ -48,7 +48,7 @@ def counted_end(
     )
 
 
-def exit_status(end: RunEnd) -> ExitStatus:
+def exit_status(end: ExitReasons) -> ExitStatus:
     """The first status that applies: 4, 3, 2, 5, 10, 1, 0.
 
     A run that `-x` stopped is never 0, even if the gate holds: the gate has seen only a part of the plan.
@@ -64,11 +64,11 @@ def exit_status(end: RunEnd) -> ExitStatus:
     return next((status for applies, status in reasons if applies), ExitStatus.OK)
 
 
-def _incomplete(end: RunEnd) -> bool:
+def _incomplete(end: ExitReasons) -> bool:
     return end.errors > 0 or (end.not_run > 0 and not end.stopped_by_maxfail)
 
 
-def _not_good_enough(end: RunEnd) -> bool:
+def _not_good_enough(end: ExitReasons) -> bool:
     gated = {gate.model for gate in end.gates}
     if any(gate.verdict != "PASS" for gate in end.gates):
         return True

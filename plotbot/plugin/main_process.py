@@ -15,7 +15,6 @@ from plotbot.plugin.signals import Signals, keep_traceable
 from plotbot.plugin.startup import begin_run
 from plotbot.plugin.xdist import XdistHooks, is_stop, stop_session
 from plotbot.records import Exchange, ItemResult
-from plotbot.report.case_row import case_row
 from plotbot.run import garbage
 from plotbot.run.process import Process
 from plotbot.run.recorder import Recorder
@@ -134,7 +133,7 @@ class MainHooks:
         exchange = recorder.exchange_of(result.case) if has_asked(report) else None
         case = recorder.cases[result.case]
         self._pages = self._pages or self._new_pages()
-        self._pages.add(report, case.model, case_row(case, result, exchange or recorder.measured(case.id)))
+        self._pages.show(report, case, result, exchange or recorder.measured(case.id))
         if exchange is None:
             return
         if self._config.getoption(options.SHOW_REPLIES):

@@ -26,8 +26,9 @@ from pytest_html.selfcontained_report import SelfContainedReport
 from pytest_html.util import _process_css, _read_template
 
 from plotbot.measure.metrics import ModelMetrics
+from plotbot.measure.speed import speed_of
+from plotbot.records import Case, Exchange, ItemResult
 from plotbot.report import formatting
-from plotbot.report.case_row import CaseRow
 from plotbot.report.formatting import as_text
 from plotbot.report.hosts import apart_sentence, mixed_sentence
 from plotbot.safe import digest, file_stem, one_line, visible
@@ -92,6 +93,10 @@ class HtmlPages:
         self._template = _read_template([_RESOURCES]) if self._wanted else None
         self._models: dict[str, _Rows] = {}
 
+    def show(self, report: pytest.TestReport, case: Case, result: ItemResult, exchange: Exchange | None) -> None:
+        """Add the row of an item that has reported."""
+        self.add(report, case.model, case_row(case, result, exchange))
+
     def add(self, report: pytest.TestReport, model: str, row: CaseRow) -> None:
         """Take a case's row; *report* adds its traceback and captured output where the case did not pass.
 
@@ -121,6 +126,26 @@ class HtmlPages:
         page.describe(metrics, {"model": metrics.model, **facts}, _head_lines(metrics, len(rows)))
         page.write(rows.entries(), columns)
         return path
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRow:
+    """What a page shows of one case.
+
+    `outcome` is `passed`, `failed`, `error` or `skipped`. `slug` is the item's short name, `seconds` the last
+    attempt's, `reply` what the model said, raw; None where nothing arrived. `host` answered, or was asked last.
+    """
+
+    slug: str
+    title: str
+    outcome: str
+    category: str
+    seconds: float
+    tokens_per_second: float | None = None
+    attempts: int = 0
+    reply: str | None = None
+    message: str = ""
+    host: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,6 +252,31 @@ class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no ty
     def _write_report(self, rendered_report: str) -> None:
         with self._target.open("w", encoding="utf-8", newline="\n") as file:
             file.write(_sealed(rendered_report))
+
+
+def case_row(case: Case, result: ItemResult, exchange: Exchange | None) -> CaseRow:
+    """The row of an item, from its records alone."""
+    speed = None if exchange is None else speed_of(exchange)
+    return CaseRow(
+        slug=result.item.rpartition("::")[2],
+        title=case.title.text,
+        outcome=result.outcome,
+        category=f"{result.category} (tolerated)" if result.tolerated else result.category,
+        seconds=result.seconds if exchange is None else exchange.seconds,
+        tokens_per_second=None if speed is None else speed.tokens_per_second,
+        attempts=0 if exchange is None else len(exchange.attempts),
+        reply=None if exchange is None else _said(exchange),
+        message=result.message,
+        host="" if exchange is None else exchange.host,
+    )
+
+
+def _said(exchange: Exchange) -> str | None:
+    if exchange.reply is None:
+        return exchange.raw.decode("utf-8", "backslashreplace") or None
+    if not exchange.reply.reasoning:
+        return exchange.reply.content
+    return f"{exchange.reply.content}\n\n[reasoning]\n{exchange.reply.reasoning}"
 
 
 def page_name(model: str) -> str:

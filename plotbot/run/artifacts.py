@@ -45,7 +45,7 @@ class MeasuredRun:
 
 
 @dataclass(frozen=True, slots=True)
-class RunEnding:
+class RunOutcome:
     """What the records do not tell of a run's end.
 
     `exit_status` is None for a run that did not come to its end. `unfolded` says by case why an answer is not in its
@@ -65,7 +65,7 @@ def measure_live(recorder: Recorder, settings: Settings) -> MeasuredRun:
     return MeasuredRun(recorder.folder, records, recorder.questions, recorder.exchanges, metrics, gates)
 
 
-def measure_recorded(run: RunOnDisk) -> tuple[MeasuredRun, RunEnding]:
+def measure_recorded(run: RunOnDisk) -> tuple[MeasuredRun, RunOutcome]:
     """The numbers of a run read from its files, as far as it came, and how it ended. Raises `InputError`.
 
     Gates, exit status and wrong models are those of the run's own summary while its journal has not gone on since.
@@ -79,23 +79,23 @@ def measure_recorded(run: RunOnDisk) -> tuple[MeasuredRun, RunEnding]:
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{run.folder.plan}: its settings are damaged ({error!r}); choose another run") from error
     told, unfolded = own.get("unfolded", {}), sorted(kept_results(run).keys() - run.folded)
-    ending = RunEnding(
+    outcome = RunOutcome(
         own.get("exit_status"), {case: told.get(case, _UNFOLDED) for case in unfolded}, own.get("wrong_models", ())
     )
-    return MeasuredRun(run.folder, records, run.questions, run.exchanges, metrics, gates), ending
+    return MeasuredRun(run.folder, records, run.questions, run.exchanges, metrics, gates), outcome
 
 
 def write_artifacts(
-    runs: Sequence[tuple[MeasuredRun, RunEnding | None]], folder: Path, disk: Disk, compared: Sequence[str] = ()
+    runs: Sequence[tuple[MeasuredRun, RunOutcome | None]], folder: Path, disk: Disk, compared: Sequence[str] = ()
 ) -> list[Path]:
     """Write each run's `summary.json`, then Markdown and page of all runs together into *folder*; return these two.
 
-    A run without an ending, whose replies were only judged again, keeps the summary that it has. *compared* are the
+    A run without an outcome, whose replies were only judged again, keeps the summary that it has. *compared* are the
     lines of a comparison with a baseline. Raises `KeepError` naming the file that cannot be written.
     """
-    for run, ending in runs:
-        if ending is not None:
-            _write_summary(run, ending, disk)
+    for run, outcome in runs:
+        if outcome is not None:
+            _write_summary(run, outcome, disk)
     markdown = "\n".join(summary_markdown(run.records, run.metrics, run.gates, compared) for run, _ in runs)
     shown = [_page_run(run) for run, _ in runs]
     page = write_page(shown, datetime.now(UTC).isoformat(timespec="seconds"))
@@ -114,9 +114,9 @@ def short_path(path: Path, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
-def _write_summary(run: MeasuredRun, ending: RunEnding, disk: Disk) -> None:
-    summary = summarise(run.records, run.metrics, run.gates, ending.exit_status)
-    summary |= {"unfolded": dict(sorted(ending.unfolded.items())), "wrong_models": list(ending.wrong_models)}
+def _write_summary(run: MeasuredRun, outcome: RunOutcome, disk: Disk) -> None:
+    summary = summarise(run.records, run.metrics, run.gates, outcome.exit_status)
+    summary |= {"unfolded": dict(sorted(outcome.unfolded.items())), "wrong_models": list(outcome.wrong_models)}
     run.folder.write_json(run.folder.summary, summary, disk)
 
 

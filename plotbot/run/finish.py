@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Protocol
 
 from plotbot.errors import KeepError, PlotbotError
-from plotbot.measure.exit_status import RunEnd, counted_end, exit_status
+from plotbot.measure.exit_status import ExitReasons, counted_reasons, exit_status
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.records import ExitStatus, RunRecords
 from plotbot.report.comparison import changed_verdict_lines
 from plotbot.report.terminal_summary import summary_lines
-from plotbot.run.artifacts import PAGE, MeasuredRun, RunEnding, measure_live, short_path, write_artifacts
+from plotbot.run.artifacts import PAGE, MeasuredRun, RunOutcome, measure_live, short_path, write_artifacts
 from plotbot.run.baseline import Baseline
 from plotbot.run.recorder import Recorder
 from plotbot.run.recovery import recover_held
@@ -57,13 +57,13 @@ def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: B
     faults, named = _stop(run), [f"wrong_model: {why}" for why in wrong_models]
     recorder = run.recorder
     if recorder is None or not recorder.items or run.problem is not None:
-        return Finished(exit_status(RunEnd(usage=run.problem is not None)), faults=[*faults, *named])
+        return Finished(exit_status(ExitReasons(usage=run.problem is not None)), faults=[*faults, *named])
     _settle_held(run, recorder, interrupted=session.interrupted)
     measured = measure_live(recorder, run.settings)
-    status = exit_status(_run_end(measured, recorder, session, wrong_models, faults))
-    compared = [] if baseline is None else baseline.lines(recorder)
-    ending = RunEnding(status, recorder.unfolded, wrong_models) if recorder.opened else None
-    paths, unwritten = _write(run, measured, ending, pages, compared)
+    status = exit_status(_exit_reasons(measured, recorder, session, wrong_models, faults))
+    compared = [] if baseline is None else baseline.lines(measured.records, measured.questions)
+    outcome = RunOutcome(status, recorder.unfolded, wrong_models) if recorder.opened else None
+    paths, unwritten = _write(run, measured, outcome, pages, compared)
     return Finished(
         status,
         lines=[*_changes(run, recorder), *summary_lines(measured.metrics, measured.gates, paths), *_below(compared)],
@@ -88,16 +88,16 @@ def _settle_held(run: MainRun, recorder: Recorder, *, interrupted: bool) -> None
         recorder.unfolded |= dict.fromkeys(recorder.held, "the process that held this answer was stopped: plotbot fold")
 
 
-def _run_end(
+def _exit_reasons(
     measured: MeasuredRun,
     recorder: Recorder,
     session: SessionEnd,
     wrong_models: Sequence[str],
     faults: Sequence[str],
-) -> RunEnd:
+) -> ExitReasons:
     unsettled = len(recorder.unfolded) + len(wrong_models)
     return replace(
-        counted_end([one.tally for one in measured.metrics], recorder.header, measured.gates, unsettled=unsettled),
+        counted_reasons([one.tally for one in measured.metrics], recorder.header, measured.gates, unsettled=unsettled),
         harness_fault=session.harness_fault or bool(faults),
         interrupted=session.interrupted,
         stopped_by_maxfail=session.stopped_by_maxfail,
@@ -105,16 +105,16 @@ def _run_end(
 
 
 def _write(
-    run: MainRun, measured: MeasuredRun, ending: RunEnding | None, pages: ModelPages, compared: Sequence[str]
+    run: MainRun, measured: MeasuredRun, outcome: RunOutcome | None, pages: ModelPages, compared: Sequence[str]
 ) -> tuple[dict[str, str], list[str]]:
     """Write the files. Return their paths by what they are, and the faults of those that could not be written."""
-    if ending is None and run.keeps_answers:
+    if outcome is None and run.keeps_answers:
         return {}, []
     root, folder, paths = run.settings.root, run.settings.report_dir, dict[str, str]()
-    if ending is not None:
+    if outcome is not None:
         paths = {"answers": short_path(run.settings.generated_dir, root), "run": short_path(measured.folder.path, root)}
     try:
-        write_artifacts([(measured, ending)], folder, run.disk, compared)
+        write_artifacts([(measured, outcome)], folder, run.disk, compared)
         written = [folder / PAGE, *pages.finish(measured.metrics, _facts(measured.records))]
     except (OSError, PlotbotError) as error:
         return paths, [f"a report could not be written: {error}"]

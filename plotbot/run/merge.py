@@ -23,9 +23,9 @@ from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import stream_journal
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id, plan_json
 from plotbot.keep.run_reading import RunOnDisk, is_running, read_run
-from plotbot.measure.exit_status import counted_end, exit_status
+from plotbot.measure.exit_status import counted_reasons, exit_status
 from plotbot.records import ItemResult
-from plotbot.run.artifacts import MeasuredRun, RunEnding, measure_recorded, write_artifacts
+from plotbot.run.artifacts import MeasuredRun, RunOutcome, measure_recorded, write_artifacts
 from plotbot.run.recovery import Recovered, recover_run
 from plotbot.run.shards import Joined, Shard, as_shard, join, refuse_unrelated
 from plotbot.settings import Settings
@@ -70,9 +70,9 @@ def merge_runs(folders: Sequence[RunFolder], settings: Settings, disk: Disk, war
     _write(folder, shards, joined, settings, disk)
     recovered = recover_run(read_run(folder, disk), settings)
     measured, _ = measure_recorded(read_run(folder, disk))
-    ending = _ending(measured, shards, recovered)
-    files = write_artifacts([(measured, ending)], settings.report_dir, disk)
-    return Merged(measured, shards, recovered, ending.exit_status or 0, files)
+    outcome = _outcome(measured, shards, recovered)
+    files = write_artifacts([(measured, outcome)], settings.report_dir, disk)
+    return Merged(measured, shards, recovered, outcome.exit_status or 0, files)
 
 
 def write_merged(
@@ -193,12 +193,12 @@ def _rename(temporary: RunFolder, folder: RunFolder, disk: Disk) -> None:
         raise KeepError(describe(error, folder.path)) from error
 
 
-def _ending(measured: MeasuredRun, shards: Sequence[Shard], recovered: Recovered) -> RunEnding:
+def _outcome(measured: MeasuredRun, shards: Sequence[Shard], recovered: Recovered) -> RunOutcome:
     wrong_models = [word for shard in shards for word in _wrong_models(shard.run)]
     unsettled = len(recovered.unfolded) + len(wrong_models)
     tallies = [one.tally for one in measured.metrics]
-    end = counted_end(tallies, measured.records.header, measured.gates, unsettled=unsettled)
-    return RunEnding(exit_status(end), recovered.unfolded, wrong_models)
+    end = counted_reasons(tallies, measured.records.header, measured.gates, unsettled=unsettled)
+    return RunOutcome(exit_status(end), recovered.unfolded, wrong_models)
 
 
 def _wrong_models(run: RunOnDisk) -> list[str]:

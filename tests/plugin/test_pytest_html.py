@@ -13,8 +13,7 @@ from plotbot.measure.hosts import FieldByHost, HostMetrics, Hosts
 from plotbot.measure.intervals import wilson_interval
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.tally import Tally
-from plotbot.plugin.pytest_html import MOST_REPLIES, MOST_ROWS, HtmlPages
-from plotbot.report.case_row import CaseRow
+from plotbot.plugin.pytest_html import MOST_REPLIES, MOST_ROWS, CaseRow, HtmlPages
 from tests.plugin.written_page import WrittenPage
 
 pytest_plugins = ["pytester"]

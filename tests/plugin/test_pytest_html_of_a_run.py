@@ -15,8 +15,7 @@ pytest_plugins = ["pytester"]
 FEEDER = """
 from pathlib import Path
 from plotbot.measure.metrics import measure_run
-from plotbot.plugin.pytest_html import HtmlPages
-from plotbot.report.case_row import CaseRow
+from plotbot.plugin.pytest_html import CaseRow, HtmlPages
 from plotbot.records import Case, ItemResult, PlannedItem, RunRecords, Title
 
 def pytest_configure(config):

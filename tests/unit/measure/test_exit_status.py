@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.measure.exit_status import RunEnd, exit_status
+from plotbot.measure.exit_status import ExitReasons, exit_status
 from plotbot.measure.gate import GateResult, GateVerdict
 
 
@@ -48,4 +48,4 @@ TABLE: list[tuple[dict[str, Any], int]] = [
 
 @pytest.mark.parametrize(("end", "status"), TABLE)
 def test_the_first_reason_that_applies_is_the_exit_status(end: dict[str, Any], status: int) -> None:
-    assert exit_status(RunEnd(**{"planned": 10, **end})) == status
+    assert exit_status(ExitReasons(**{"planned": 10, **end})) == status

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from plotbot.measure.exit_status import RunEnd, exit_status
+from plotbot.measure.exit_status import ExitReasons, exit_status
 from plotbot.measure.gate import GateResult, judge_gate, judge_gates
 from plotbot.measure.intervals import clustered_interval, effective_answers
 from plotbot.measure.metrics import ModelMetrics, measure_run
@@ -126,9 +126,9 @@ def _outcomes(passed: int, failed: int, error: int) -> list[str]:
     return ["passed"] * passed + ["failed"] * failed + ["error"] * error
 
 
-def _end(metrics: Iterable[ModelMetrics], gates: Iterable[GateResult]) -> RunEnd:
+def _end(metrics: Iterable[ModelMetrics], gates: Iterable[GateResult]) -> ExitReasons:
     tallies = [one.tally for one in metrics]
-    return RunEnd(
+    return ExitReasons(
         planned=sum(tally.planned for tally in tallies),
         errors=sum(tally.error for tally in tallies),
         not_run=sum(tally.not_run for tally in tallies),

@@ -4,8 +4,8 @@ import dataclasses
 
 import pytest
 
+from plotbot.plugin.pytest_html import CaseRow, case_row
 from plotbot.records import Attempt, Case, Exchange, Fault, ItemResult, Reply, Title
-from plotbot.report.case_row import CaseRow, case_row
 
 CASE = Case("c", "qwen-1abc2d-r1", "qwen", Title("1abc2d", "A headline"), "h", "none", 1, 7)
 RESULT = ItemResult("c", "evals/test_story_seeds.py::test_story_seed[qwen-1abc2d-r1]", "passed", "ok", seconds=0.25)
