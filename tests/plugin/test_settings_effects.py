@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
+from plotbot.keep import title_files
 from plotbot.keep.journal_reading import read_journal
 from plotbot.keep.locks import TitleLocks
 from plotbot.mock import Latency, MockServer, ModelSpec, Rule
@@ -225,7 +226,7 @@ def test_the_locks_poll_interval_and_stale_age_reach_the_locks(
         told.append(given)
         return TitleLocks(*places, **given)
 
-    monkeypatch.setattr("plotbot.keep.title_files.TitleLocks", spy)
+    monkeypatch.setattr(title_files, "TitleLocks", spy)
     given = ("--file-lock-poll-interval=0.5", "--file-lock-stale-seconds=60", "--file-lock-timeout=7")
     assert evals(start_mock(), *given).ret == 0
     assert {(one["timeout"], one["poll_interval"], one["stale_seconds"]) for one in told} == {(7.0, 0.5, 60.0)}
