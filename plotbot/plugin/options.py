@@ -1,4 +1,4 @@
-"""pytest's command line: one option for every setting, and the options that are no setting."""
+"""pytest's command line: an option for every setting, and the options that are no settings."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _FLAGS = (
     ("--pinned", PINNED, "refuse to ask any other model than the pinned one (PIN_PATH; `plotbot pin` writes it)"),
     ("--missing", MISSING, "draw the sample from the titles that have no valid answer on disk yet"),
 )
-# Always with their argument: an option that may go without swallows the path behind it.
+# An option whose argument is optional would take the path that follows it.
 _NAMING = (
     (
         "--baseline",
@@ -54,7 +54,7 @@ _NAMING = (
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Adds plotbot's options. All take text: a wrong value is reported with its source like any other setting's."""
+    """Add plotbot's options. Settings take text: load_settings reports a wrong value with its source."""
     group = parser.getgroup("plotbot", "plotbot: story seeds from local models")
     for flag, destination, text in _FLAGS:
         group.addoption(flag, dest=destination, action="store_true", help=text)
@@ -66,12 +66,12 @@ def add_options(parser: pytest.Parser) -> None:
 
 
 def command_line(config: pytest.Config) -> dict[str, Sequence[str] | str]:
-    """The text of the settings that were given as options, by key; see `plotbot.settings.load_settings`."""
+    """The text of the settings given as options, by key, for `plotbot.settings.load_settings`."""
     return given_options(lambda destination: config.getoption(destination, None))
 
 
 def contradiction(config: pytest.Config) -> str | None:
-    """Two options that cannot both be meant, in a sentence; None where there are no such two."""
+    """A sentence that names two options which exclude each other; None where there are no such two."""
     given = [
         option
         for option, destination in (

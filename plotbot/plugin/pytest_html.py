@@ -1,11 +1,12 @@
-"""`reports/<model>.html`: pytest-html's pass/fail report, one page a model, made in one run.
+"""`reports/<model>.html`: pytest-html's pass/fail report, a page for each model.
 
-pytest-html writes one file a session. Each model gets a report of its that is never registered with pytest, and rows of
-plotbot's making: to have it make them of test reports, by way of hooks, would take three times as long. A user's own
-`--html=...` report and hooks are not touched, and the facts that pytest-metadata collects (CI variables among them)
-cannot reach a page.
+pytest-html writes one file a session. So each model gets a report object of pytest-html's that is never registered with
+pytest. plotbot fills in its rows: if pytest-html made them of test reports, through hooks, that would take three times
+as long. A user's own `--html=...` report and hooks are not touched, and the facts that pytest-metadata collects (CI
+variables among them) cannot reach a page.
 
-pytest-html escapes neither cells nor logs and puts them into the page as HTML: all text goes through `_text`.
+pytest-html puts cells and logs into the page as HTML, without escaping them: all text goes through `_text`. All that
+plotbot uses of pytest-html is in this file.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from plotbot.safe import digest, file_stem, one_line, visible
 
 MOST_REPLIES = 200
 MOST_ROWS = 1000
-# A page has to open in a browser: no text is longer than _PART, and once they add up to _PAGE, than _SHORT characters.
+# A browser has to open the page: no text has more than _PART characters, and once all add up to _PAGE, than _SHORT.
 _PART, _PAGE, _SHORT = 20_000, 8_000_000, 500
 _LONGEST_CELL = 200
 
@@ -80,9 +81,9 @@ input.filter:disabled, input.filter:disabled + span { display: none; }
 
 
 class HtmlPages:
-    """Collects the cases of a run in the main process, and writes a page for each model at its end.
+    """Collects a run's cases in the main process, and writes a page for each model at the end.
 
-    Where the user has blocked pytest-html (`-p no:html`) it collects nothing and writes nothing.
+    If the user has blocked pytest-html (`-p no:html`), it collects nothing and writes nothing.
     """
 
     def __init__(self, config: pytest.Config, folder: Path) -> None:
@@ -98,19 +99,18 @@ class HtmlPages:
         self.add(report, case.model, case_row(case, result, exchange))
 
     def add(self, report: pytest.TestReport, model: str, row: CaseRow) -> None:
-        """Take a case's row; *report* adds its traceback and captured output where the case did not pass.
+        """Add a case's row; *report* has the traceback and the captured output of a case that did not pass.
 
-        It may be called for any phase of an item, and again: the last row of an item counts. A crashed worker's
-        report (`when` is "???") is as good as any.
+        It may be called again for the same item: the last row counts.
         """
         if self._wanted:
             self._models.setdefault(model, _Rows()).add(report, row)
 
     def finish(self, metrics: Iterable[ModelMetrics], facts: Mapping[str, object]) -> list[Path]:
-        """Write the pages of all models in *metrics* and return their paths, in that order.
+        """Write the page of each model in *metrics* and return their paths, in that order.
 
-        *facts* is all that the page's environment table shows beside the model; no value may be a secret. Raises
-        OSError where a page cannot be written.
+        The page's environment table shows *facts* beside the model; no value may be a secret. Raises `OSError` if a
+        page cannot be written.
         """
         if not self._wanted:
             return []
@@ -150,19 +150,19 @@ class CaseRow:
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A row and what pytest has to say about it."""
+    """A row, with pytest's traceback and captured output."""
 
     row: CaseRow
     output: str = ""
 
     @property
     def size(self) -> int:
-        """Characters of text that a page would show of it, expanded."""
+        """The number of characters that a page shows of it, expanded."""
         return len(self.row.reply or "") + len(self.row.message) + len(self.output)
 
 
 class _Rows:
-    """One model's rows, with no more text in memory than its page will show."""
+    """One model's rows, which hold no more text than its page will show."""
 
     def __init__(self) -> None:
         self.hosts: set[str] = set()
@@ -191,7 +191,7 @@ class _Rows:
         reply = None if row.reply is None else _head(row.reply, limit)
         short = replace(row, reply=reply, message=_head(row.message, limit), title=row.title[: _LONGEST_CELL * 4])
         before = self._entries.get(report.nodeid)
-        # The teardown's report has no traceback of its own: that of the call stays.
+        # The report of a teardown has no traceback of its own: the call's stays.
         output = _head(_output(report, row), limit) or ("" if before is None else before.output)
         return _Entry(short, output)
 
@@ -207,34 +207,34 @@ class _Rows:
 
 
 class _PageConfig:
-    """As much of pytest's config as pytest-html's report reads."""
+    """What pytest-html's report reads of pytest's config."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._config = config
 
     def getini(self, name: str) -> Any:
-        # The page's columns are not those that a user's ini file may sort by.
+        # A user's ini file may sort by columns that this page does not have.
         return "result" if name == "initial_sort" else self._config.getini(name)
 
 
 class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no types
-    """One page: pytest-html's report, filled in by us, with a policy that lets only its own script run."""
+    """One page: pytest-html's report with plotbot's rows, and a policy that lets only its own script run."""
 
     def __init__(self, path: Path, config: pytest.Config, template: object) -> None:
-        # The path goes round pytest-html, which expands ~ and $NAME in it.
+        # pytest-html does not get the path: it would expand ~ and $NAME in it.
         self._target = path
         css = _process_css(_RESOURCES / "style.css", []) + _CSS
         own = _PageConfig(config)
         super().__init__(path.name, own, ReportData(own), template, css)
 
     def describe(self, metrics: ModelMetrics, facts: Mapping[str, object], head: Iterable[str]) -> None:
-        """Set its title, its environment table and the lines above its own."""
+        """Set the title, the environment table and the lines above the table of cases."""
         self._report.title = f"plotbot: {one_line(metrics.model, _LONGEST_CELL)}"
         self._report.set_data("environment", {visible(name): _text(str(value)) for name, value in facts.items()})
         self._report.additional_summary["prefix"] += [f"<p>{_text(line)}</p>" for line in head]
 
     def write(self, entries: Iterable[_Entry], columns: Mapping[str, str]) -> None:
-        """Write it, with a row for each entry; *columns* are labels by name."""
+        """Write the page, with a row for each entry; *columns* are labels by name."""
         self._report.table_header = [
             f'<th class="sortable{_numeric(name)}" data-column-type="{name}">{label}</th>'
             for name, label in columns.items()
@@ -244,7 +244,7 @@ class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no ty
             self._report.outcomes = shown["result"]
             cells = [_cell(name, shown[name]) for name in columns]
             row = {"extras": [], **shown, "resultsTableRow": cells, "log": "\n".join(_log(entry))}
-            # By number: pytest-html's key is the test id, which it does not escape.
+            # The key is a number: pytest-html's own, the test id, is not escaped.
             self._report.data["tests"][str(number)].append(row)
         self._report.running_state = "finished"
         self._generate_report()
@@ -280,26 +280,26 @@ def _said(exchange: Exchange) -> str | None:
 
 
 def page_name(model: str) -> str:
-    """The file name of a model's own page, safe and unique on every file system."""
+    """The file name of a model's page, safe and unique on every file system."""
     stem = file_stem(model)
-    # A model that is called "index" must not take the place of the page that compares them all.
+    # A model with the name "index" must not take the place of the page that compares all models.
     return f"{stem}-{digest(model)}.html" if stem in _TAKEN else f"{stem}.html"
 
 
 def _sealed(page: str) -> str:
-    """The page with a policy: no network, and no script but those that pytest-html brought."""
+    """The page with a content security policy: no network, and no script except pytest-html's own."""
     scripts = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
     digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src {allowed}"
-    # The reload button of an unfinished page: never shown here, and the policy would call it an error.
+    # The reload button of an unfinished page is never shown here, and the policy would report its handler.
     page = page.replace(' onclick="location.reload()"', "", 1)
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}"/>'
     return page.replace("<head>", f"<head>\n    {meta}", 1).replace("<html>", '<html lang="en">', 1)
 
 
 def _values(row: CaseRow) -> dict[str, str]:
-    """What each column shows, as HTML; the page sorts by it."""
+    """The text of each column, as HTML. The page sorts by it."""
     return {
         "result": _OUTCOMES.get(row.outcome, "Error"),
         "title": _text(one_line(row.title, _LONGEST_CELL)),
@@ -317,7 +317,7 @@ def _cell(name: str, value: str) -> str:
 
 
 def _sortable(value: float | None, decimals: int) -> str:
-    """A number padded with spaces, which HTML does not show: the page sorts its cells as text."""
+    """A number padded with spaces, which HTML does not show, because the page sorts its cells as text."""
     return f"{formatting.NONE if value is None else f'{value:.{decimals}f}':>16}"
 
 
@@ -327,7 +327,7 @@ def _numeric(column: str) -> str:
 
 def _log(entry: _Entry) -> list[str]:
     row = entry.row
-    # A failing test's own output says what the message says, in readable lines.
+    # A failing test's own output has the message in readable lines.
     blocks = [("Message", "" if entry.output else row.message), ("Why", entry.output), ("Reply", row.reply)]
     lines = [f"<b>{label}</b>\n{_text(text.strip())}\n" for label, text in blocks if text]
     return lines or ["Nothing to show here; what was asked and answered is in the run's journal."]
@@ -352,9 +352,9 @@ def _head_lines(metrics: ModelMetrics, cases: int) -> Iterator[str]:
 
 
 def _text(text: str) -> str:
-    """Any text as HTML that shows it and does nothing else."""
+    """The text as HTML that shows it and does nothing else."""
     escaped = html.escape(visible(text))
-    # pytest-html paints lines red that begin with an E, as pytest's tracebacks do: here only `E   ` is one of those.
+    # pytest-html colours lines red that begin with an E; a line of pytest's traceback begins with `E   `.
     return re.sub(r"^E(?!   )", "&#69;", escaped, flags=re.MULTILINE)
 
 

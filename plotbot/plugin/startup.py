@@ -1,4 +1,4 @@
-"""The beginning of a session in the main process: which run it is, from settings and options."""
+"""The start of a session in the main process: which run it is, from settings and options."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import pytest
 from plotbot.errors import UsageProblem
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import LAST
+from plotbot.keep.title_reading import answered_titles
 from plotbot.plan.plan import Missing
 from plotbot.plugin import options
 from plotbot.plugin.terminal import question_at_terminal
@@ -21,11 +22,11 @@ from plotbot.run.session import MainRun
 from plotbot.settings import Settings, load_settings
 
 _AGAIN = ("lf", "failedfirst", "stepwise")
-"""pytest's options that name items of the last run: they find them only in the same sample."""
+"""pytest's options that select items of the last run, which exist only in the same sample."""
 
 
 def begin_run(config: pytest.Config, warn: Callable[[str], None]) -> MainRun:
-    """The run that settings and options ask for; nothing is asked or written yet.
+    """The run that settings and options describe. It has asked and written nothing yet.
 
     Raises `pytest.UsageError` for settings and options that cannot be used.
     """
@@ -44,17 +45,17 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
     if replay is not None or resume_run is not None or config.getoption(options.RESUME):
         recorded = find_recorded(replay or resume_run or LAST, settings, config.invocation_params.dir)
         settings = as_recorded(settings, recorded, may_differ=replay is not None)
-        asking = _asking(config, settings, warn, embedded=bool(recorded.header.get("embedded")))
+        servers = _servers(config, settings, warn, embedded=bool(recorded.header.get("embedded")))
         if replay is not None:
-            return ReplayedRun(settings, asking, recorded, warn=warn)
-        return ResumedRun(settings, asking, recorded, warn=warn, stops_early=stops_early)
+            return ReplayedRun(settings, servers, recorded, warn=warn)
+        return ResumedRun(settings, servers, recorded, warn=warn, stops_early=stops_early)
     if any(config.getoption(option, default=False) for option in _AGAIN):
         settings = as_in_last_run(settings)
     missing = _without_answer(settings, warn) if config.getoption(options.MISSING) else None
-    return MainRun(settings, _asking(config, settings, warn), warn=warn, stops_early=stops_early, missing=missing)
+    return MainRun(settings, _servers(config, settings, warn), warn=warn, stops_early=stops_early, missing=missing)
 
 
-def _asking(
+def _servers(
     config: pytest.Config, settings: Settings, warn: Callable[[str], None], *, embedded: bool = False
 ) -> Servers:
     return Servers(
@@ -69,11 +70,9 @@ def _asking(
 
 
 def _without_answer(settings: Settings, warn: Callable[[str], None]) -> Missing:
-    from plotbot.keep.title_reading import answered_titles  # noqa: PLC0415  for `--missing` alone
-
     def missing(titles: Sequence[Title], model: str, question: Question) -> list[Title]:
         disk = Disk()
-        # An answer that a killed run has in its journal alone is not missing.
+        # An answer that a killed run has in its journal only is not missing.
         recover_dead_runs(settings, disk, warn)
         answered = answered_titles(settings.generated_dir, titles, model, question.hash, disk=disk)
         return [title for title in titles if title.id not in answered]
