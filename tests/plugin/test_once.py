@@ -9,6 +9,7 @@ import pytest
 
 from plotbot.judge import compile_schema
 from plotbot.mock import MockServer
+from plotbot.run import eval_files
 
 pytest_plugins = ("pytester",)
 
@@ -22,6 +23,6 @@ def test_a_schema_is_compiled_once(
         compiled.append(source)
         return compile_schema(schema, source)
 
-    monkeypatch.setattr("plotbot.run.eval_files.compile_schema", noted)
+    monkeypatch.setattr(eval_files, "compile_schema", noted)
     evals(start_mock(), "--test-sample-size=5", "--response-format=none,json_schema").assert_outcomes(passed=10)
     assert len(compiled) == 1
