@@ -185,6 +185,8 @@ KEYS: tuple[Key, ...] = (
         decides="gate"),
     Key("GATE", "choice", "point", "what the gate looks at: the rate itself, or its interval",
         choices=("point", "interval"), decides="gate"),
+    Key("GATE_EVERY", "whole", 20, "titles between two looks of a sequential gate", low=1, high=10_000_000,
+        decides="gate"),
     Key("CONTEXT_LENGTH", "whole", None, "the context, in tokens, that a model is loaded with", low=1, high=100_000_000,
         unset="the server's", decides=None),
     Key("EXECUTOR", "executor", "threads",
@@ -239,6 +241,7 @@ class SettingValues:
     request_retry_limit: int
     min_pass_rate: Mapping[str, float]
     gate: Literal["point", "interval"]
+    gate_every: int
     context_length: int | None
     executor: str
     shard: tuple[int, int] | None

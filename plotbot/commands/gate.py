@@ -1,0 +1,90 @@
+"""`plotbot gate --plan`: what a sequential gate takes and how sure it is, before anything is asked."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+
+from plotbot.commands.shared import add_settings_arguments, project_settings
+from plotbot.errors import UsageProblem
+from plotbot.measure.sequential import ALPHA, MOST_TITLES, Design, design, expectation
+from plotbot.settings import Settings
+
+HELP = "say how many titles a sequential gate takes on average, and how often it is right"
+_RATES = (1.0, 0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--plan", action="store_true", help="print the table, which is all that this command does")
+    parser.add_argument("--titles", type=int, metavar="N", help="the planned titles; default: TEST_SAMPLE_SIZE")
+    add_settings_arguments(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print a table for each threshold. Raises `UsageProblem` for thresholds and sizes that no test can have."""
+    settings = project_settings(args)
+    titles = settings.test_sample_size if args.titles is None else args.titles
+    for threshold in _thresholds(settings):
+        print("\n".join(plan_lines(checked_design(threshold, titles, settings.gate_every))))
+    return 0
+
+
+def checked_design(threshold: float, titles: int, every: int) -> Design:
+    """The test, or a `UsageProblem` that says why there is none."""
+    if not 0 < threshold < 1:
+        raise UsageProblem(
+            f"a sequential gate cannot prove a pass rate of {threshold:.4g}: choose a MIN_PASS_RATE between 0 and 1, "
+            "such as 0.99, or --gate point"
+        )
+    if not 1 <= titles <= MOST_TITLES:
+        raise UsageProblem(f"a sequential gate needs --titles from 1 to {MOST_TITLES:,}, not {titles:,}")
+    return design(threshold, titles, every)
+
+
+def plan_lines(test: Design) -> list[str]:
+    """The operating characteristics of a test as a table, with a sentence on what it promises."""
+    rates = sorted({*_RATES, test.threshold}, reverse=True)
+    looks = f"looks after {_listed(test.looks)}"
+    lines = [
+        f"sequential gate: at least {_percent(test.threshold)} of {test.titles:,} titles, {looks}",
+        "",
+        "true rate   titles on average    PASS    FAIL   INCONCLUSIVE",
+    ]
+    for rate in rates:
+        told = expectation(test, rate)
+        mark = "  <- the threshold" if rate == test.threshold else ""
+        lines.append(
+            f"{_percent(rate):>9}   {told.titles:17.1f}   {_chance(told.passed)}  {_chance(told.failed)}   "
+            f"{_chance(told.inconclusive):>12}{mark}"
+        )
+    return [*lines, "", *_promises(test)]
+
+
+def _promises(test: Design) -> Iterator[str]:
+    yield f"A model at the threshold gets PASS in at most {ALPHA:.0%} of runs, and FAIL in at most {ALPHA:.0%}."
+    fewest = test.fewest_to_pass
+    if fewest is None:
+        all_of_them = f"{test.titles:,} passed titles of {test.titles:,}"
+        yield f"PASS is out of reach: not even {all_of_them} would prove it. Plan more titles."
+    else:
+        yield f"PASS needs at least {fewest:,} titles."
+
+
+def _thresholds(settings: Settings) -> list[float]:
+    if not settings.min_pass_rate:
+        raise UsageProblem("there is no threshold to plan for: give one with --min-pass-rate 0.9")
+    return sorted(set(settings.min_pass_rate.values()))
+
+
+def _listed(looks: Sequence[int]) -> str:
+    named = [f"{look:,}" for look in looks]
+    return ", ".join(named if len(named) <= 5 else [*named[:3], "…", named[-1]])
+
+
+def _percent(rate: float) -> str:
+    return f"{rate * 100:.4g}%"
+
+
+def _chance(chance: float) -> str:
+    """A chance in percent with one decimal; 0.0% and 100.0% only as rounded from less than a thousandth of them."""
+    return f"{chance * 100:5.1f}%"
