@@ -43,6 +43,8 @@ FAILURES: Mapping[str, Failure] = {
     "assertion": Failure("the eval asserts otherwise"),
 }
 FAILURE_CATEGORIES = frozenset(FAILURES)
+FORMAT_NAMES: Mapping[str, str] = {"none": "free", "json_schema": "json"}
+"""The response formats in the names of variants."""
 RECOVERABLE_CATEGORIES = frozenset(name for name, failure in FAILURES.items() if failure.recoverable)
 
 
@@ -81,11 +83,36 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
+class Variant:
+    """One combination of what may be a list in one run.
+
+    `name` says what differs from the run's first variant (`short.txt t=0.2`), or of the first its own values; it is
+    empty if the run has one variant only. `prompt` is the prompt file, from the project root.
+    """
+
+    name: str
+    prompt: str
+    response_format: str
+    temperature: float
+    reasoning_effort: str | None = None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The parameters that its requests state in place of the run's."""
+        params = {"temperature": self.temperature, "reasoning_effort": self.reasoning_effort}
+        return {name: value for name, value in params.items() if value is not None} if self.name else {}
+
+    def to_json(self) -> dict[str, Any]:
+        return _fields(self)
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
     """One question to ask one model about one title, once.
 
     `id` is a hash of its content: two tests of the same files share a case, and so one exchange. `slug` is its ASCII
-    name in item ids. `repeat` counts from 1; `seed` is what the server is given.
+    name in item ids. `repeat` counts from 1; `seed` is what the server is given. `variant` is the name of its variant,
+    empty if there is only one; `params` are those that its request states in place of the run's.
     """
 
     id: str
@@ -96,9 +123,13 @@ class Case:
     response_format: str
     repeat: int
     seed: int
+    variant: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def to_json(self) -> dict[str, Any]:
-        return {**_fields(self), "title": _fields(self.title)}
+        fields = {**_fields(self), "title": _fields(self.title), "params": dict(self.params)}
+        # A plan of one variant stays as every version reads it.
+        return fields if self.variant else {name: fields[name] for name in fields if name not in {"variant", "params"}}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -348,7 +379,10 @@ class Answer:
     prompt_hash: str
     response: Any
     meta: Mapping[str, Any]
-    """`run`, `case`, `at` (UTC, ISO 8601), `fingerprint`, `params`: later (`at`, `run`, `case`) wins."""
+    """`run`, `case`, `variant` if it has one, `at` (UTC, ISO 8601), `fingerprint`, `params`.
+
+    Later (`at`, `run`, `case`) wins.
+    """
 
     @classmethod
     def of(cls, run: str, case: Case, exchange: Exchange, value: Any) -> Self:
@@ -356,6 +390,7 @@ class Answer:
         meta = {
             "run": run,
             "case": case.id,
+            **({"variant": case.variant} if case.variant else {}),
             "at": exchange.at,
             "fingerprint": exchange.fingerprint.to_json(),
             "params": dict(exchange.params),

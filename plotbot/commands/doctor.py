@@ -77,7 +77,8 @@ def settings_lines(settings: Settings) -> list[str]:
 
 def checks(settings: Settings, find: FindServer) -> Iterator[Check]:
     yield _file("titles", settings.titles_path, settings, lambda path: f"{len(read_titles(path))} titles")
-    yield _file("prompt", settings.prompt_path, settings, lambda path: f"{len(read_prompt(path))} characters")
+    for prompt in settings.prompt_path:
+        yield _file("prompt", prompt, settings, lambda path: f"{len(read_prompt(path))} characters")
     yield _file("schema", settings.schema_path, settings, _read_schema)
     yield from _servers(settings, find) if settings.executor == THREADS else _workers(settings)
 
@@ -117,14 +118,15 @@ def _value(settings: Settings, key: Key) -> str:
     value = getattr(settings, key.field)
     if settings.origins[key.name] == "drawn" or value in (None, (), {}, frozenset()):
         return key.unset
-    text = _relative(value, settings.root) if isinstance(value, Path) else _text(plain(key, value))
-    return one_line(text, _WIDEST_VALUE)
+    paths = [value] if isinstance(value, Path) else value if key.kind == "paths" else None
+    told = _text(plain(key, value)) if paths is None else ", ".join(_relative(path, settings.root) for path in paths)
+    return one_line(told, _WIDEST_VALUE)
 
 
 def _text(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{model}={rate}" for model, rate in value.items())
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def _relative(path: Path, root: Path) -> str:

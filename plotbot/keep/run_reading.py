@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from plotbot.errors import InputError
@@ -12,7 +12,7 @@ from plotbot.keep.journal import LOCK_NAME
 from plotbot.keep.journal_reading import Damaged, JournalLine, read_line_at, stream_journal
 from plotbot.keep.locks import take_lock
 from plotbot.keep.run_folder import RunFolder
-from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
+from plotbot.records import FORMAT_NAMES, Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
 from plotbot.safe import one_line
 
 # What reading a record raises if its JSON is valid but not what plotbot has written.
@@ -155,7 +155,7 @@ def _read_plan(folder: RunFolder, disk: Disk) -> _Plan:
         return _Plan(
             header=dict(data["header"]),
             questions={question["hash"]: Question(**question) for question in data["questions"]},
-            cases={case["id"]: Case.from_json(case) for case in data["cases"]},
+            cases={case.id: case for case in _cases(data["cases"])},
             items=tuple(PlannedItem(str(item), str(case)) for item, case in data["items"]),
         )
     except _MALFORMED as error:
@@ -163,6 +163,14 @@ def _read_plan(folder: RunFolder, disk: Disk) -> _Plan:
         raise InputError(
             f"{folder.plan}: damaged, not a plan of plotbot's ({reason}); choose another run with `plotbot runs`"
         ) from error
+
+
+def _cases(data: Sequence[Mapping[str, Any]]) -> list[Case]:
+    """The cases of a plan. Before variants had names, only response formats could be several in one run."""
+    cases = [Case.from_json(case) for case in data]
+    if any(case.variant for case in cases) or len({case.response_format for case in cases}) < 2:
+        return cases
+    return [replace(case, variant=FORMAT_NAMES.get(case.response_format, case.response_format)) for case in cases]
 
 
 def _read_journal(folder: RunFolder, contents: _Contents, disk: Disk) -> None:

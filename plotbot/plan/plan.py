@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import threading
+import unicodedata
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from plotbot.plan.inputs import read_titles
 from plotbot.plan.sample import draw
-from plotbot.records import Case, Question, Title
+from plotbot.records import Case, Question, Title, Variant
 from plotbot.safe import digest, slug
 from plotbot.settings import Settings
+
+_NOT_IN_VARIANTS = re.compile(r"[^a-z0-9._]+")
 
 Missing = Callable[[Sequence[Title], str, Question], Sequence[Title]]
 """Selects, from all titles, those without an answer of a model to a question."""
@@ -34,26 +38,26 @@ class Plan:
         self._settings = settings
         self._missing = missing
         self._titles: dict[Path, tuple[Title, ...]] = {}
-        self._answers: dict[tuple[tuple[str, ...], Path], tuple[Case, ...]] = {}
+        self._answers: dict[tuple[tuple[tuple[str, str], ...], Path], tuple[Case, ...]] = {}
         self._lock = threading.Lock()
 
-    def cases_of(self, questions: Sequence[Question], titles_path: Path) -> tuple[Case, ...]:
-        """The cases of an eval: model by model, format by format, title by title, repeat by repeat."""
-        key = tuple(question.hash for question in questions), titles_path
+    def cases_of(self, questions: Mapping[Variant, Question], titles_path: Path) -> tuple[Case, ...]:
+        """The cases of an eval: model by model, variant by variant, title by title, repeat by repeat."""
+        key = tuple((variant.name, question.hash) for variant, question in questions.items()), titles_path
         with self._lock:
             if key not in self._answers:
                 self._answers[key] = self._make(questions, titles_path)
             return self._answers[key]
 
-    def _make(self, questions: Sequence[Question], titles_path: Path) -> tuple[Case, ...]:
+    def _make(self, questions: Mapping[Variant, Question], titles_path: Path) -> tuple[Case, ...]:
         cases = _disambiguated([
-            _case(model, question, title, repeat, self._settings.model_seed)
+            _case(model, variant, question, title, repeat, self._settings.model_seed)
             for model in self.models
-            for question in questions
+            for variant, question in questions.items()
             for title in self._sample(titles_path, model, question)
             for repeat in range(1, self._settings.repeats + 1)
         ])  # fmt: skip
-        self.questions.update((question.hash, question) for question in questions)
+        self.questions.update((question.hash, question) for question in questions.values())
         self.cases.update((case.id, case) for case in cases)
         return tuple(cases)
 
@@ -68,9 +72,12 @@ class Plan:
         return draw(titles, size, self._settings.sample_seed)[part - 1 :: parts]
 
 
-def case_id(model: str, prompt_hash: str, title: Title, repeat: int) -> str:
-    """Sixteen hex digits of a SHA-256 over the case's content. Its position in the plan does not count."""
-    content = json.dumps([model, prompt_hash, title.id, title.text, repeat])
+def case_id(model: str, prompt_hash: str, title: Title, repeat: int, variant: str = "") -> str:
+    """Sixteen hex digits of a SHA-256 over the case's content. Its position in the plan does not count.
+
+    The variant's name counts where there is one: two variants may differ in nothing that the prompt hash covers.
+    """
+    content = json.dumps([model, prompt_hash, title.id, title.text, repeat, *([variant] if variant else [])])
     return hashlib.sha256(content.encode("ascii")).hexdigest()[:16]
 
 
@@ -83,28 +90,42 @@ def case_seed(model_seed: int, title_id: str, repeat: int) -> int:
 def with_unique_slugs(cases: Sequence[Case]) -> list[Case]:
     """The cases with slugs that are unique among them: the plans of two shards may have given the same slug twice."""
     return _disambiguated(
-        [replace(case, slug=_slug(case.model, case.response_format, case.title, case.repeat)) for case in cases]
+        [
+            replace(case, slug=_slug(case.model, case.variant, case.response_format, case.title, case.repeat))
+            for case in cases
+        ]
     )
 
 
-def _case(model: str, question: Question, title: Title, repeat: int, model_seed: int) -> Case:
+def _case(model: str, variant: Variant, question: Question, title: Title, repeat: int, model_seed: int) -> Case:
     return Case(
-        id=case_id(model, question.hash, title, repeat),
-        slug=_slug(model, question.response_format, title, repeat),
+        id=case_id(model, question.hash, title, repeat, variant.name),
+        slug=_slug(model, variant.name, question.response_format, title, repeat),
         model=model,
         title=title,
         prompt_hash=question.hash,
         response_format=question.response_format,
         repeat=repeat,
         seed=case_seed(model_seed, title.id, repeat),
+        variant=variant.name,
+        params=variant.params,
     )
 
 
-def _slug(model: str, response_format: str, title: Title, repeat: int) -> str:
-    name = slug(model.rsplit("/", 1)[-1])
+def _slug(model: str, variant: str, response_format: str, title: Title, repeat: int) -> str:
+    name = model.rsplit("/", 1)[-1]
+    if variant:
+        # With a hash behind it, at most 100 characters.
+        return f"{slug(name, 24)}-{_variant_slug(variant)}-{slug(title.id, 28)}-r{repeat}"
     # Free text is the default and has no mark.
     form = "" if response_format == "none" else "-json"
-    return f"{name}-{slug(title.id)}{form}-r{repeat}"
+    return f"{slug(name)}-{slug(title.id)}{form}-r{repeat}"
+
+
+def _variant_slug(variant: str) -> str:
+    """The variant's name as pytest's `-k` can name it: `short.txt-t-0.2`."""
+    plain = unicodedata.normalize("NFKD", variant).encode("ascii", "ignore").decode("ascii").lower()
+    return _NOT_IN_VARIANTS.sub("-", plain).strip("-")[:32].strip("-") or "x"
 
 
 def _disambiguated(cases: list[Case]) -> list[Case]:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from plotbot.ask.transport.prompts import prompt_hash
 from plotbot.errors import InputError
 from plotbot.judge import Schema, compile_schema
 from plotbot.plan.inputs import read_prompt, read_schema
-from plotbot.records import Question
+from plotbot.plan.variants import below, variants_of
+from plotbot.records import Question, Variant
 from plotbot.settings import Settings
 
 _OTHERS = (
@@ -22,9 +23,9 @@ _OTHERS = (
 
 @dataclass(frozen=True, slots=True)
 class EvalFiles:
-    """The files that an eval asks with, as absolute paths."""
+    """The files that an eval asks with, as absolute paths. Several prompts make variants."""
 
-    prompt: Path
+    prompts: tuple[Path, ...]
     schema: Path
     titles: Path
 
@@ -41,31 +42,36 @@ class EvalFiles:
             taken = "it takes prompt, schema and titles"
             raise InputError(f"{where}: the eval marker has no {unknown[0]!r}: {taken}; {_OTHERS}")
 
-        def path(name: str, default: Path) -> Path:
+        def path(name: str) -> Path | None:
             given = kwargs.get(name)
             if given is not None and not isinstance(given, str | Path):
                 raise InputError(f"{where}: the eval marker's {name} is a path, not {given!r}")
-            return default if given is None else settings.root / given
+            return None if given is None else settings.root / given
 
+        prompt = path("prompt")
         return cls(
-            path("prompt", settings.prompt_path),
-            path("schema", settings.schema_path),
-            path("titles", settings.titles_path),
+            settings.prompt_path if prompt is None else (prompt,),
+            path("schema") or settings.schema_path,
+            path("titles") or settings.titles_path,
         )
 
-    def to_json(self) -> dict[str, str]:
-        return {"prompt": str(self.prompt), "schema": str(self.schema), "titles": str(self.titles)}
+    def to_json(self) -> dict[str, Any]:
+        """The files by role; `prompt` is a list where there are several."""
+        return self._by_role(str)
 
-    def below(self, root: Path) -> dict[str, str]:
+    def below(self, root: Path) -> dict[str, Any]:
         """The files as a run's plan names them: from the project root, so that a run can be replayed elsewhere."""
-        return {
-            name: Path(path).relative_to(root).as_posix() if Path(path).is_relative_to(root) else path
-            for name, path in self.to_json().items()
-        }
+        return self._by_role(lambda path: below(path, root))
 
     @classmethod
-    def from_json(cls, data: Mapping[str, str]) -> Self:
-        return cls(Path(data["prompt"]), Path(data["schema"]), Path(data["titles"]))
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        prompts = data["prompt"] if isinstance(data["prompt"], list) else [data["prompt"]]
+        return cls(tuple(map(Path, prompts)), Path(data["schema"]), Path(data["titles"]))
+
+    def _by_role(self, shown: Callable[[Path], str]) -> dict[str, Any]:
+        prompts = [shown(path) for path in self.prompts]
+        prompt = prompts[0] if len(prompts) == 1 else prompts
+        return {"prompt": prompt, "schema": shown(self.schema), "titles": shown(self.titles)}
 
 
 class Schemas:
@@ -81,10 +87,13 @@ class Schemas:
         return self._compiled[path]
 
 
-def read_questions(files: EvalFiles, settings: Settings, schemas: Schemas) -> tuple[Question, ...]:
-    """One question per response format. Raises `InputError` for a file that cannot be used."""
-    prompt, schema = read_prompt(files.prompt), schemas.of(files.schema).raw
-    return tuple(
-        Question(prompt, schema, response_format, prompt_hash(prompt, schema, response_format))
-        for response_format in settings.response_format
-    )
+def read_questions(files: EvalFiles, settings: Settings, schemas: Schemas) -> dict[Variant, Question]:
+    """The question of each variant, in their order. Raises `InputError` for a file that cannot be used."""
+    schema = schemas.of(files.schema).raw
+    prompts = {below(path, settings.root): read_prompt(path) for path in files.prompts}
+
+    def question(variant: Variant) -> Question:
+        prompt, form = prompts[variant.prompt], variant.response_format
+        return Question(prompt, schema, form, prompt_hash(prompt, schema, form))
+
+    return {variant: question(variant) for variant in variants_of(files.prompts, settings)}

@@ -149,16 +149,26 @@ def _header(shards: Sequence[Shard], settings: Settings) -> dict[str, Any]:
     }
 
 
-def _local_paths(header: Mapping[str, Any], settings: Settings) -> dict[str, str]:
+def _local_paths(header: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     """The paths in this project: the parts may be from another machine, and `--lf` reads the files that they name."""
     values = settings.to_json()["values"]
-    here = {key.name: values[key.name] for key in KEYS if key.kind == "path"}
+    here = {key.name: values[key.name] for key in KEYS if key.kind in {"path", "paths"}}
     for key, role in _INPUTS.items():
-        there = str(header["settings"].get(key)).replace("\\", "/")
-        files = (one["files"].get(role) for one in header["evals"])
-        below = (settings.root / file for file in files if file and there.endswith(f"/{file}"))
-        here[key] = str(next(below, there))
+        files = [file for one in header["evals"] for file in _as_list(one["files"].get(role))]
+        paths = [_local(str(there), files, settings.root) for there in _as_list(header["settings"].get(key))]
+        here[key] = paths[0] if len(paths) == 1 else paths
     return here
+
+
+def _as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _local(there: str, files: Sequence[str | None], root: Path) -> str:
+    """The path in this project of a part's file; as it was there if no eval's file ends it."""
+    there = there.replace("\\", "/")
+    below = (root / file for file in files if file and there.endswith(f"/{file}"))
+    return str(next(below, there))
 
 
 def _copy(journal: Journal, lines: Iterator[_Line]) -> None:

@@ -8,6 +8,7 @@ run with the last run's plan, because the items that they name exist only in the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import find_run, last_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
-from plotbot.records import Case, Exchange, Fingerprint, ItemResult, PlannedItem, Question
+from plotbot.records import Case, Exchange, Fingerprint, ItemResult, PlannedItem, Question, Variant
 from plotbot.run.eval_files import EvalFiles
 from plotbot.run.recorder import Recorder
 from plotbot.run.servers import Servers
@@ -38,28 +39,31 @@ class RecordedPlan:
         self._root = root
         self._may_differ = may_differ
 
-    def cases_of(self, questions: Sequence[Question], files: EvalFiles) -> tuple[Case, ...]:
+    def cases_of(self, questions: Mapping[Variant, Question], files: EvalFiles) -> tuple[Case, ...]:
         """The cases that the run had for these files, in its order.
 
         Raises `InputError` if it had none, or if the prompt or the schema has changed and must not.
         """
-        hashes = self._recorded_hashes(files)
-        cases = tuple(case for case in self.cases.values() if case.prompt_hash in hashes)
+        recorded = self._recorded(files)
+        # Evals may share a prompt, but not name its variants alike. Before there were variants, no name was written.
+        names = set(recorded.get("variants", [case.variant for case in self.cases.values()]))
+        asked = set(product(recorded["hashes"], names))
+        cases = tuple(case for case in self.cases.values() if (case.prompt_hash, case.variant) in asked)
         if self._may_differ:
             return tuple(case for case in cases if case.id in self._run.replied)
-        _refuse_changed_questions(self._run, [self.questions[one] for one in hashes], questions, files)
+        then = [self.questions[one] for one in recorded["hashes"]]
+        _refuse_changed_questions(self._run, then, list(questions.values()), files)
         return cases
 
-    def _recorded_hashes(self, files: EvalFiles) -> Sequence[str]:
+    def _recorded(self, files: EvalFiles) -> Mapping[str, Any]:
+        """What the run's header says of the eval with these files."""
         wanted = files.below(self._root)
-        evals = self._run.header["evals"]
+        evals: Sequence[Mapping[str, Any]] = self._run.header["evals"]
         for recorded in evals:
             if recorded["files"] == wanted:
-                return list(recorded["hashes"])
-        known = "; ".join(", ".join(recorded["files"].values()) for recorded in evals)
-        raise InputError(
-            f"run {self._run.folder.run_id} has no cases for {', '.join(wanted.values())}: it asked with {known}"
-        )
+                return recorded
+        known = "; ".join(_listed(recorded["files"]) for recorded in evals)
+        raise InputError(f"run {self._run.folder.run_id} has no cases for {_listed(wanted)}: it asked with {known}")
 
 
 class ResumedRun(MainRun):
@@ -136,7 +140,7 @@ def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Sett
     today = settings.to_json()["values"]
     keys = keys_deciding("plan", "seed", "request")
     changes = [
-        f"{key.name} was {then[key.name]}, is {today[key.name]} ({settings.origins[key.name]})"
+        f"{key.name} was {_shown(then[key.name])}, is {_shown(today[key.name])} ({settings.origins[key.name]})"
         for key in keys
         if not settings.left_open(key) and today[key.name] != then[key.name]
     ]
@@ -145,8 +149,20 @@ def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Sett
         changes.append(f"MODEL was {', '.join(models)}, is {', '.join(settings.model)} ({settings.origins['MODEL']})")
     if changes and not may_differ:
         raise InputError(_refusal(run, changes))
-    values = {key.field: then[key.name] for key in keys} | {"model": models}
+    values = {key.field: then[key.name] for key in keys} | _recorded_prompts(settings, then) | {"model": models}
     return settings.with_values(f"run {run.folder.run_id}", **values)
+
+
+def _recorded_prompts(settings: Settings, then: Mapping[str, Any]) -> dict[str, Any]:
+    """PROMPT_PATH as the run had it, unless it is set today; nothing for a run of another folder, whose files moved."""
+    key, paths = BY_NAME["PROMPT_PATH"], then.get("PROMPT_PATH")
+    named = paths if isinstance(paths, list) else [paths]
+    usable = settings.left_open(key) and all(path and Path(path).is_file() for path in named)
+    return {key.field: paths} if usable else {}
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
 def as_in_last_run(settings: Settings) -> Settings:
@@ -188,11 +204,18 @@ def _refuse_changed_questions(
     if {question.hash for question in then} == {question.hash for question in now}:
         return
     changes = []
-    if then[0].prompt != now[0].prompt:
-        changes.append(f"the prompt ({files.prompt}) has changed")
+    # Variants of one prompt stand together.
+    per_prompt = max(len(now) // len(files.prompts), 1)
+    asked = zip(files.prompts, then[::per_prompt], now[::per_prompt], strict=False)
+    if changed := [str(path) for path, one, other in asked if one.prompt != other.prompt]:
+        changes.append(f"the prompt ({', '.join(changed)}) has changed")
     if then[0].schema != now[0].schema:
         changes.append(f"the schema ({files.schema}) has changed")
     raise InputError(_refusal(run, changes or ["plotbot words the structured prompt otherwise now"]))
+
+
+def _listed(files: Mapping[str, Any]) -> str:
+    return ", ".join(name for one in files.values() for name in (one if isinstance(one, list) else [one]))
 
 
 def _refusal(run: RunOnDisk, changes: Sequence[str]) -> str:

@@ -237,7 +237,7 @@ class Servers:
         self._warn_all(needless_waiting(self._workers, self._settings.max_in_flight, slots, self.window))
 
     def _warn_of_schemas(self, constrained: Sequence[Question]) -> None:
-        may_think = self._settings.reasoning_effort != "none"
+        may_think = self._settings.reasoning_effort != ("none",)
         for host in self._hosts:
             for model in map(host.listed, host.models):
                 for question in constrained:

@@ -14,7 +14,7 @@ from plotbot.errors import AskError, ServerProblem, UsageProblem
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
 from plotbot.plan.plan import Missing, Plan
-from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question
+from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, Variant
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions
 from plotbot.run.recorder import Recorder, RunPlan
 from plotbot.run.recovery import recover_dead_runs
@@ -25,7 +25,7 @@ from plotbot.settings import Settings
 class EarlierPlan(RunPlan, Protocol):
     """The plan of a run that is taken up again."""
 
-    def cases_of(self, questions: Sequence[Question], files: EvalFiles) -> Sequence[Case]:
+    def cases_of(self, questions: Mapping[Variant, Question], files: EvalFiles) -> Sequence[Case]:
         """The cases that the run had for these files. Raises `InputError` where it cannot go on with them."""
 
 
@@ -61,7 +61,7 @@ class MainRun:
         self._plan: Plan | EarlierPlan | None = None
         self._begun = False
         self._scheduler: Scheduler | None = None
-        self._questions: dict[EvalFiles, tuple[Question, ...]] = {}
+        self._questions: dict[EvalFiles, Mapping[Variant, Question]] = {}
         # Planning and the first handshake happen once: the threads of other workers wait for the outcome.
         self._turn = threading.RLock()
 
@@ -146,7 +146,7 @@ class MainRun:
     def _new_plan(self) -> Plan | EarlierPlan:
         return Plan(self.settings, self._servers.models(), self._missing)
 
-    def _read(self, files: EvalFiles) -> tuple[Question, ...]:
+    def _read(self, files: EvalFiles) -> Mapping[Variant, Question]:
         if files not in self._questions:
             self._questions[files] = read_questions(files, self.settings, self.schemas)
         return self._questions[files]
@@ -203,10 +203,24 @@ class MainRun:
             "sample_seed": self.settings.sample_seed,
             "models": list(self._planned().models),
             "evals": [
-                {"files": files.below(self.settings.root), "hashes": [question.hash for question in questions]}
+                {
+                    "files": files.below(self.settings.root),
+                    "hashes": [question.hash for question in questions.values()],
+                    "variants": [variant.name for variant in questions],
+                }
                 for files, questions in self._questions.items()
             ],
+            "variants": self._variants(),
             "settings": values["values"],
             "origins": values["origins"],
             **self._servers.facts(),
         }
+
+    def _variants(self) -> list[dict[str, Any]]:
+        """What each variant asks with, with its prompt hash; empty if there is one only."""
+        return [
+            {**variant.to_json(), "prompt_hash": question.hash}
+            for questions in self._questions.values()
+            for variant, question in questions.items()
+            if variant.name
+        ]

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import Any
+from typing import Any, TypeVar
 
 from plotbot.errors import InputError, PlotbotError
 from plotbot.keep.run_reading import RunOnDisk
@@ -22,6 +22,8 @@ from plotbot.records import Case, Fingerprint, PlannedItem
 from plotbot.safe import digest, one_line
 from plotbot.settings import Settings
 from plotbot.settings.keys import Key, keys_deciding
+
+Name = TypeVar("Name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +102,17 @@ def _plan(run: RunOnDisk, parts: int) -> dict[str, Any]:
         "--embedded": bool(header.get("embedded")),
         "MODEL": [str(model) for model in header["models"]],
         "the files of the evals": [{role: _portable(file) for role, file in files.items()} for files, _ in evals],
+        "the variants": [list(one.get("variants", [])) for one in header["evals"]],
         "the prompt": [digest(question.prompt) for question in questions],
         "the schema": [digest(json.dumps(question.schema)) for question in questions],
         "the prompt hash": [question.hash for question in questions],
     }
 
 
-def _portable(file: str) -> str:
+def _portable(file: str | list[str]) -> str | list[str]:
     """A path that can be compared between machines: one outside of the project is reduced to its file name."""
+    if isinstance(file, list):
+        return [str(_portable(one)) for one in file]
     elsewhere = PurePosixPath(file).is_absolute() or PureWindowsPath(file).is_absolute()
     return PureWindowsPath(file).name if elsewhere else file
 
@@ -200,9 +205,9 @@ class _Placed:
     tail: str
 
     @property
-    def sample(self) -> tuple[str, str, str]:
-        """The test, model and prompt hash that titles were drawn for together."""
-        return self.head, self.case.model, self.case.prompt_hash
+    def sample(self) -> tuple[str, ...]:
+        """The test, model, prompt hash and variant that titles were drawn for together."""
+        return self.head, self.case.model, self.case.prompt_hash, self.case.variant
 
 
 def join(parts: Sequence[Part], *, models: Sequence[str], questions: Iterable[str], seed: int) -> Joined:
@@ -214,7 +219,8 @@ def join(parts: Sequence[Part], *, models: Sequence[str], questions: Iterable[st
     placed = [one for part in parts for one in _placed(part)]
     _refuse_shared(placed)
     _refuse_other_draws(placed, [part.number for part in parts], seed)
-    order = _Order(_turns(one.head for one in placed), _turns(models), _turns(questions), seed)
+    tests, variants = _turns(one.head for one in placed), _turns((one.head, one.case.variant) for one in placed)
+    order = _Order(tests, _turns(models), _turns(questions), variants, seed)
     in_plan = sorted(placed, key=order.in_plan)
     named = _named(in_plan)
     cases = {one.case.id: named[one.head, one.case.id] for one in reversed(in_plan)}
@@ -240,30 +246,34 @@ def _placed(part: Part) -> Iterator[_Placed]:
 
 @dataclass(frozen=True, slots=True)
 class _Order:
-    """The positions of tests (by the heads of their items), models and questions; the seed orders titles."""
+    """The positions of tests (by the heads of their items), models, questions and a test's variants.
+
+    The seed orders titles.
+    """
 
     tests: Mapping[str, int]
     models: Mapping[str, int]
     questions: Mapping[str, int]
+    variants: Mapping[tuple[str, str], int]
     seed: int
 
     def in_plan(self, one: _Placed) -> tuple[Any, ...]:
         case = one.case
-        return self.tests[one.head], self._model(case), *self._within_model(case), case.repeat
+        return self.tests[one.head], self._model(case), *self._within_model(one), case.repeat
 
     def in_pytest(self, one: _Placed) -> tuple[Any, ...]:
         """Items of one title keep their order: a test may have parameters of its own."""
-        return self._model(one.case), self.tests[one.head], *self._within_model(one.case)
+        return self._model(one.case), self.tests[one.head], *self._within_model(one)
 
     def _model(self, case: Case) -> int:
         return self.models.get(case.model, len(self.models))
 
-    def _within_model(self, case: Case) -> tuple[int, tuple[bytes, str]]:
-        question = self.questions.get(case.prompt_hash, len(self.questions))
-        return question, rank(self.seed, case.title.id)
+    def _within_model(self, one: _Placed) -> tuple[int, int, tuple[bytes, str]]:
+        question = self.questions.get(one.case.prompt_hash, len(self.questions))
+        return question, self.variants[one.head, one.case.variant], rank(self.seed, one.case.title.id)
 
 
-def _turns(names: Iterable[str]) -> dict[str, int]:
+def _turns(names: Iterable[Name]) -> dict[Name, int]:
     return {name: number for number, name in enumerate(dict.fromkeys(names))}
 
 
@@ -293,7 +303,7 @@ def _refuse_shared(placed: Iterable[_Placed]) -> None:
 
 
 def _refuse_other_draws(placed: Iterable[_Placed], numbers: Sequence[int], seed: int) -> None:
-    samples: dict[tuple[str, str, str], dict[str, _Placed]] = {}
+    samples: dict[tuple[str, ...], dict[str, _Placed]] = {}
     for one in placed:
         samples.setdefault(one.sample, {})[one.case.title.id] = one
     for titles in samples.values():

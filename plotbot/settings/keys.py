@@ -11,7 +11,8 @@ from typing import Any, Literal
 from plotbot.records import RECOVERABLE_CATEGORIES
 
 Kind = Literal[
-    "path", "whole", "number", "choice", "choices", "choice_set", "names", "urls", "rates", "executor", "shard"
+    "path", "paths", "whole", "number", "numbers", "choice", "choices", "choice_set", "names", "urls", "rates",
+    "executor", "shard",
 ]  # fmt: skip
 Decides = Literal["files", "plan", "seed", "request", "verdict", "gate"]
 """What a key decides: which files an eval reads, which cases the plan has, the seed that each request's seed is
@@ -23,7 +24,7 @@ TOKEN_OPTION = "--lm-api-token"  # noqa: S105  the name of an option
 TOKEN_OPTION_ARGUMENTS: dict[str, Any] = {"dest": "plotbot_lm_api_token", "default": None, "help": argparse.SUPPRESS}
 EVERY_MODEL = "*"
 
-_LISTS = frozenset({"choices", "choice_set", "names", "urls", "rates"})
+_LISTS = frozenset({"paths", "numbers", "choices", "choice_set", "names", "urls", "rates"})
 _WEEK = 604_800
 _BIGGEST_SEED = 2**53 - 1  # the largest whole number that every JSON reader keeps exactly
 
@@ -72,9 +73,10 @@ class Key:
     @property
     def allowed(self) -> str:
         """The allowed values, in words that follow "must be" in a message."""
-        if self.kind in {"whole", "number"}:
+        if self.kind in {"whole", "number", "numbers"}:
             number = "a whole number" if self.kind == "whole" else "a number"
-            return f"{number} from {self.low:.16g} to {self.high:.16g}"
+            one = f"{number} from {self.low:.16g} to {self.high:.16g}"
+            return f"{one}, or a list of them, each once" if self.is_list else one
         if self.choices:
             one = f"one of {', '.join(self.choices)}"
             return one if self.kind == "choice" else f"{one}, or a list of them"
@@ -105,7 +107,9 @@ class Key:
 
 _METAVARS: dict[str, str] = {
     "path": "PATH",
+    "paths": "PATH",
     "number": "X",
+    "numbers": "X",
     "choices": "NAME",
     "choice_set": "CATEGORY",
     "names": "NAME",
@@ -116,6 +120,7 @@ _METAVARS: dict[str, str] = {
 }
 _ALLOWED: dict[str, str] = {
     "path": "a path (relative ones start at the project root)",
+    "paths": "a path (relative ones start at the project root), or a list of them, each once",
     "names": "a name, or a list of names, each once",
     "urls": "an http:// or https:// URL with a host and without credentials or query, or a list of them, each once",
     "rates": "a number from 0 to 1, or one for each model (MODEL=0.9 as text, an object in the file)",
@@ -148,7 +153,7 @@ KEYS: tuple[Key, ...] = (
         "the server, as base URL or full endpoint; a list is several hosts", decides=None),
     Key("MODEL", "names", (), "the model to ask, or a list of models", unset="the one loaded model", decides=None),
     Key("TITLES_PATH", "path", "data/titles_index.json", "the titles to sample from", decides="files"),
-    Key("PROMPT_PATH", "path", "data/prompt.txt", "the system message", decides="files"),
+    Key("PROMPT_PATH", "paths", "data/prompt.txt", "the system message; a list makes variants", decides="files"),
     Key("SCHEMA_PATH", "path", "data/story_seed.schema.json", "the JSON Schema that a reply must satisfy",
         decides="files"),
     Key("TEST_SAMPLE_SIZE", "whole", 10, "titles in a run; 0 is all of them", high=10_000_000, decides="plan"),
@@ -158,11 +163,13 @@ KEYS: tuple[Key, ...] = (
         decides="plan"),
     Key("MAX_IN_FLIGHT", "whole", None, "parallel requests over all workers", low=1, high=1024,
         unset="the server's slots, else 4", decides=None),
-    Key("RESPONSE_FORMAT", "choices", ("none",), "none, or json_schema: the server constrains the answer",
+    Key("RESPONSE_FORMAT", "choices", ("none",),
+        "none, or json_schema: the server constrains the answer; a list makes variants",
         choices=("none", "json_schema"), decides="plan"),
     Key("TOLERATE", "choice_set", (), "failure categories that pass where the answer could be recovered",
         choices=tuple(sorted(RECOVERABLE_CATEGORIES)), unset="none", decides="verdict"),
-    Key("TEMPERATURE", "number", 0.8, "how freely the model chooses; 0 is always the likeliest token", high=5,
+    Key("TEMPERATURE", "numbers", 0.8,
+        "how freely the model chooses; 0 is always the likeliest token; a list makes variants", high=5,
         decides="request"),
     Key("TOP_P", "number", 0.95, "the share of likely tokens to choose from; 1 is all", high=1, decides="request"),
     Key("TOP_K", "whole", 40, "the number of likely tokens to choose from; 0 is all", high=1_000_000,
@@ -175,7 +182,8 @@ KEYS: tuple[Key, ...] = (
     Key("MAX_TOKENS", "whole", 1024, "the longest reply, in tokens, reasoning included", low=1, high=10_000_000,
         decides="request"),
     Key("MODEL_SEED", "whole", 1, "from which each request's seed is derived", high=_BIGGEST_SEED, decides="seed"),
-    Key("REASONING_EFFORT", "choice", None, "how long a reasoning model thinks; the value none asks it not to",
+    Key("REASONING_EFFORT", "choices", None,
+        "how long a reasoning model thinks; the value none asks it not to; a list makes variants",
         choices=("none", "minimal", "low", "medium", "high"), unset="not sent", decides="request"),
     Key("CONFIRM", "choice", "ask", "what happens when a model does not acknowledge the opening handshake",
         choices=("ask", "require", "continue", "skip"), decides=None),
@@ -221,7 +229,7 @@ class SettingValues:
     lm_studio_url: tuple[str, ...]
     model: tuple[str, ...]
     titles_path: Path
-    prompt_path: Path
+    prompt_path: tuple[Path, ...]
     schema_path: Path
     test_sample_size: int
     sample_seed: int
@@ -229,14 +237,14 @@ class SettingValues:
     max_in_flight: int | None
     response_format: tuple[str, ...]
     tolerate: frozenset[str]
-    temperature: float
+    temperature: tuple[float, ...]
     top_p: float
     top_k: int
     min_p: float
     repeat_penalty: float
     max_tokens: int
     model_seed: int
-    reasoning_effort: str | None
+    reasoning_effort: tuple[str, ...]
     confirm: Literal["ask", "require", "continue", "skip"]
     request_retry_limit: int
     min_pass_rate: Mapping[str, float]

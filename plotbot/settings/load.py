@@ -61,9 +61,17 @@ class Settings(SettingValues):
 
     @property
     def params(self) -> dict[str, Any]:
-        """The sampling parameters that every request states, so that a server's preset never decides."""
+        """The sampling parameters that requests state, so that a server's preset never decides.
+
+        A list is of a parameter in which the run's variants differ.
+        """
         params = {key.field: plain(key, getattr(self, key.field)) for key in keys_deciding("request")}
         return {name: value for name, value in params.items() if value is not None}
+
+    @property
+    def first_params(self) -> dict[str, Any]:
+        """The sampling parameters of the run's first variant: what a request states that belongs to none."""
+        return {name: value[0] if isinstance(value, list) else value for name, value in self.params.items()}
 
     def left_open(self, key: Key) -> bool:
         """Whether the user has set no value for the key."""

@@ -59,7 +59,7 @@ def from_text(key: Key, texts: Sequence[str]) -> Any:
     if key.kind == "rates":
         return _rates_from_text(texts)
     if key.is_list:
-        return _split(texts)
+        return [_number_from_text(text) for text in _split(texts)] if key.kind == "numbers" else _split(texts)
     text = texts[-1] if key.kind == "path" else texts[-1].strip()
     return _number_from_text(text) if key.kind in {"whole", "number"} else text
 
@@ -70,6 +70,9 @@ def typed(key: Key, value: Any, root: Path) -> Any:
         return _UNSET.get(key.kind)
     if key.kind == "path":
         return _path(value, root)
+    if key.kind == "paths":
+        # Outside of a list, a comma is part of the file's name.
+        return tuple(_path(one, root) for one in _each([value] if isinstance(value, str) else value))
     return _TYPED[key.kind](key, value)
 
 
@@ -81,7 +84,17 @@ def plain(key: Key, value: Any) -> Any:
         return str(value)
     if isinstance(value, Mapping):
         return dict(value) or None
-    return sorted(value) if isinstance(value, frozenset) else list(value) if isinstance(value, tuple) else value
+    if isinstance(value, frozenset):
+        return sorted(value)
+    return _plain_list(key, value) if isinstance(value, tuple) else value
+
+
+def _plain_list(key: Key, values: tuple[Any, ...]) -> Any:
+    """A list; one value bare, and none as null, where that is the form of the key's default."""
+    plain_values = [str(value) if isinstance(value, Path) else value for value in values]
+    if isinstance(key.default, tuple) or len(values) > 1:
+        return plain_values
+    return plain_values[0] if plain_values else None
 
 
 def _split(texts: Sequence[str]) -> list[str]:
@@ -115,6 +128,10 @@ def _number(key: Key, value: Any) -> float:
     if type(value) not in {int, float} or not key.low <= value <= key.high:  # a bool is an int to isinstance
         raise UnfitError(shown(value))
     return float(value)
+
+
+def _numbers(key: Key, value: Any) -> tuple[float, ...]:
+    return tuple(_number(key, one) for one in _each(value if isinstance(value, str | list | tuple) else [value]))
 
 
 def _choice(key: Key, value: Any) -> str:
@@ -243,6 +260,7 @@ def _each(value: Any) -> list[Any]:
 _TYPED: dict[str, Callable[[Key, Any], Any]] = {
     "whole": _whole,
     "number": _number,
+    "numbers": _numbers,
     "choice": _choice,
     "choices": _choices,
     "choice_set": _choice_set,
@@ -252,4 +270,4 @@ _TYPED: dict[str, Callable[[Key, Any], Any]] = {
     "executor": _executor,
     "shard": _shard,
 }
-_UNSET: dict[str, Any] = {"names": (), "choice_set": frozenset(), "rates": {}}
+_UNSET: dict[str, Any] = {"names": (), "choices": (), "choice_set": frozenset(), "rates": {}}

@@ -31,7 +31,7 @@ def shake_hands(client: ChatClient, model: str, prompt: str, *, load_timeout: fl
 
     Raises CancelledError once the client is closed or stopped; a server's fault is in the exchange.
     """
-    exchange = client.converse(model, handshake_messages(prompt), seed=seed, timeout=load_timeout)
+    exchange = client.converse(model, handshake_messages(prompt), params={"seed": seed}, timeout=load_timeout)
     return Handshake(exchange.reply is not None and _confirms(exchange.reply), exchange)
 
 

@@ -65,7 +65,7 @@ class HostClient:
         self._client = ChatClient(
             host.url,
             name=host.name,
-            params=settings.params,
+            params=settings.first_params,
             token=token,
             request_timeout=settings.request_timeout,
             retries=RetryPolicy(settings.request_retry_limit, only_host=spec.alone),

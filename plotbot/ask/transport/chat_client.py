@@ -92,7 +92,8 @@ class ChatClient:
         """Ask a case; a server's fault is in the exchange. Raises CancelledError once this is closed or stopped."""
         messages = self._conversations.about(question, case.title.text)
         schema = question.schema if case.response_format == "json_schema" else None
-        return self.converse(case.model, messages, case=case.id, seed=case.seed, schema=schema)
+        params = {**case.params, "seed": case.seed}
+        return self.converse(case.model, messages, case=case.id, params=params, schema=schema)
 
     def converse(
         self,
@@ -100,15 +101,16 @@ class ChatClient:
         messages: Sequence[Message],
         *,
         case: str = "",
-        seed: int | None = None,
+        params: Mapping[str, Any] | None = None,
         schema: Mapping[str, Any] | None = None,
         timeout: float | None = None,
     ) -> Exchange:
         """Ask for one chat completion, constrained by *schema* if there is one. *timeout* is in seconds per attempt.
 
+        *params* replace the client's of the same name.
         A server's fault is in the exchange. Raises CancelledError once the client is closed or stopped.
         """
-        params = self.params if seed is None else {**self.params, "seed": seed}
+        params = {**self.params, **(params or {})}
         body: dict[str, Any] = {"model": model, "messages": list(messages), "stream": False, **params}
         if schema is not None:
             body["response_format"] = _response_format(schema)

@@ -24,7 +24,7 @@ def test_a_new_project_has_everything_that_a_run_needs(tmp_path: Path, capsys: p
     settings = load_settings(project, {}, {})
     assert len(read_titles(settings.titles_path)) >= settings.test_sample_size
     jsonschema.Draft202012Validator.check_schema(json.loads(settings.schema_path.read_bytes()))
-    assert settings.prompt_path.read_text(encoding="utf-8").strip()
+    assert settings.prompt_path[0].read_text(encoding="utf-8").strip()
 
 
 def test_what_is_there_is_left_as_it_is_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from plotbot.plan.plan import Plan, case_id, case_seed
-from plotbot.records import Case, Question, Title
+from plotbot.records import Case, Question, Title, Variant
 from plotbot.settings import Settings, load_settings
 
 FREE = Question("p", {}, "none", "aaaaaaaaaaaa")
@@ -31,13 +31,22 @@ def settings(**values: Any) -> Settings:
     return load_settings(Path("nowhere"), {}, given)
 
 
+def asked(*questions: Question) -> dict[Variant, Question]:
+    """The questions of variants that differ in their response formats."""
+    formats = [question.response_format if len(questions) > 1 else "" for question in questions]
+    return {
+        Variant(name, "p.txt", question.response_format, 0.8): question
+        for name, question in zip(formats, questions, strict=True)
+    }
+
+
 def names(cases: tuple[Case, ...]) -> list[tuple[str, str, str, int]]:
     return [(case.model, case.response_format, case.title.id, case.repeat) for case in cases]
 
 
 def test_cases_go_model_by_model_format_by_format_title_by_title_repeat_by_repeat(index: Path) -> None:
     plan = Plan(settings(REPEATS="2"), ["b", "a"])
-    got = names(plan.cases_of([FREE, BOUND], index))
+    got = names(plan.cases_of(asked(FREE, BOUND), index))
     titles = list(dict.fromkeys(title for _, _, title, _ in got))
     assert len(titles) == 3
     assert got == [
@@ -51,28 +60,28 @@ def test_cases_go_model_by_model_format_by_format_title_by_title_repeat_by_repea
 
 def test_asking_again_gives_the_same_cases_even_if_the_index_has_changed(index: Path) -> None:
     plan = Plan(settings(), ["a"])
-    first = plan.cases_of([FREE], index)
+    first = plan.cases_of(asked(FREE), index)
     index.write_text("{}", encoding="utf-8")
-    assert plan.cases_of([FREE], index) is first
-    assert [case.title for case in plan.cases_of([BOUND], index)] == [case.title for case in first]
+    assert plan.cases_of(asked(FREE), index) is first
+    assert [case.title for case in plan.cases_of(asked(BOUND), index)] == [case.title for case in first]
 
 
 def test_threads_that_ask_at_once_get_the_same_cases(index: Path) -> None:
     plan = Plan(settings(TEST_SAMPLE_SIZE="0"), ["a"])
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda _: plan.cases_of([FREE], index), range(16)))
+        answers = list(threads.map(lambda _: plan.cases_of(asked(FREE), index), range(16)))
     assert len({id(answer) for answer in answers}) == 1
     assert len(plan.cases) == 12
 
 
 def test_two_plans_of_the_same_settings_are_the_same(index: Path) -> None:
-    assert Plan(settings(), ["a"]).cases_of([FREE], index) == Plan(settings(), ["a"]).cases_of([FREE], index)
+    assert Plan(settings(), ["a"]).cases_of(asked(FREE), index) == Plan(settings(), ["a"]).cases_of(asked(FREE), index)
 
 
 def test_the_shards_are_the_sample_in_parts(index: Path) -> None:
-    whole = names(Plan(settings(TEST_SAMPLE_SIZE="10"), ["a"]).cases_of([FREE], index))
+    whole = names(Plan(settings(TEST_SAMPLE_SIZE="10"), ["a"]).cases_of(asked(FREE), index))
     parts = [
-        names(Plan(settings(TEST_SAMPLE_SIZE="10", SHARD=f"{part}/3"), ["a"]).cases_of([FREE], index))
+        names(Plan(settings(TEST_SAMPLE_SIZE="10", SHARD=f"{part}/3"), ["a"]).cases_of(asked(FREE), index))
         for part in (1, 2, 3)
     ]
     assert [len(part) for part in parts] == [4, 3, 3]
@@ -95,7 +104,7 @@ def test_a_case_is_its_content() -> None:
 
 
 def test_every_title_and_repeat_has_a_seed_of_its_own_and_every_model_the_same(index: Path) -> None:
-    cases = Plan(settings(REPEATS="3", MODEL_SEED="5"), ["a", "b"]).cases_of([FREE], index)
+    cases = Plan(settings(REPEATS="3", MODEL_SEED="5"), ["a", "b"]).cases_of(asked(FREE), index)
     seeds = {(case.title.id, case.repeat): case.seed for case in cases}
     assert len(set(seeds.values())) == 9
     assert all(case.seed == seeds[case.title.id, case.repeat] for case in cases)
@@ -115,20 +124,20 @@ def test_every_title_and_repeat_has_a_seed_of_its_own_and_every_model_the_same(i
 def test_a_case_has_an_ascii_slug(tmp_path: Path, model: str, title_id: str, form: Question, slug: str) -> None:
     index = tmp_path / "one.json"
     index.write_text(json.dumps({title_id: "A goose"}), encoding="utf-8")
-    (case,) = Plan(settings(TEST_SAMPLE_SIZE="0"), [model]).cases_of([form], index)
+    (case,) = Plan(settings(TEST_SAMPLE_SIZE="0"), [model]).cases_of(asked(form), index)
     assert case.slug == slug
 
 
 def test_slugs_that_would_collide_are_told_apart(tmp_path: Path) -> None:
     index = tmp_path / "close.json"
     index.write_text('{"a b": "One", "a-b": "Two", "A_B": "Three", "c": "Four"}', encoding="utf-8")
-    cases = Plan(settings(TEST_SAMPLE_SIZE="0"), ["x/m", "y/m"]).cases_of([FREE], index)
+    cases = Plan(settings(TEST_SAMPLE_SIZE="0"), ["x/m", "y/m"]).cases_of(asked(FREE), index)
     slugs = [case.slug for case in cases]
     assert len(set(slugs)) == len(slugs) == 8
     assert all(re.fullmatch(r"m-(a-b|c)-r1-[0-9a-f]{6}", slug) for slug in slugs)
 
 
 def test_the_sample_is_drawn_from_the_settings_alone(index: Path) -> None:
-    drawn = Plan(settings(), ["a"]).cases_of([FREE], index)
-    other = Plan(dataclasses.replace(settings(), sample_seed=2), ["a"]).cases_of([FREE], index)
+    drawn = Plan(settings(), ["a"]).cases_of(asked(FREE), index)
+    other = Plan(dataclasses.replace(settings(), sample_seed=2), ["a"]).cases_of(asked(FREE), index)
     assert {case.title for case in drawn} != {case.title for case in other}

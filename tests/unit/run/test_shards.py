@@ -10,7 +10,7 @@ import pytest
 
 from plotbot.errors import InputError
 from plotbot.plan.plan import Plan
-from plotbot.records import Case, PlannedItem, Question, Title
+from plotbot.records import Case, PlannedItem, Question, Title, Variant
 from plotbot.run.shards import Joined, Part, join
 from plotbot.settings import Settings, load_settings
 
@@ -64,7 +64,16 @@ def joined(parts: Sequence[Part], models: Sequence[str], questions: Sequence[Que
 
 def simple(index: Path, number: int, of: int = 3, size: int = 9, **values: object) -> Part:
     plan = Plan(settings(TEST_SAMPLE_SIZE=size, SHARD=f"{number}/{of}", **values), ["m"])
-    return part_of(plan, number, {"test_a[*]": plan.cases_of([FREE], index)})
+    return part_of(plan, number, {"test_a[*]": plan.cases_of(in_variants([FREE]), index)})
+
+
+def in_variants(questions: Sequence[Question], temperatures: Sequence[float] = (0.8,)) -> dict[Variant, Question]:
+    several = len(questions) * len(temperatures) > 1
+    return {
+        Variant(f"{question.hash[0]} t={heat}" if several else "", "p.txt", question.response_format, heat): question
+        for question in questions
+        for heat in temperatures
+    }
 
 
 def titles(count: int, prefix: str = "t") -> Titles:
@@ -77,7 +86,7 @@ def test_parts_joined_are_the_plan_without_parts(index: Index, seed: int) -> Non
     one = index("one.json", titles(rng.randrange(8)) | {title: f"About {title}" for title in ALIKE})
     two = index("two.json", titles(rng.randrange(1, 9), "u"))
     of, models = rng.randrange(1, 6), MODELS[: rng.randrange(1, 4)]
-    asked = [FREE, BOUND][: rng.randrange(1, 3)]
+    asked = in_variants([FREE, BOUND][: rng.randrange(1, 3)], [0.8, 0.2][: rng.randrange(1, 3)])
     size = rng.choice([0, 1, 6])
     values = {
         "TEST_SAMPLE_SIZE": 0 if size > len(json.loads(two.read_bytes())) else size,
@@ -90,7 +99,7 @@ def test_parts_joined_are_the_plan_without_parts(index: Index, seed: int) -> Non
         return plan, {
             "test_a[*]": plan.cases_of(asked, one),
             "test_b[*-x]": plan.cases_of(asked, one),
-            "test_c[*]": plan.cases_of([OTHER], one),
+            "test_c[*]": plan.cases_of(in_variants([OTHER]), one),
             # The same questions about other titles.
             "test_d[y-*]": plan.cases_of(asked, two),
         }
@@ -134,7 +143,7 @@ def test_repeats_and_parameters_of_a_test_stay_in_their_order(index: Index) -> N
         Plan(settings(TEST_SAMPLE_SIZE=0, REPEATS=2, **shard), ["m"])
         for shard in ({"SHARD": "1/2"}, {"SHARD": "2/2"}, {})
     ]
-    cases = [plan.cases_of([FREE], path) for plan in plans]
+    cases = [plan.cases_of(in_variants([FREE]), path) for plan in plans]
     parts = [Part(str(number), number, plans[number - 1].cases, tests(cases[number - 1])) for number in (1, 2)]
     assert joined(parts, ["m"], [FREE]).items == tests(cases[2])
 

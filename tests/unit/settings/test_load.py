@@ -29,6 +29,9 @@ SPECIAL: dict[str, tuple[Any, str, Any]] = {
     ),
     "MODEL": (["qwen/qwen3-4b@q8_0", "b"], "qwen/qwen3-4b@q8_0,b", ("qwen/qwen3-4b@q8_0", "b")),
     "RESPONSE_FORMAT": (["json_schema", "none"], "json_schema,none", ("json_schema", "none")),
+    "PROMPT_PATH": (["/a b.txt", ELSEWHERE], f"/a b.txt, {ELSEWHERE}", (Path("/a b.txt"), Path(ELSEWHERE))),
+    "TEMPERATURE": ([0.2, 1], "0.2,1", (0.2, 1.0)),
+    "REASONING_EFFORT": (["none", "low"], "none,low", ("none", "low")),
     "TOLERATE": (["fenced", "prose_around"], "fenced,prose_around", frozenset({"fenced", "prose_around"})),
     "CONFIRM": ("skip", "skip", "skip"),
     "MIN_PASS_RATE": ({"*": 0.9, "b": 1}, "0.9,b=1", {"*": 0.9, "b": 1.0}),
@@ -156,7 +159,7 @@ def test_an_empty_option_or_null_unsets_what_may_be_unset(tmp_path: Path) -> Non
 
 def test_an_empty_variable_is_one_that_is_not_set(tmp_path: Path) -> None:
     settings = _load(tmp_path, {"REPEATS": 2}, {"PLOTBOT_REPEATS": "", "PLOTBOT_TEMPERATURE": " "})
-    assert (settings.repeats, settings.temperature) == (2, 0.8)
+    assert (settings.repeats, settings.temperature) == (2, (0.8,))
 
 
 def test_a_seed_that_is_not_set_is_drawn(tmp_path: Path) -> None:
