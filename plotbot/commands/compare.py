@@ -16,9 +16,14 @@ HELP = "say which titles a later run broke or fixed, and whether that is more th
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("before", metavar="A", help=RUN_OR_BASELINE)
-    parser.add_argument("after", metavar="B", help="the same; it may be A again, to compare two of its models")
     parser.add_argument(
-        "--models", nargs=2, metavar=("X", "Y"), help="compare model X of A with model Y of B, title by title"
+        "after", metavar="B", help="the same; it may be A again, to compare two of its models or variants"
+    )
+    parser.add_argument(
+        "--models",
+        nargs=2,
+        metavar=("X", "Y"),
+        help="compare model X of A with model Y of B, title by title, or a row: 'qwen3-4b short.txt'",
     )
     parser.add_argument(
         "--anyway", action="store_true", help="compare although prompt, schema, parameters or fingerprint differ"
@@ -35,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     if not comparisons:
         raise InputError(
             f"{args.before} and {args.after} have no eval, model and response format in common; "
-            "name a model of each with --models X Y, or compare their only ones with --anyway"
+            "name a model or a row of each with --models X Y, or compare their only ones with --anyway"
         )
     print("\n".join(comparison_lines(args.before, args.after, comparisons)))
     if any(comparison.refused for comparison in comparisons):

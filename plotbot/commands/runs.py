@@ -13,7 +13,7 @@ from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import is_running, read_run
-from plotbot.measure.tally import items_by_model, missing_parts, tally_of, total_tally
+from plotbot.measure.tally import items_by_row, missing_parts, tally_of, total_tally
 from plotbot.safe import one_line
 
 HELP = "list the runs and how far each came"
@@ -98,7 +98,7 @@ def _own_summary(folder: RunFolder, disk: Disk) -> Mapping[str, Any] | None:
 
 def _counted(folder: RunFolder, disk: Disk) -> tuple[Mapping[str, Any], Mapping[str, int]]:
     records = read_run(folder, disk).records(with_exchanges=False)
-    tallies = [tally_of(model, items, records) for model, items in items_by_model(records).items()]
+    tallies = [tally_of(row, items, records) for row, items in items_by_row(records).items()]
     return records.header, total_tally(tallies).counts
 
 

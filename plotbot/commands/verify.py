@@ -22,7 +22,7 @@ from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import RunOnDisk, is_running, read_run, recorded_questions
 from plotbot.keep.title_document import age
 from plotbot.keep.title_reading import TitleFile, UnusableFile, read_title_file, title_files
-from plotbot.measure.tally import Tally, items_by_model, tally_of, total_tally
+from plotbot.measure.tally import Tally, items_by_row, tally_of, total_tally
 from plotbot.records import Answer, Case, ExitStatus, Question
 from plotbot.report.formatting import accounting_line
 from plotbot.run.recovery import kept_answers
@@ -201,7 +201,7 @@ def _entry_problems(file: TitleFile, schemas: _Schemas, as_recorded: set[_Place]
 
 def _total(run: RunOnDisk) -> Tally:
     records = run.records(with_exchanges=False)
-    return total_tally(tally_of(model, items, records) for model, items in items_by_model(records).items())
+    return total_tally(tally_of(row, items, records) for row, items in items_by_row(records).items())
 
 
 def _check_lines(run: RunOnDisk, proof: _RunProof, *, running: bool) -> None:

@@ -11,6 +11,8 @@ from plotbot.measure.paired_tests import Pair, difference_interval, mcnemar_exac
 from plotbot.measure.verdict_sheet import SheetPart, TitleVerdicts, VerdictSheet, is_rated, passes
 from plotbot.records import Fingerprint
 
+_VARIANT_PARAMS = frozenset({"temperature", "reasoning_effort"})
+
 
 @dataclass(frozen=True, slots=True)
 class Change:
@@ -54,31 +56,41 @@ class Comparison:
 def compare_sheets(
     before: VerdictSheet, after: VerdictSheet, *, anyway: bool = False, models: tuple[str, str] | None = None
 ) -> tuple[Comparison, ...]:
-    """Compare every part that both runs have: the same eval, model and response format.
+    """Compare every part that both runs have: the same eval, model and variant.
 
-    *models* names one model of each run, which are compared with one another. With *anyway*, parts that were not asked
-    alike are compared too, and so are the only models, or only formats, of the two runs.
+    Variants are the same if their names are, or what they ask with. *models* names one model of each run, or one row
+    (`qwen3-4b short.txt`), which are compared with one another. With *anyway*, parts that were not asked alike are
+    compared too, and so are the only models, or only variants, of the two runs.
     """
-    ones = [part for part in before.parts if models is None or part.model == models[0]]
-    others = [part for part in after.parts if models is None or part.model == models[1]]
+    ones, others = _stated(before, models and models[0]), _stated(after, models and models[1])
+    rows = models is not None and any(part.variant and part.label in models for part in (*ones, *others))
     return tuple(
-        compare_parts(one, other, (before.params, after.params), anyway=anyway, any_model=models is not None)
-        for one, other in _partners(ones, others, anyway=anyway, any_model=models is not None)
+        compare_parts(one, other, anyway=anyway, any_model=models is not None, any_variant=rows)
+        for one, other in _partners(ones, others, anyway=anyway, any_model=models is not None, any_variant=rows)
     )
+
+
+def _stated(sheet: VerdictSheet, name: str | None) -> list[SheetPart]:
+    """The parts of the model or row of that name, each with all parameters that its requests stated."""
+    wanted = [part for part in sheet.parts if name is None or name in {part.model, part.label}]
+    return [replace(part, params={**sheet.params, **part.params}) for part in wanted]
 
 
 def compare_parts(
     before: SheetPart,
     after: SheetPart,
-    params: tuple[Mapping[str, Any], Mapping[str, Any]] = ({}, {}),
     *,
     anyway: bool = False,
     any_model: bool = False,
+    any_variant: bool = False,
 ) -> Comparison:
-    """Compare two parts title by title; refused if they were not asked alike, unless *anyway*."""
-    differences = tuple(_differences(before, after, params, any_model=any_model))
+    """Compare two parts title by title; refused if they were not asked alike, unless *anyway*.
+
+    With *any_model* they may be of two models, with *any_variant* they may differ in what makes a variant.
+    """
+    differences = tuple(_differences(before, after, any_model=any_model, any_variant=any_variant))
     notes = tuple(_fields("", before.fingerprint, after.fingerprint, Fingerprint.SERVER))
-    name = before.model if before.model == after.model else f"{before.model} -> {after.model}"
+    name = before.label if before.label == after.label else f"{before.label} -> {after.label}"
     head = Comparison(before.eval, name, after.response_format, differences, notes)
     if differences and not anyway:
         return replace(head, refused=True)
@@ -110,27 +122,32 @@ def _compared(head: Comparison, before: Mapping[str, TitleVerdicts], after: Mapp
 
 
 def _partners(
-    before: Sequence[SheetPart], after: Sequence[SheetPart], *, anyway: bool, any_model: bool
+    before: Sequence[SheetPart], after: Sequence[SheetPart], *, anyway: bool, any_model: bool, any_variant: bool
 ) -> Iterator[tuple[SheetPart, SheetPart]]:
     only_model = anyway and all(len({part.model for part in parts}) == 1 for parts in (before, after))
-    only_format = anyway and all(len({part.response_format for part in parts}) == 1 for parts in (before, after))
+    kinds = [{(part.variant, part.response_format) for part in parts} for parts in (before, after)]
+    any_variant = any_variant or (anyway and all(len(kind) == 1 for kind in kinds))
     for one in before:
         for other in after:
             models = one.model == other.model or any_model or only_model
-            formats = one.response_format == other.response_format or only_format
-            if one.eval == other.eval and models and formats:
+            if one.eval == other.eval and models and (any_variant or _same_variant(one, other)):
                 yield one, other
 
 
-def _differences(
-    before: SheetPart, after: SheetPart, params: tuple[Mapping[str, Any], Mapping[str, Any]], *, any_model: bool
-) -> Iterator[str]:
-    named = [name for name in ("response_format", "prompt", "schema") if getattr(before, name) != getattr(after, name)]
+def _same_variant(one: SheetPart, other: SheetPart) -> bool:
+    named_alike = one.variant == other.variant and one.response_format == other.response_format
+    return named_alike or (one.asked == other.asked and one.params == other.params)
+
+
+def _differences(before: SheetPart, after: SheetPart, *, any_model: bool, any_variant: bool) -> Iterator[str]:
+    compared_fields = ("schema",) if any_variant else ("response_format", "prompt", "schema")
+    named = [name for name in compared_fields if getattr(before, name) != getattr(after, name)]
     for name in named:
         yield f"{name.replace('_', ' ')} {getattr(before, name)} -> {getattr(after, name)}"
-    if before.asked != after.asked and not named:
+    if before.asked != after.asked and not named and not any_variant:
         yield f"the wording that plotbot puts round a headline {before.asked} -> {after.asked}"
-    yield from _fields("parameter ", *params)
+    free = _VARIANT_PARAMS if any_variant else frozenset()
+    yield from _fields("parameter ", before.params, after.params, {*before.params, *after.params} - free)
     if before.model == after.model:
         compared = {*before.fingerprint, *after.fingerprint} - Fingerprint.NOT_THE_MODEL
         yield from _fields("fingerprint ", before.fingerprint, after.fingerprint, compared)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plotbot.measure.gate import GateResult
-from plotbot.measure.tally import Tally, missing_parts
+from plotbot.measure.tally import ModelVariant, Tally, missing_parts
 from plotbot.records import ExitStatus
 
 
@@ -16,7 +16,7 @@ class ExitReasons:
     """What decides the exit status of a run; counts are numbers of items.
 
     `interrupted` means by a person or a signal. A stop by `-x` or `--maxfail` sets `stopped_by_maxfail` only, although
-    xdist reports both alike. `failures` are by model, because a gate excuses the failures of its own model only.
+    xdist reports both alike. `failures` are by model and variant, because a gate excuses those of its own row only.
     """
 
     usage: bool = False
@@ -26,7 +26,7 @@ class ExitReasons:
     errors: int = 0
     not_run: int = 0
     stopped_by_maxfail: bool = False
-    failures: Mapping[str, int] = field(default_factory=dict)
+    failures: Mapping[ModelVariant, int] = field(default_factory=dict)
     gates: Sequence[GateResult] = ()
 
 
@@ -43,7 +43,7 @@ def counted_reasons(
         errors=sum(tally.error for tally in tallies) + unsettled,
         # The number of cases in a missing part is unknown, but it is at least one.
         not_run=sum(tally.not_run for tally in tallies) + len(missing_parts(header)),
-        failures={tally.model: tally.failed for tally in tallies},
+        failures={tally.row: tally.failed for tally in tallies},
         gates=gates,
     )
 
@@ -69,7 +69,7 @@ def _incomplete(end: ExitReasons) -> bool:
 
 
 def _not_good_enough(end: ExitReasons) -> bool:
-    gated = {gate.model for gate in end.gates}
+    gated = {gate.row for gate in end.gates}
     if any(gate.verdict != "PASS" for gate in end.gates):
         return True
-    return any(count > 0 for model, count in end.failures.items() if model not in gated)
+    return any(count > 0 for row, count in end.failures.items() if row not in gated)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from plotbot.measure.intervals import Interval, rated_to_settle
 from plotbot.measure.metrics import ModelMetrics
+from plotbot.measure.tally import ModelVariant
 from plotbot.settings.keys import EVERY_MODEL
 
 GateVerdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
@@ -16,7 +17,7 @@ GateVerdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 
 @dataclass(frozen=True, slots=True)
 class GateResult:
-    """A gate's verdict on one model.
+    """A gate's verdict on one model, or on one of its variants.
 
     `how` is `point` or `interval`. `needed` is the number of rated titles, each asked as often as now, that would
     settle an inconclusive interval at the present rate; None if it is settled or no number would settle it.
@@ -29,28 +30,36 @@ class GateResult:
     rate: float | None
     interval: Interval | None
     needed: int | None = None
+    variant: str = ""
+
+    @property
+    def row(self) -> ModelVariant:
+        """The row that it is about."""
+        return ModelVariant(self.model, self.variant)
 
 
 def judge_gate(metrics: ModelMetrics, thresholds: Mapping[str, float], how: str) -> GateResult | None:
     """Hold one model's pass rate against its threshold; None if it has no threshold.
 
-    *thresholds* is by model id; the entry of `EVERY_MODEL` is for every model without one of its own. The gate `point`
-    compares the rate itself. The gate `interval` is PASS if the lower bound reaches the threshold, FAIL if the upper
-    bound misses it, else INCONCLUSIVE. Without a rated case both are INCONCLUSIVE.
+    *thresholds* is by model id, or by a row's label (`qwen3-4b short.txt`), which counts first; the entry of
+    `EVERY_MODEL` is for every model without one of its own. The gate `point` compares the rate itself. The gate
+    `interval` is PASS if the lower bound reaches the threshold, FAIL if the upper bound misses it, else INCONCLUSIVE.
+    Without a rated case both are INCONCLUSIVE.
 
     With n titles asked once and a threshold t, where nt and n(1-t) are at least 5, `interval` calls a model on the
     wrong side in at most 5 % of runs, whatever its true rate. With fewer titles it may be up to 10 % when the truth
     lies on the threshold itself: a handful of failures is too coarse for a closer promise.
     """
-    threshold = thresholds.get(metrics.model, thresholds.get(EVERY_MODEL))
+    named = (thresholds.get(name) for name in (metrics.label, metrics.model, EVERY_MODEL))
+    threshold = next((one for one in named if one is not None), None)
     if threshold is None:
         return None
     rate, interval = metrics.pass_rate, metrics.interval
     if rate is None or interval is None:
-        return GateResult(metrics.model, "INCONCLUSIVE", how, threshold, None, None)
+        return GateResult(metrics.model, "INCONCLUSIVE", how, threshold, None, None, variant=metrics.variant)
     verdict = _by_rate(rate, threshold) if how == "point" else _by_interval(interval, threshold)
     needed = _titles_to_settle(metrics, rate, threshold) if verdict == "INCONCLUSIVE" else None
-    return GateResult(metrics.model, verdict, how, threshold, rate, interval, needed)
+    return GateResult(metrics.model, verdict, how, threshold, rate, interval, needed, metrics.variant)
 
 
 def judge_gates(

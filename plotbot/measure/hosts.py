@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from plotbot.measure.intervals import Interval, clustered_interval
 from plotbot.measure.speed import Speed, median_of, nearest_rank, typical_speed
-from plotbot.measure.tally import Tally, rated_by_title, tally_of
+from plotbot.measure.tally import ModelVariant, Tally, rated_by_title, tally_of
 from plotbot.records import Exchange, Fingerprint, PlannedItem, RunRecords
 
 UNKNOWN_HOST = "(unknown host)"
@@ -79,9 +79,9 @@ class _HostRecord:
 
 
 def measure_hosts(
-    model: str, items: Sequence[PlannedItem], exchanges: Sequence[Exchange], records: RunRecords
+    row: ModelVariant, items: Sequence[PlannedItem], exchanges: Sequence[Exchange], records: RunRecords
 ) -> Hosts | None:
-    """The hosts that *exchanges*, those of a model's *items*, name; None if they name fewer than two.
+    """The hosts that *exchanges*, those of a row's *items*, name; None if they name fewer than two.
 
     The embedded engine counts as one host, although its port changes each time that a run is resumed.
     """
@@ -93,7 +93,7 @@ def measure_hosts(
     ordered = {host: seen[host] for host in sorted(seen, key=lambda host: (host == UNKNOWN_HOST, host))}
     fields = list(_differing({host: one.told for host, one in ordered.items() if one.replies}))
     return Hosts(
-        by_host=tuple(_host(host, model, one, answered, records) for host, one in ordered.items()),
+        by_host=tuple(_host(host, row, one, answered, records) for host, one in ordered.items()),
         differences=tuple(one for one in fields if one.field not in Fingerprint.NOT_THE_MODEL),
         asides=tuple(one for one in fields if one.field in Fingerprint.NOT_THE_MODEL),
     )
@@ -116,8 +116,8 @@ def _seen(items: Iterable[PlannedItem], exchanges: Iterable[Exchange]) -> Mappin
     return seen
 
 
-def _host(host: str, model: str, seen: _HostRecord, answered: int, records: RunRecords) -> HostMetrics:
-    tally = tally_of(model, seen.items, records)
+def _host(host: str, row: ModelVariant, seen: _HostRecord, answered: int, records: RunRecords) -> HostMetrics:
+    tally = tally_of(row, seen.items, records)
     seconds = [exchange.seconds for exchange in seen.replies]
     return HostMetrics(
         host=host,

@@ -1,4 +1,4 @@
-"""The metrics of a run, model by model, from its verdicts and exchanges."""
+"""The metrics of a run, model by model and variant by variant, from its verdicts and exchanges."""
 
 from __future__ import annotations
 
@@ -10,32 +10,20 @@ from plotbot.measure.hosts import Hosts, measure_hosts
 from plotbot.measure.intervals import Interval, clustered_interval
 from plotbot.measure.repeats import Repeats, measure_repeats
 from plotbot.measure.speed import ServerTime, Speed, median_of, nearest_rank, server_time, typical_speed
-from plotbot.measure.tally import Tally, items_by_model, rated_by_title, tally_of
+from plotbot.measure.tally import ModelVariant, Tally, items_by_row, rated_by_title, tally_of
 from plotbot.records import Exchange, ItemResult, PlannedItem, RunRecords
 
 
 @dataclass(frozen=True, slots=True)
-class FormatMetrics:
-    """A model's numbers in one response format, if the run asked in several."""
-
-    response_format: str
-    tally: Tally
-    pass_rate: float | None
-    interval: Interval | None
-    seconds_median: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class ModelMetrics:
-    """One model's numbers in one run.
+    """The numbers of one model in one variant of a run.
 
     `pass_rate` is passed / (passed + failed), without errors and skips; None if nothing was rated. `interval` is
     clustered by title if a title has several rated answers. `failures` and `errors` count items by category, the most
     frequent first. `tolerated` counts items that passed with a tolerated failure. Seconds are wall times of the last
     attempts that brought a reply (`seconds_p95` by nearest rank); `speed` is the median over the same replies. Tokens
     are sums of the server's counts. `extra_attempts` counts requests beyond the first of each case. `repeats` is None
-    if no case was rated twice, `server_time` if no server told it, `hosts` if fewer than two were asked; `formats` has
-    an entry for each response format if there are several.
+    if no case was rated twice, `server_time` if no server told it, `hosts` if fewer than two were asked.
     """
 
     tally: Tally
@@ -53,12 +41,20 @@ class ModelMetrics:
     not_run: tuple[str, ...]
     repeats: Repeats | None = None
     server_time: ServerTime | None = None
-    formats: tuple[FormatMetrics, ...] = ()
     hosts: Hosts | None = None
 
     @property
     def model(self) -> str:
         return self.tally.model
+
+    @property
+    def variant(self) -> str:
+        return self.tally.variant
+
+    @property
+    def label(self) -> str:
+        """The row's name: the model, and the variant if the run has several."""
+        return self.tally.row.label
 
     @property
     def mixed(self) -> bool:
@@ -71,12 +67,12 @@ class ModelMetrics:
 
 
 def measure_run(records: RunRecords) -> tuple[ModelMetrics, ...]:
-    """The metrics of every planned model, in plan order."""
-    return tuple(_measure(model, items, records) for model, items in items_by_model(records).items())
+    """The metrics of every planned model and variant, in plan order."""
+    return tuple(_measure(row, items, records) for row, items in items_by_row(records).items())
 
 
-def _measure(model: str, items: Sequence[PlannedItem], records: RunRecords) -> ModelMetrics:
-    tally, titles = tally_of(model, items, records), rated_by_title(items, records)
+def _measure(row: ModelVariant, items: Sequence[PlannedItem], records: RunRecords) -> ModelMetrics:
+    tally, titles = tally_of(row, items, records), rated_by_title(items, records)
     results = [records.results[planned.item] for planned in items if planned.item in records.results]
     exchanges = _exchanges(items, records)
     seconds = [exchange.seconds for exchange in exchanges if exchange.reply is not None]
@@ -97,31 +93,7 @@ def _measure(model: str, items: Sequence[PlannedItem], records: RunRecords) -> M
         not_run=tuple(planned.item for planned in items if planned.item not in records.results),
         repeats=measure_repeats(items, titles, records),
         server_time=server_time(exchanges),
-        formats=_formats(model, items, records),
-        hosts=measure_hosts(model, items, exchanges, records),
-    )
-
-
-def _formats(model: str, items: Sequence[PlannedItem], records: RunRecords) -> tuple[FormatMetrics, ...]:
-    grouped: dict[str, list[PlannedItem]] = {}
-    for planned in items:
-        case = records.cases.get(planned.case)
-        if case is not None:
-            grouped.setdefault(case.response_format, []).append(planned)
-    if len(grouped) < 2:
-        return ()
-    return tuple(_format(name, model, some, records) for name, some in grouped.items())
-
-
-def _format(name: str, model: str, items: Sequence[PlannedItem], records: RunRecords) -> FormatMetrics:
-    tally = tally_of(model, items, records)
-    seconds = [exchange.seconds for exchange in _exchanges(items, records) if exchange.reply is not None]
-    return FormatMetrics(
-        response_format=name,
-        tally=tally,
-        pass_rate=tally.pass_rate,
-        interval=clustered_interval(rated_by_title(items, records)),
-        seconds_median=median_of(seconds),
+        hosts=measure_hosts(row, items, exchanges, records),
     )
 
 

@@ -6,7 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from plotbot.records import Case, PlannedItem, RunRecords
 
@@ -16,9 +16,21 @@ Counts = tuple[int, int]
 """How many answers passed, and how many were rated."""
 
 
+class ModelVariant(NamedTuple):
+    """What a row of a report is about: a model in one variant, whose name is empty if the run has one variant only."""
+
+    model: str
+    variant: str = ""
+
+    @property
+    def label(self) -> str:
+        """The name of the row: `qwen3-4b`, or `qwen3-4b short.txt`."""
+        return f"{self.model} {self.variant}" if self.variant else self.model
+
+
 @dataclass(frozen=True, slots=True)
 class Tally:
-    """What became of a model's planned items, in numbers of items."""
+    """What became of the planned items of a model in one variant, in numbers of items."""
 
     model: str
     passed: int = 0
@@ -26,6 +38,12 @@ class Tally:
     error: int = 0
     skipped: int = 0
     not_run: int = 0
+    variant: str = ""
+
+    @property
+    def row(self) -> ModelVariant:
+        """The row that it counts the items of."""
+        return ModelVariant(self.model, self.variant)
 
     @property
     def planned(self) -> int:
@@ -48,16 +66,21 @@ class Tally:
         return {"planned": self.planned, **{box: getattr(self, box) for box in BOXES}}
 
 
-def items_by_model(records: RunRecords) -> dict[str, list[PlannedItem]]:
-    """The planned items of each model, models and items in plan order, each item once.
+def items_by_row(records: RunRecords) -> dict[ModelVariant, list[PlannedItem]]:
+    """The planned items of each model and variant, all in plan order, each item once.
 
-    An item whose case the run's files do not hold still counts, under `UNKNOWN_MODEL`.
+    The first of a model's variants is the one that its others are compared with. An item whose case the run's files
+    do not hold still counts, under `UNKNOWN_MODEL`.
     """
-    grouped: dict[str, list[PlannedItem]] = {}
+    grouped: dict[ModelVariant, list[PlannedItem]] = {}
     for planned in {planned.item: planned for planned in records.items}.values():
-        case = records.cases.get(planned.case)
-        grouped.setdefault(UNKNOWN_MODEL if case is None else case.model, []).append(planned)
+        grouped.setdefault(row_of(records.cases.get(planned.case)), []).append(planned)
     return grouped
+
+
+def row_of(case: Case | None) -> ModelVariant:
+    """The row that a case counts in."""
+    return ModelVariant(UNKNOWN_MODEL) if case is None else ModelVariant(case.model, case.variant)
 
 
 def missing_parts(header: Mapping[str, Any]) -> tuple[str, ...]:
@@ -78,17 +101,16 @@ def eval_of(item: str, case: Case) -> str:
     return f"{head}*{tail}" if found else item
 
 
-def tally_of(model: str, items: Iterable[PlannedItem], records: RunRecords) -> Tally:
+def tally_of(row: ModelVariant, items: Iterable[PlannedItem], records: RunRecords) -> Tally:
     """Count *items* by their results; one without a result was not run."""
-    return Tally(model, **Counter(_box(planned, records) for planned in items))
+    boxes: Mapping[str, Any] = Counter(_box(planned, records) for planned in items)
+    return Tally(row.model, variant=row.variant, **boxes)
 
 
 def total_tally(tallies: Iterable[Tally]) -> Tally:
-    """The sum of all models' tallies, under an empty model name."""
-    boxes: Counter[str] = Counter()
-    for tally in tallies:
-        boxes.update({box: getattr(tally, box) for box in BOXES})
-    return Tally("", **boxes)
+    """The sum of all rows' tallies, under an empty model name."""
+    all_of_them = tuple(tallies)
+    return Tally("", **{box: sum(getattr(tally, box) for tally in all_of_them) for box in BOXES})
 
 
 def rated_by_title(items: Iterable[PlannedItem], records: RunRecords) -> list[Counts]:

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
-from plotbot.measure.tally import eval_of
+from plotbot.measure.tally import ModelVariant, eval_of
 from plotbot.records import OK, ItemResult, Question, RunRecords
 from plotbot.safe import digest
 
 SKIPPED, NOT_RUN = "skipped", "not run"
 _TOLERATED, _ERROR = "tolerated:", "error:"
+
+
+class _Key(NamedTuple):
+    eval: str
+    model: str
+    response_format: str
+    asked: str
+    variant: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +37,7 @@ class TitleVerdicts:
 
 @dataclass(frozen=True, slots=True)
 class SheetPart:
-    """One eval's verdicts on one model in one response format, and what must be equal to compare them.
+    """One eval's verdicts on one model in one variant, and what must be equal to compare them.
 
     `asked` is the prompt hash, over everything that was asked. `prompt` and `schema` are digests that tell which of the
     two has changed. `fingerprint` identifies the model as it was served.
@@ -43,6 +51,14 @@ class SheetPart:
     schema: str
     fingerprint: Mapping[str, Any]
     titles: Mapping[str, TitleVerdicts]
+    variant: str = ""
+    params: Mapping[str, Any] = field(default_factory=dict)
+    """The parameters that its requests stated in place of the run's."""
+
+    @property
+    def label(self) -> str:
+        """The name of its row in reports: the model, and the variant if the run has several."""
+        return ModelVariant(self.model, self.variant).label
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +72,16 @@ class VerdictSheet:
 
 def verdict_sheet(records: RunRecords, questions: Mapping[str, Question]) -> VerdictSheet:
     """The verdicts of a run; *questions* are by hash. The sheet is sorted, so that equal runs give equal sheets."""
-    found: dict[tuple[str, str, str, str], dict[str, dict[int, tuple[str, str]]]] = {}
+    found: dict[_Key, dict[str, dict[int, tuple[str, str]]]] = {}
+    params: dict[_Key, Mapping[str, Any]] = {}
     for planned in dict.fromkeys(records.items):
         case = records.cases.get(planned.case)
         if case is not None:
-            key = eval_of(planned.item, case), case.model, case.response_format, case.prompt_hash
+            key = _Key(eval_of(planned.item, case), case.model, case.response_format, case.prompt_hash, case.variant)
+            params[key] = case.params
             word = digest(case.title.text), _word(records.results.get(planned.item))
             found.setdefault(key, {}).setdefault(case.title.id, {})[case.repeat] = word
-    parts = (_part(key, found[key], records, questions) for key in sorted(found))
+    parts = (_part(key, params[key], found[key], records, questions) for key in sorted(found))
     return VerdictSheet(records.run, _params(records.header), tuple(parts))
 
 
@@ -87,22 +105,24 @@ def _word(result: ItemResult | None) -> str:
 
 
 def _part(
-    key: tuple[str, str, str, str],
+    key: _Key,
+    params: Mapping[str, Any],
     titles: Mapping[str, Mapping[int, tuple[str, str]]],
     records: RunRecords,
     questions: Mapping[str, Question],
 ) -> SheetPart:
-    eval_name, model, response_format, asked = key
-    question = questions.get(asked)
+    question = questions.get(key.asked)
     return SheetPart(
-        eval=eval_name,
-        model=model,
-        response_format=response_format,
-        asked=asked,
+        eval=key.eval,
+        model=key.model,
+        response_format=key.response_format,
+        asked=key.asked,
         prompt="" if question is None else digest(question.prompt, 12),
         schema="" if question is None else digest(json.dumps(question.schema, sort_keys=True), 12),
-        fingerprint=_fingerprint(records, model),
+        fingerprint=_fingerprint(records, key.model),
         titles={title: _title(titles[title].items()) for title in sorted(titles)},
+        variant=key.variant,
+        params=params,
     )
 
 

@@ -160,6 +160,8 @@ def _skip_reason(report: pytest.TestReport) -> str:
 def _add_junit_properties(item: pytest.Item, state: ItemState, result: ItemResult) -> None:
     """Add what a JUnit reader wants to know beside the outcome. A server that does not count gives no tokens."""
     properties: dict[str, object] = {"model": visible(state.case.model), "category": result.category}
+    if state.case.variant:
+        properties["variant"] = visible(state.case.variant)
     if state.exchange is not None:
         reply = state.exchange.reply
         properties["seconds"] = round(state.exchange.seconds, 3)

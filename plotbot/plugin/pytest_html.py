@@ -28,6 +28,7 @@ from pytest_html.util import _process_css, _read_template
 
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import speed_of
+from plotbot.measure.tally import row_of
 from plotbot.records import Case, Exchange, ItemResult
 from plotbot.report import formatting
 from plotbot.report.formatting import as_text
@@ -81,7 +82,7 @@ input.filter:disabled, input.filter:disabled + span { display: none; }
 
 
 class HtmlPages:
-    """Collects a run's cases in the main process, and writes a page for each model at the end.
+    """Collects a run's cases in the main process, and writes a page for each model and variant at the end.
 
     If the user has blocked pytest-html (`-p no:html`), it collects nothing and writes nothing.
     """
@@ -96,7 +97,7 @@ class HtmlPages:
 
     def show(self, report: pytest.TestReport, case: Case, result: ItemResult, exchange: Exchange | None) -> None:
         """Add the row of an item that has reported."""
-        self.add(report, case.model, case_row(case, result, exchange))
+        self.add(report, row_of(case).label, case_row(case, result, exchange))
 
     def add(self, report: pytest.TestReport, model: str, row: CaseRow) -> None:
         """Add a case's row; *report* has the traceback and the captured output of a case that did not pass.
@@ -118,12 +119,12 @@ class HtmlPages:
         return [self._write(one, facts) for one in metrics]
 
     def _write(self, metrics: ModelMetrics, facts: Mapping[str, object]) -> Path:
-        path = self._folder / page_name(metrics.model)
+        path = self._folder / page_name(metrics.label)
         several_hosts = len(set().union(*(one.hosts for one in self._models.values()))) > 1
         columns = {name: label for name, label in _COLUMNS.items() if several_hosts or name != "host"}
-        rows = self._models.get(metrics.model, _Rows())
+        rows = self._models.get(metrics.label, _Rows())
         page = _Page(path, self._config, self._template)
-        page.describe(metrics, {"model": metrics.model, **facts}, _head_lines(metrics, len(rows)))
+        page.describe(metrics, {"model": metrics.label, **facts}, _head_lines(metrics, len(rows)))
         page.write(rows.entries(), columns)
         return path
 
@@ -229,7 +230,7 @@ class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no ty
 
     def describe(self, metrics: ModelMetrics, facts: Mapping[str, object], head: Iterable[str]) -> None:
         """Set the title, the environment table and the lines above the table of cases."""
-        self._report.title = f"plotbot: {one_line(metrics.model, _LONGEST_CELL)}"
+        self._report.title = f"plotbot: {one_line(metrics.label, _LONGEST_CELL)}"
         self._report.set_data("environment", {visible(name): _text(str(value)) for name, value in facts.items()})
         self._report.additional_summary["prefix"] += [f"<p>{_text(line)}</p>" for line in head]
 

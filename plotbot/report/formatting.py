@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from plotbot.measure.gate import GateResult
 from plotbot.measure.intervals import Interval
-from plotbot.measure.metrics import FormatMetrics, ModelMetrics
+from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import Speed
 from plotbot.measure.tally import Tally
 from plotbot.safe import visible
@@ -80,17 +80,6 @@ def repeats_words(metrics: ModelMetrics) -> list[str]:
     most = repeats.most
     at_most = f"pass@{most} {percent(repeats.pass_at[most])}, pass^{most} {percent(repeats.pass_all[most])}"
     return [f"{worth}; {at_most}; {percent(repeats.flip_rate)} got both verdicts"]
-
-
-def format_words(metrics: ModelMetrics) -> list[str]:
-    """The pass rate and median time of each response format, in one sentence; empty if there is only one format."""
-    told = [_format_words(one) for one in metrics.formats]
-    return ["; ".join(told)] if told else []
-
-
-def _format_words(one: FormatMetrics) -> str:
-    name = "free" if one.response_format == "none" else f"constrained ({one.response_format})"
-    return f"{name} {rate_with_interval(one.pass_rate, one.interval)}, {seconds(one.seconds_median)} s"
 
 
 def accounting_line(tally: Tally) -> str:

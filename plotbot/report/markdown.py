@@ -33,7 +33,7 @@ def _failed_attempts(host: HostMetrics) -> str:
 
 
 _MODEL_COLUMNS: Mapping[str, Callable[[ModelMetrics], str]] = {
-    "model": lambda one: _cell(one.model),
+    "model": lambda one: _cell(one.label),
     "planned": lambda one: str(one.tally.planned),
     "passed": lambda one: str(one.tally.passed),
     "failed": lambda one: str(one.tally.failed),
@@ -67,7 +67,7 @@ def summary_markdown(
     blocks = [
         [f"### plotbot: {_headline(metrics, gates)}"],
         _table(metrics),
-        [f"- gate for {code(gate.model)}: **{formatting.gate_words(gate)}**" for gate in gates],
+        [f"- gate for {code(gate.row.label)}: **{formatting.gate_words(gate)}**" for gate in gates],
         _more(metrics),
         _hosts(metrics),
         _categories(metrics),
@@ -112,7 +112,7 @@ def _row(cells: Sequence[str]) -> str:
 
 def _categories(metrics: Sequence[ModelMetrics]) -> list[str]:
     rows = [
-        _row((_cell(one.model), kind, _cell(category), str(count), advice(category)))
+        _row((_cell(one.label), kind, _cell(category), str(count), advice(category)))
         for one in metrics
         for kind, counts in (("failure", one.failures), ("error", one.errors))
         for category, count in counts.items()
@@ -130,20 +130,15 @@ def _step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> list[
 
 
 def _more(metrics: Sequence[ModelMetrics]) -> list[str]:
-    """A line for each model on its repeats, and one on its response formats."""
-    told = [
-        (one.model, words)
-        for one in metrics
-        for words in (*formatting.repeats_words(one), *formatting.format_words(one))
-    ]
-    return [f"- {code(model)}: {words}" for model, words in told]
+    """A line for each row of the table on its repeats."""
+    return [f"- {code(one.label)}: {words}" for one in metrics for words in formatting.repeats_words(one)]
 
 
 def _hosts(metrics: Sequence[ModelMetrics]) -> list[str]:
     """A row for each host of a model that was asked at several, and how these hosts differ."""
-    rows = [_host_row(one.model, host) for one in metrics if one.hosts for host in one.hosts.by_host]
+    rows = [_host_row(one.label, host) for one in metrics if one.hosts for host in one.hosts.by_host]
     words = [
-        f"- {code(one.model)}: {label}{as_text(sentence, code)}"
+        f"- {code(one.label)}: {label}{as_text(sentence, code)}"
         for one in metrics
         for label, sentence in (("**mixed:** ", mixed_sentence(one)), ("", aside_sentence(one)))
         if sentence is not None

@@ -13,13 +13,13 @@ from typing import Any
 from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import FieldByHost, HostMetrics, Hosts
 from plotbot.measure.intervals import CONFIDENCE, Interval
-from plotbot.measure.metrics import FormatMetrics, ModelMetrics
+from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.repeats import Repeats
 from plotbot.measure.speed import ServerTime, Speed
 from plotbot.measure.tally import missing_parts, total_tally
 from plotbot.records import RunRecords
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 def summarise(
@@ -32,7 +32,7 @@ def summarise(
 
     *metrics* are those of *records*; *exit_status* is None for a run that did not come to its end.
     """
-    by_model = {gate.model: gate for gate in gates}
+    by_row = {gate.row: gate for gate in gates}
     total = total_tally(one.tally for one in metrics)
     return {
         "schema_version": SCHEMA_VERSION,
@@ -41,13 +41,14 @@ def summarise(
         "exit_status": exit_status,
         "complete": total.not_run == 0 and total.error == 0 and not missing_parts(records.header),
         "total": total.counts,
-        "models": [_model(one, by_model.get(one.model)) for one in metrics],
+        "models": [_model(one, by_row.get(one.tally.row)) for one in metrics],
     }
 
 
 def _model(metrics: ModelMetrics, gate: GateResult | None) -> dict[str, Any]:
     return {
         "model": metrics.model,
+        "variant": metrics.variant,
         "tally": metrics.tally.counts,
         "pass_rate": metrics.pass_rate,
         "interval": _interval(metrics.interval),
@@ -65,7 +66,6 @@ def _model(metrics: ModelMetrics, gate: GateResult | None) -> dict[str, Any]:
         "extra_attempts": metrics.extra_attempts,
         "not_run": list(metrics.not_run),
         "repeats": _repeats(metrics.repeats),
-        "formats": [_format(one) for one in metrics.formats],
         "gate": None if gate is None else {**_without_model(gate), "interval": _interval(gate.interval)},
         **({} if metrics.hosts is None else {"hosts": _hosts(metrics.hosts)}),
     }
@@ -91,16 +91,6 @@ def _repeats(repeats: Repeats | None) -> dict[str, Any] | None:
         "flip_rate": repeats.flip_rate,
         "pass_at_k": {str(k): share for k, share in repeats.pass_at.items()},
         "pass_all_k": {str(k): share for k, share in repeats.pass_all.items()},
-    }
-
-
-def _format(one: FormatMetrics) -> dict[str, Any]:
-    return {
-        "response_format": one.response_format,
-        "tally": one.tally.counts,
-        "pass_rate": one.pass_rate,
-        "interval": _interval(one.interval),
-        "seconds_median": one.seconds_median,
     }
 
 
@@ -136,6 +126,4 @@ def _speed(speed: Speed | None) -> Mapping[str, Any] | None:
 
 
 def _without_model(gate: GateResult) -> dict[str, Any]:
-    fields = asdict(gate)
-    del fields["model"]
-    return fields
+    return {name: value for name, value in asdict(gate).items() if name not in {"model", "variant"}}

@@ -74,9 +74,10 @@ def summary_lines(
 
 
 def table_lines(metrics: Sequence[ModelMetrics]) -> list[str]:
-    """The table: two lines of headers, a row for each model, and below it one for each host if there are several."""
+    """The table: two lines of headers, a row for each model and variant, and below it one for each of several hosts."""
     heads = [("", *(one.above for one in COLUMNS)), ("model", *(one.header for one in COLUMNS))]
-    rows = [*heads, *(cells for one in metrics for cells in _model_rows(one))]
+    before = [None, *(one.model for one in metrics)]
+    rows = [*heads, *(cells for one, model in zip(metrics, before, strict=False) for cells in _rows(one, model))]
     widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[1:]]
     room = max(WIDTH - sum(widths) - len(widths), _NARROWEST_NAME)
     names = [_shortened(row[0], room) for row in rows]
@@ -86,17 +87,24 @@ def table_lines(metrics: Sequence[ModelMetrics]) -> list[str]:
 
 def detail_lines(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> list[str]:
     """For each model what fails and how often, and its gate; then the sum over all models if there are several."""
-    by_model = {gate.model: gate for gate in gates}
-    lines = [line for one in metrics for line in _model_lines(one, by_model.get(one.model))]
+    by_row = {gate.row: gate for gate in gates}
+    lines = [line for one in metrics for line in _model_lines(one, by_row.get(one.tally.row))]
     if len(metrics) > 1:
-        lines += _wrapped("all models: ", formatting.accounting_line(total_tally(one.tally for one in metrics)))
+        several = "all variants" if len({one.model for one in metrics}) == 1 else "all models"
+        lines += _wrapped(f"{several}: ", formatting.accounting_line(total_tally(one.tally for one in metrics)))
     return lines
 
 
-def _model_rows(metrics: ModelMetrics) -> Iterator[tuple[str, ...]]:
-    yield _cells(one_line(metrics.model, _NAME_LIMIT), metrics)
+def _rows(metrics: ModelMetrics, before: str | None) -> Iterator[tuple[str, ...]]:
+    """The rows of a model; of one in several variants its name once, then theirs. *before* is the last row's model."""
+    indent = ""
+    if metrics.variant:
+        if metrics.model != before:
+            yield (one_line(metrics.model, _NAME_LIMIT), *("" for _ in COLUMNS))
+        indent = "  "
+    yield _cells(f"{indent}{one_line(metrics.variant or metrics.model, _NAME_LIMIT)}", metrics)
     for host in metrics.hosts.by_host if metrics.hosts else ():
-        yield _cells(f"  {ascii_name(host.host, _NAME_LIMIT)}", host)
+        yield _cells(f"{indent}  {ascii_name(host.host, _NAME_LIMIT)}", host)
 
 
 def _cells(name: str, row: Row) -> tuple[str, ...]:
@@ -111,14 +119,13 @@ def _line(name: str, name_width: int, cells: Sequence[str], widths: Sequence[int
 
 def _model_lines(metrics: ModelMetrics, gate: GateResult | None) -> list[str]:
     lines = [
-        _shortened(one_line(metrics.model, _NAME_LIMIT), WIDTH),
+        _shortened(one_line(metrics.label, _NAME_LIMIT), WIDTH),
         *_wrapped("  ", formatting.accounting_line(metrics.tally)),
     ]
     for label, counts in (("failures", metrics.failures), ("errors", metrics.errors)):
         if counts:
             lines += _wrapped(f"  {label}: ", formatting.category_counts(counts))
-    for label, told in (("repeats", formatting.repeats_words(metrics)), ("formats", formatting.format_words(metrics))):
-        lines += [line for words in told for line in _wrapped(f"  {label}: ", words)]
+    lines += [line for words in formatting.repeats_words(metrics) for line in _wrapped("  repeats: ", words)]
     if metrics.server_time is not None and metrics.server_time.queueing >= _WORTH_A_LINE:
         time = metrics.server_time
         lines.append(

@@ -19,7 +19,7 @@ from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import RunOnDisk
 from plotbot.measure.gate import GateResult, judge_gates
 from plotbot.measure.metrics import ModelMetrics, measure_run
-from plotbot.measure.tally import total_tally
+from plotbot.measure.tally import ModelVariant, total_tally
 from plotbot.records import Exchange, Question, RunRecords
 from plotbot.report.markdown import summary_markdown
 from plotbot.report.page import PageRun, write_page
@@ -138,6 +138,7 @@ def _gate_settings(run: RunOnDisk, own: Mapping[str, Any]) -> tuple[Mapping[str,
     settings = run.header["settings"]
     if own.get("exit_status") is None:
         return settings["MIN_PASS_RATE"] or {}, settings["GATE"]
-    gates = {one["model"]: one["gate"] for one in own.get("models", ()) if one["gate"]}
+    rows = [(ModelVariant(one["model"], one.get("variant", "")), one["gate"]) for one in own.get("models", ())]
+    gates = {row.label: gate for row, gate in rows if gate}
     how = next((gate["how"] for gate in gates.values()), settings["GATE"])
-    return {model: gate["threshold"] for model, gate in gates.items()}, how
+    return {label: gate["threshold"] for label, gate in gates.items()}, how

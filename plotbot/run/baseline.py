@@ -71,6 +71,8 @@ def read_baseline(path: Path) -> Baseline:
 
 def _part_text(part: SheetPart) -> str:
     fields = [f"{_json(name)}: {_json(getattr(part, name))}" for name in _PART_FIELDS]
+    if part.variant:
+        fields += [f'"variant": {_json(part.variant)}', f'"variant_params": {_json(dict(part.params))}']
     fields.append(f'"fingerprint": {_json(part.fingerprint)}')
     titles = [f"{_json(title)}: {_json(_title_json(found))}" for title, found in part.titles.items()]
     inside = ",\n".join(titles)
@@ -93,4 +95,6 @@ def _part(data: Mapping[str, Any]) -> SheetPart:
             str(title): TitleVerdicts(str(found["headline"]), tuple(map(str, found["verdicts"])))
             for title, found in sorted(data["titles"].items())
         },
+        variant=str(data.get("variant", "")),
+        params=dict(data.get("variant_params", {})),
     )

@@ -141,7 +141,7 @@ def _below(lines: Sequence[str]) -> list[str]:
 
 
 def _idle_gates(run: MainRun, metrics: Sequence[ModelMetrics]) -> Iterator[str]:
-    asked = {one.model for one in metrics}
+    asked = {name for one in metrics for name in (one.model, one.label)}
     for model in set(run.settings.min_pass_rate) - asked - {EVERY_MODEL}:
         yield f"MIN_PASS_RATE names {one_line(model, 80)}, which was not asked: its gate says nothing"
 

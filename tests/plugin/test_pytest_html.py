@@ -39,7 +39,7 @@ def _row(slug: str = "slug", outcome: str = "passed", **given: Any) -> CaseRow:
     return CaseRow(slug=slug, outcome=outcome, **fields)
 
 
-def _metrics(model: str = "m", **boxes: int) -> ModelMetrics:
+def _metrics(model: str = "m", **boxes: Any) -> ModelMetrics:
     tally = Tally(model, **boxes)
     rate = tally.passed / tally.rated if tally.rated else None
     interval = wilson_interval(tally.passed, tally.rated)

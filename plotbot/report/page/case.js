@@ -134,9 +134,9 @@ function toggle(entry) {
 }
 
 function answerLabel(entry) {
-  const model = index.contenders[contenderOf(entry)].model;
+  const { label } = index.contenders[contenderOf(entry)];
   const repeat = repeatsDiffer ? `repeat ${entries.repeat[entry]}` : "";
-  return [model, columnDetails(entries.column[entry]), repeat].filter(Boolean).join(" · ");
+  return [label, columnDetails(entries.column[entry]), repeat].filter(Boolean).join(" · ");
 }
 
 async function fillAnswers(target) {

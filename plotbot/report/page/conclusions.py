@@ -19,7 +19,7 @@ from plotbot.report.page.matrix import Place
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """A model in a run. `run` is the run's id if several runs are compared, else empty."""
+    """A model in one variant in a run. `run` is the run's id if several runs are compared, else empty."""
 
     metrics: ModelMetrics
     gate: GateResult | None = None
@@ -27,7 +27,7 @@ class Contender:
 
     @property
     def named(self) -> Sentence:
-        model = name(self.metrics.model)
+        model = name(self.metrics.label)
         return [model, " in run ", name(self.run)] if self.run else [model]
 
 

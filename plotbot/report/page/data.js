@@ -51,15 +51,17 @@ const severalHosts = index.contenders.some((one) => one.hosts.length);
 // What distinguishes a column from the others of the same model; empty if nothing does.
 function columnDetails(column) {
   const [contender, format, prompt] = index.columns[column];
-  const run = index.contenders[contender].run;
-  return [run && `run ${run}`, formatsDiffer && format, promptsDiffer && `prompt ${prompt}`]
+  const { run, variant } = index.contenders[contender];
+  // A variant's name says what is particular to it.
+  const plain = !variant;
+  return [run && `run ${run}`, plain && formatsDiffer && format, plain && promptsDiffer && `prompt ${prompt}`]
     .filter(Boolean)
     .join(" · ");
 }
 
 function contenderLabel(contender) {
-  const { model, run } = index.contenders[contender];
-  return run ? `${model} · run ${run}` : model;
+  const { label, run } = index.contenders[contender];
+  return run ? `${label} · run ${run}` : label;
 }
 
 const canUnpack = typeof DecompressionStream === "function";

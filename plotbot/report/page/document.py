@@ -16,7 +16,7 @@ from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import speed_of
-from plotbot.measure.tally import BOXES, total_tally
+from plotbot.measure.tally import BOXES, ModelVariant, total_tally
 from plotbot.records import Exchange
 from plotbot.report import formatting
 from plotbot.report.formatting import LONGEST_NAME
@@ -166,10 +166,10 @@ class _Packing:
 
 def _contenders(runs: Sequence[PageRun], matrix: Matrix) -> list[Contender]:
     several = len(runs) > 1
-    found: dict[tuple[int, str], tuple[ModelMetrics, GateResult | None]] = {}
+    found: dict[tuple[int, ModelVariant], tuple[ModelMetrics, GateResult | None]] = {}
     for number, run in enumerate(runs):
-        gates = {gate.model: gate for gate in run.gates}
-        found.update(((number, one.model), (one, gates.get(one.model))) for one in run.metrics)
+        gates = {gate.row: gate for gate in run.gates}
+        found.update(((number, one.tally.row), (one, gates.get(one.tally.row))) for one in run.metrics)
     # In the order of the matrix, whose columns name contenders by number.
     return [Contender(*found[key], runs[key[0]].records.run if several else "") for key in matrix.contenders]
 
@@ -219,6 +219,8 @@ def _contender(one: Contender, columns: Sequence[TableColumn[Contender]]) -> dic
     metrics = one.metrics
     return {
         "model": metrics.model[:LONGEST_NAME],
+        "variant": metrics.variant[:LONGEST_NAME],
+        "label": metrics.label[:LONGEST_NAME],
         "run": one.run[:LONGEST_NAME],
         **_rate(metrics),
         "mixed": metrics.mixed,

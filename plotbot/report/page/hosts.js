@@ -7,7 +7,7 @@ function drawHosts() {
 }
 
 function hostsOf(one) {
-  const label = `Hosts of ${visible(one.model)}`;
+  const label = `Hosts of ${visible(one.label)}`;
   const table = columnTable(
     { class: "models hosts", "aria-label": label },
     "host",
@@ -16,7 +16,7 @@ function hostsOf(one) {
     (host) => name(host.host),
   );
   return [
-    el("h3", {}, name(one.model), runNote(one)),
+    el("h3", {}, name(one.label), runNote(one)),
     el("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, table),
     ...asides(one.asides),
   ];

@@ -44,11 +44,11 @@ function drawHead() {
       { role: "row", class: "m-row", "aria-rowindex": "1" },
       el("div", { role: "columnheader", class: "m-title" }, "title"),
       shown.columns.map((column) => {
-        const { model } = index.contenders[index.columns[column][0]];
+        const { label } = index.contenders[index.columns[column][0]];
         return el(
           "div",
-          { role: "columnheader", class: "m-cell", title: visible(model) },
-          el("span", { class: "clip" }, name(model)),
+          { role: "columnheader", class: "m-cell", title: visible(label) },
+          el("span", { class: "clip" }, name(label)),
           el("span", { class: "clip quiet small" }, columnDetails(column)),
         );
       }),

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 from plotbot.measure.gate import GateResult
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.measure.tally import UNKNOWN_MODEL
+from plotbot.measure.tally import ModelVariant, row_of
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, RunRecords, Violation
 from plotbot.safe import digest, one_line
 
@@ -47,7 +47,7 @@ class PageRun:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of the matrix; `contender` is the number of its model and run."""
+    """A column of the matrix; `contender` is the number of its model, variant and run."""
 
     contender: int
     response_format: str
@@ -83,9 +83,9 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """All entries in plan order. `titles` are (id, text); `contenders` are (number of the run, model)."""
+    """All entries in plan order. `titles` are (id, text); `contenders` are (number of the run, model and variant)."""
 
-    contenders: Sequence[tuple[int, str]]
+    contenders: Sequence[tuple[int, ModelVariant]]
     titles: Sequence[tuple[str, str]]
     columns: Sequence[Column]
     entries: Sequence[Entry]
@@ -134,7 +134,7 @@ class _Numbered(Generic[Value]):
 
 class _Building:
     def __init__(self, runs: Sequence[PageRun]) -> None:
-        models = ((number, one.model) for number, page in enumerate(runs) for one in page.metrics)
+        models = ((number, one.tally.row) for number, page in enumerate(runs) for one in page.metrics)
         self._contenders = _Numbered(models)
         self._titles = _Numbered[tuple[str, str]]()
         self._columns = _Numbered[Column]()
@@ -143,7 +143,7 @@ class _Building:
 
     def add(self, run: int, page: PageRun, planned: PlannedItem) -> None:
         case, result = page.records.cases.get(planned.case), page.records.results.get(planned.item)
-        contender = self._contenders.number((run, UNKNOWN_MODEL if case is None else case.model))
+        contender = self._contenders.number((run, row_of(case)))
         column = Column(contender, case.response_format, case.prompt_hash) if case else Column(contender, "", "")
         # A damaged plan may lack a case. Its item is known, and is shown instead of the headline.
         title = (case.title.id, case.title.text) if case else ("", planned.item)

@@ -97,7 +97,7 @@ function drawModels() {
       "model",
       index.model_columns,
       index.contenders,
-      (one) => [name(one.model), runNote(one)],
+      (one) => [name(one.label), runNote(one)],
     ),
   );
   byId("models").append(

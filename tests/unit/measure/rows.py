@@ -29,7 +29,7 @@ GOOD, BAD = ("passed", "ok"), ("failed", "schema")
 def run_of(*rows: Mapping[str, Any]) -> RunRecords:
     """A run of rows: `model`, and optionally `outcome`, `category`, `tolerated`, `case` and `exchange`.
 
-    A row's `title`, `repeat` and `format` are its case's. A row that names no title has one of its own.
+    A row's `title`, `repeat`, `variant` and `format` are its case's. A row that names no title has one of its own.
     """
     keys = [row.get("case", f"case{number}") for number, row in enumerate(rows)]
     items = tuple(
@@ -76,7 +76,7 @@ def only_part(sheet: VerdictSheet) -> SheetPart:
 
 def _case(key: str, row: Mapping[str, Any]) -> Case:
     form, title = row.get("format", "none"), Title(row.get("title", key), "A headline")
-    return Case(key, key, row["model"], title, f"hash-{form}", form, row.get("repeat", 1), 7)
+    return Case(key, key, row["model"], title, f"hash-{form}", form, row.get("repeat", 1), 7, row.get("variant", ""))
 
 
 def _result(item: PlannedItem, row: Mapping[str, Any]) -> ItemResult:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from plotbot.measure.exit_status import ExitReasons, exit_status
 from plotbot.measure.gate import GateResult, GateVerdict
+from plotbot.measure.tally import ModelVariant
 
 
 def _gate(model: str, verdict: GateVerdict) -> GateResult:
@@ -48,4 +50,11 @@ TABLE: list[tuple[dict[str, Any], int]] = [
 
 @pytest.mark.parametrize(("end", "status"), TABLE)
 def test_the_first_reason_that_applies_is_the_exit_status(end: dict[str, Any], status: int) -> None:
-    assert exit_status(ExitReasons(**{"planned": 10, **end})) == status
+    failures = {ModelVariant(model): count for model, count in end.get("failures", {}).items()}
+    assert exit_status(ExitReasons(**{"planned": 10, **end, "failures": failures})) == status
+
+
+def test_a_gate_excuses_the_failures_of_its_own_variant_only() -> None:
+    failures, held = {ModelVariant("a", "x"): 1, ModelVariant("a", "y"): 1}, replace(_gate("a", "PASS"), variant="x")
+    assert exit_status(ExitReasons(planned=10, failures=failures, gates=[held])) == 1
+    assert exit_status(ExitReasons(planned=10, failures=failures, gates=[held, replace(held, variant="y")])) == 0

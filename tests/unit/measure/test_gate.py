@@ -132,7 +132,7 @@ def _end(metrics: Iterable[ModelMetrics], gates: Iterable[GateResult]) -> ExitRe
         planned=sum(tally.planned for tally in tallies),
         errors=sum(tally.error for tally in tallies),
         not_run=sum(tally.not_run for tally in tallies),
-        failures={tally.model: tally.failed for tally in tallies},
+        failures={tally.row: tally.failed for tally in tallies},
         gates=tuple(gates),
     )
 

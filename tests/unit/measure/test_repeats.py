@@ -89,13 +89,12 @@ def test_many_repeats_are_shown_at_powers_of_two_and_at_the_last(make_run: MakeR
     assert list(repeats.pass_at) == list(repeats.pass_all) == [1, 2, 4, 8, 10]
 
 
-def test_formats_are_measured_apart_where_there_are_several(make_run: MakeRun) -> None:
+def test_variants_are_measured_apart(make_run: MakeRun) -> None:
     rows = [
-        {"model": "a", "title": f"t{n}", "format": form, "outcome": outcome, "exchange": {"seconds": seconds}}
-        for form, outcome, seconds in (("none", F, 1.0), ("json_schema", P, 3.0))
+        {"model": "a", "variant": name, "title": f"t{n}", "outcome": outcome, "exchange": {"seconds": seconds}}
+        for name, outcome, seconds in (("free", F, 1.0), ("json", P, 3.0))
         for n in range(4)
     ]
-    free, constrained = measure_run(make_run(*rows, {**rows[0], "outcome": E}))[0].formats
-    assert (free.response_format, free.pass_rate, free.tally.error, free.seconds_median) == ("none", 0.0, 1, 1.0)
+    free, constrained = measure_run(make_run(*rows, {**rows[0], "outcome": E}))
+    assert (free.label, free.pass_rate, free.tally.error, free.seconds_median) == ("a free", 0.0, 1, 1.0)
     assert (constrained.pass_rate, constrained.tally.passed, constrained.seconds_median) == (1.0, 4, 3.0)
-    assert measure_run(make_run(*rows[:4]))[0].formats == ()

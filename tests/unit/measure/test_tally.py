@@ -5,14 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
-from plotbot.measure.tally import UNKNOWN_MODEL, Tally, items_by_model, missing_parts, tally_of, total_tally
+from plotbot.measure.tally import UNKNOWN_MODEL, Tally, items_by_row, missing_parts, tally_of, total_tally
 from plotbot.records import PlannedItem, RunRecords
 
 MakeRun = Callable[..., RunRecords]
 
 
 def _tallies(records: RunRecords) -> dict[str, Tally]:
-    return {model: tally_of(model, items, records) for model, items in items_by_model(records).items()}
+    return {row.label: tally_of(row, items, records) for row, items in items_by_row(records).items()}
 
 
 def test_every_planned_item_is_in_exactly_one_box(make_run: MakeRun) -> None:

@@ -32,7 +32,7 @@ def test_options_are_collected_as_text_by_key(project: pytest.Pytester) -> None:
     config = project.parseconfig(
         "--temperature", "-1", "--model=a,b", "--model", "c", "--shard=2/5", "--embedded", "--show-replies"
     )
-    assert command_line(config) == {"TEMPERATURE": "-1", "MODEL": ["a,b", "c"], "SHARD": "2/5"}
+    assert command_line(config) == {"TEMPERATURE": ["-1"], "MODEL": ["a,b", "c"], "SHARD": "2/5"}
     assert (config.getoption(EMBEDDED), config.getoption(SHOW_REPLIES)) == (True, True)
 
 

@@ -9,11 +9,10 @@ import jsonschema
 import pytest
 
 import plotbot.report.summary_json
-from plotbot.measure.intervals import Interval, clustered_interval, wilson_interval
-from plotbot.measure.metrics import FormatMetrics, ModelMetrics
+from plotbot.measure.intervals import Interval, clustered_interval
+from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.repeats import Repeats
 from plotbot.measure.speed import ServerTime
-from plotbot.measure.tally import Tally
 from plotbot.records import RunRecords
 from plotbot.report.markdown import summary_markdown
 from plotbot.report.summary_json import summarise
@@ -23,7 +22,6 @@ MakeMetrics = Callable[..., ModelMetrics]
 MakeRecords = Callable[..., RunRecords]
 
 REPEATS = "60 answers to 20 titles are worth 31 independent ones; pass@3 95.0%, pass^3 70.0%; 25.0% got both verdicts"
-FORMATS = "free 60.0% [38-79], 1.20 s; constrained (json_schema) 100.0% [83-100], 1.45 s"
 
 
 @pytest.fixture
@@ -35,35 +33,25 @@ def metrics(make_metrics: MakeMetrics) -> ModelMetrics:
         interval=clustered_interval([(3, 3)] * 14 + [(2, 3)] * 3 + [(0, 3)] * 3),
         repeats=Repeats(20, 3, 31.2, {1: 0.8, 2: 0.9, 3: 0.95}, {1: 0.8, 2: 0.75, 3: 0.7}, 0.25),
         server_time=ServerTime(1.1, 0.6),
-        formats=(_format("none", 12, 8, 1.2), _format("json_schema", 20, 0, 1.45)),
     )
 
 
-def _format(name: str, passed: int, failed: int, seconds: float) -> FormatMetrics:
-    rated = passed + failed
-    return FormatMetrics(
-        name, Tally("m", passed, failed), passed / rated, wilson_interval(passed, rated), seconds_median=seconds
-    )
-
-
-def test_the_terminal_says_what_repeats_formats_and_queueing_come_to(metrics: ModelMetrics) -> None:
+def test_the_terminal_says_what_repeats_and_queueing_come_to(metrics: ModelMetrics) -> None:
     lines = summary_lines([metrics])
     text = " ".join(" ".join(lines).split())
     assert f"repeats: {REPEATS}" in text
-    assert f"formats: {FORMATS}" in text
     assert "seconds: 1.10 at work, 0.60 queueing" in text
     assert all(len(line) <= WIDTH for line in lines)
 
 
-def test_a_run_without_repeats_formats_or_queueing_says_nothing_of_them(make_metrics: MakeMetrics) -> None:
+def test_a_run_without_repeats_or_queueing_says_nothing_of_them(make_metrics: MakeMetrics) -> None:
     text = "\n".join(summary_lines([make_metrics(passed=3, server_time=ServerTime(1.0, 0.001))]))
-    assert all(word not in text for word in ("repeats:", "formats:", "queueing"))
+    assert all(word not in text for word in ("repeats:", "queueing"))
 
 
 def test_the_markdown_says_it_in_a_line_for_each_model(metrics: ModelMetrics, make_records: MakeRecords) -> None:
     lines = summary_markdown(make_records(), [metrics]).splitlines()
     assert f"- `qwen/qwen3-4b`: {REPEATS}" in lines
-    assert f"- `qwen/qwen3-4b`: {FORMATS}" in lines
 
 
 def test_a_comparison_stands_in_the_markdown_as_it_is(metrics: ModelMetrics, make_records: MakeRecords) -> None:
@@ -84,7 +72,7 @@ def test_the_summary_carries_all_of_it_and_satisfies_its_schema(
     assert model["repeats"]["effective"] == 31.2
     assert model["repeats"]["pass_at_k"] == {"1": 0.8, "2": 0.9, "3": 0.95}
     assert model["repeats"]["pass_all_k"]["3"] == 0.7
-    assert [one["response_format"] for one in model["formats"]] == ["none", "json_schema"]
+    assert model["variant"] == ""
 
 
 def test_an_interval_says_how_it_was_made(make_metrics: MakeMetrics, make_records: MakeRecords) -> None:

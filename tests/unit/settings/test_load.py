@@ -83,7 +83,8 @@ def test_without_any_source_every_value_is_the_default(tmp_path: Path) -> None:
     assert (settings.request_timeout, settings.write_strategy, settings.confirm) == (90.0, "immediate", "ask")
     assert settings.lm_studio_url == ("http://127.0.0.1:1234/v1/chat/completions",)
     assert (settings.model, settings.tolerate, settings.min_pass_rate) == ((), frozenset(), {})
-    unset = {"MAX_IN_FLIGHT", "CONTEXT_LENGTH", "SHARD", "REASONING_EFFORT"}
+    assert (settings.prompt_path, settings.reasoning_effort) == ((tmp_path / "data" / "prompt.txt",), ())
+    unset = {"MAX_IN_FLIGHT", "CONTEXT_LENGTH", "SHARD"}
     assert {name: getattr(settings, name.lower()) for name in unset} == dict.fromkeys(unset)
     assert set(settings.origins.values()) == {"default", "drawn"}
 
