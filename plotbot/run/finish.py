@@ -22,6 +22,7 @@ from plotbot.safe import one_line, visible
 from plotbot.settings.keys import EVERY_MODEL
 
 _MOST_NAMED = 5
+_MOST_PAGES = 5
 
 
 class ModelPages(Protocol):
@@ -118,7 +119,9 @@ def _write(
         written = [folder / PAGE, *pages.finish(measured.metrics, _facts(measured.records))]
     except (OSError, PlotbotError) as error:
         return paths, [f"a report could not be written: {error}"]
-    return paths | {"reports": ", ".join(short_path(page, root) for page in written)}, []
+    named = [short_path(page, root) for page in written[:_MOST_PAGES]]
+    more = [f"and {len(written) - len(named)} more there"] if len(written) > len(named) else []
+    return paths | {"reports": ", ".join([*named, *more])}, []
 
 
 def _facts(records: RunRecords) -> dict[str, object]:
