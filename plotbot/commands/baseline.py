@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from plotbot.commands.shared import add_project_argument, project_settings, sheet_of_run
+from plotbot.commands.shared import add_settings_arguments, project_settings, sheet_of_run
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.run_folder import RUN_HELP, find_run
@@ -20,7 +20,7 @@ DEFAULT_OUTPUT = "config/baseline.json"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("run_id", metavar="RUN", help=RUN_HELP)
     parser.add_argument("--output", type=Path, metavar="FILE", help=f"the file to write (default: {DEFAULT_OUTPUT})")
-    add_project_argument(parser)
+    add_settings_arguments(parser, ("RUNS_DIR",))
 
 
 def run(args: argparse.Namespace) -> int:

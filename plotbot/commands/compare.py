@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from plotbot.commands.shared import RUN_OR_BASELINE, add_project_argument, find_sheet, project_settings
+from plotbot.commands.shared import RUN_OR_BASELINE, add_settings_arguments, find_sheet, project_settings
 from plotbot.errors import InputError
 from plotbot.measure.comparison import compare_sheets
 from plotbot.records import ExitStatus
@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--anyway", action="store_true", help="compare although prompt, schema, parameters or fingerprint differ"
     )
-    add_project_argument(parser)
+    add_settings_arguments(parser, ("RUNS_DIR",))
 
 
 def run(args: argparse.Namespace) -> int:

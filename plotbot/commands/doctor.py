@@ -21,7 +21,7 @@ from plotbot.records import ExitStatus
 from plotbot.run.servers import THREADS, pool_of
 from plotbot.safe import one_line, visible
 from plotbot.settings import Settings
-from plotbot.settings.keys import KEYS, TOKEN, Key
+from plotbot.settings.keys import BY_NAME, KEYS, TOKEN, Key
 from plotbot.settings.values import plain
 
 HELP = "show the settings and whether everything is ready to run"
@@ -43,7 +43,7 @@ class Check:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_settings_arguments(parser)
+    add_settings_arguments(parser, BY_NAME)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from plotbot.commands.shared import add_run_arguments, chosen_runs, complain_of_folding, project_settings, readable
+from plotbot.commands.shared import (
+    FOLDING_SETTINGS,
+    add_run_arguments,
+    chosen_runs,
+    complain_of_folding,
+    project_settings,
+    readable,
+)
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.title_files import sweep_temps, title_locks
 from plotbot.records import ExitStatus
@@ -15,7 +22,7 @@ HELP = "put what dead runs left in their journals into the title files"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run_arguments(parser, otherwise="all of them")
+    add_run_arguments(parser, otherwise="all of them", names=FOLDING_SETTINGS)
 
 
 def run(args: argparse.Namespace) -> int:

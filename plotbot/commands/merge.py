@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from plotbot.commands.shared import (
+    FOLDING_SETTINGS,
     add_settings_arguments,
     complain,
     complain_of_damage,
@@ -30,7 +31,7 @@ _MOST_NAMED = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("runs", nargs="+", metavar="RUN", help=f"each part, a run with --shard: {RUN_HELP}")
-    add_settings_arguments(parser)
+    add_settings_arguments(parser, (*FOLDING_SETTINGS, "REPORT_DIR"))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,12 +16,16 @@ from plotbot.run.servers import Servers
 from plotbot.safe import one_line, visible
 from plotbot.settings import Settings
 
+_SETTINGS = (
+    "PIN_PATH", "LM_STUDIO_URL", "MODEL", "EXECUTOR", "REQUEST_TIMEOUT", "LOAD_TIMEOUT", "MAX_IN_FLIGHT",
+    "CONTEXT_LENGTH",
+)  # fmt: skip
 HELP = "write down which model is served, for pytest evals --pinned"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--embedded", action="store_true", help="pin the model that comes with plotbot")
-    add_settings_arguments(parser)
+    add_settings_arguments(parser, _SETTINGS)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -16,7 +16,7 @@ HELP = "rebuild the summary and the reports of a run from its files"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run_arguments(parser, otherwise="the last")
+    add_run_arguments(parser, otherwise="the last", names=("RUNS_DIR", "REPORT_DIR"))
 
 
 def run(args: argparse.Namespace) -> int:

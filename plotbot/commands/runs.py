@@ -37,7 +37,7 @@ class RunLine:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_settings_arguments(parser)
+    add_settings_arguments(parser, ("RUNS_DIR",))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from plotbot.errors import InputError, UsageProblem
@@ -20,6 +20,10 @@ from plotbot.settings import Settings, load_settings
 from plotbot.settings.keys import KEYS, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, given_options
 
 RUN_OR_BASELINE = f"{RUN_HELP}, or a baseline file"
+FOLDING_SETTINGS = (
+    "GENERATED_DIR", "RUNS_DIR", "FILE_LOCK_TIMEOUT", "FILE_LOCK_POLL_INTERVAL", "FILE_LOCK_STALE_SECONDS",
+)  # fmt: skip
+"""The settings that decide how answers get from a run into title files."""
 _MARK = "pytest.ini"
 
 
@@ -28,19 +32,38 @@ def add_project_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rootdir", metavar="DIR", help=f"the project; default: the nearest folder with a {_MARK}")
 
 
-def add_settings_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add `--rootdir` and an option for every setting."""
+class _UnusedSetting(argparse.Action):
+    """Refuses a setting that the command would ignore: an ignored `--model` exports every model's answers."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, _namespace: object, _values: object, option_string: str | None = None
+    ) -> None:
+        raise UsageProblem(f"{parser.prog} does not use {option_string}; see {parser.prog} --help for what it takes")
+
+
+def add_settings_arguments(
+    parser: argparse.ArgumentParser, names: Collection[str], own_options: Collection[str] = ()
+) -> None:
+    """Add `--rootdir` and an option for each of the settings *names*; the other settings are refused by name.
+
+    *own_options* are options of the command that share their name with a setting's.
+    """
     add_project_argument(parser)
     group = parser.add_argument_group("settings", "as for pytest")
     for key in KEYS:
-        group.add_argument(key.option, **key.option_arguments())
+        if key.name in names:
+            group.add_argument(key.option, **key.option_arguments())
+        elif key.option not in own_options:
+            group.add_argument(
+                key.option, action=_UnusedSetting, dest=f"unused_{key.field}", nargs="?", help=argparse.SUPPRESS
+            )
     group.add_argument(TOKEN_OPTION, **TOKEN_OPTION_ARGUMENTS)
 
 
-def add_run_arguments(parser: argparse.ArgumentParser, otherwise: str) -> None:
-    """Add any number of RUN arguments and the settings; *otherwise* says which runs are meant if none is named."""
+def add_run_arguments(parser: argparse.ArgumentParser, otherwise: str, names: Collection[str]) -> None:
+    """Add any number of RUN arguments and the settings *names*; *otherwise* tells the runs that no argument means."""
     parser.add_argument("runs", nargs="*", metavar="RUN", help=f"{RUN_HELP}; default: {otherwise}")
-    add_settings_arguments(parser)
+    add_settings_arguments(parser, names)
 
 
 def project_settings(args: argparse.Namespace, environ: Mapping[str, str] = os.environ) -> Settings:

@@ -96,7 +96,7 @@ class _Schemas:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_run_arguments(parser, otherwise="all of them")
+    add_run_arguments(parser, otherwise="all of them", names=("GENERATED_DIR", "RUNS_DIR"))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -1,7 +1,14 @@
+import csv
+import io
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+import pytest
+
+from plotbot.commands import main
 
 Make = Callable[..., Any]
 
@@ -22,6 +29,9 @@ def test_every_answer_is_a_line_with_its_provenance(plotbot: Make, runs_dir: Pat
         "title": "About a",
         "model": "m",
         "prompt_hash": "9f2c41d0ab37",
+        "response_format": "none",
+        "repeat": 1,
+        "eval": "evals/test_story_seeds.py::test_story_seed[*]",
         "run": "20261122-121501-7f3a01",
         "case": "m-a",
         "at": "2026-11-22T12:15:02+00:00",
@@ -66,3 +76,76 @@ def test_a_file_that_cannot_be_written_is_named_and_nothing_is_left(plotbot: Mak
 def test_no_answers_are_no_lines(plotbot: Make) -> None:
     printed = plotbot("export")
     assert (printed.status, printed.out, printed.err) == (0, "", "")
+
+
+def test_a_model_a_run_an_eval_and_a_prompt_hash_choose_the_answers(
+    plotbot: Make, runs_dir: Path, write_run: Make, row: Make
+) -> None:
+    write_run(runs_dir, row("a"), row("a", model="z"))
+    write_run(runs_dir, row("b"), run_id="20261122-121502-7f3a02")
+    assert plotbot("fold").status == 0
+
+    def chosen(*options: str) -> list[tuple[str, str]]:
+        lines = plotbot("export", *options).out.splitlines()
+        return [(line["title_id"], line["model"]) for line in map(json.loads, lines)]
+
+    assert chosen("--model", "z") == [("a", "z")]
+    assert chosen("--model", "z,m", "--run", "last") == [("b", "m")]
+    assert chosen("--eval", "test_story") == [("a", "m"), ("a", "z"), ("b", "m")]
+    assert chosen("--eval", "test_haiku") == []
+    assert chosen("--prompt-hash", "9f2c") == chosen()
+    assert chosen("--prompt-hash", "0") == []
+
+
+def test_a_model_without_an_answer_is_refused_with_those_that_have_one(
+    plotbot: Make, runs_dir: Path, write_run: Make, row: Make
+) -> None:
+    _kept(plotbot, runs_dir, write_run, row("a"))
+    printed = plotbot("export", "--model", "mm")
+    assert (printed.status, printed.out) == (4, "")
+    assert "--model mm: there is no answer of it, but of m" in printed.err
+
+
+def test_all_answers_are_those_of_the_journals_also_where_a_later_run_has_replaced_them(
+    plotbot: Make, runs_dir: Path, write_run: Make, row: Make
+) -> None:
+    write_run(runs_dir, row("a", said='["first"]'))
+    write_run(runs_dir, row("a", said='["second"]', at="2026-11-23T00:00:00+00:00"), run_id="20261123-000000-000001")
+    assert plotbot("fold").status == 0
+    latest = [json.loads(line)["response"] for line in plotbot("export").out.splitlines()]
+    every = [json.loads(line)["response"] for line in plotbot("export", "--all").out.splitlines()]
+    assert (latest, every) == ([["second"]], [["first"], ["second"]])
+
+
+def test_answers_whose_run_is_gone_are_exported_without_what_only_the_run_knew(
+    plotbot: Make, runs_dir: Path, write_run: Make, row: Make
+) -> None:
+    _kept(plotbot, runs_dir, write_run, row("a"))
+    shutil.rmtree(runs_dir)
+    [line] = map(json.loads, plotbot("export").out.splitlines())
+    assert (line["eval"], line["repeat"], line["run"]) == (None, None, "20261122-121501-7f3a01")
+
+
+def test_csv_has_a_header_and_no_cell_that_a_spreadsheet_would_run(
+    plotbot: Make, runs_dir: Path, write_run: Make, row: Make
+) -> None:
+    _kept(plotbot, runs_dir, write_run, row("=cmd|' /C calc'!A0", said='[{"title": "a, \\"b\\""}]'))
+    [found] = csv.DictReader(io.StringIO(plotbot("export", "--format", "csv").out))
+    assert found["title_id"] == "'=cmd|' /C calc'!A0"
+    assert json.loads(found["response"]) == [{"title": 'a, "b"'}]
+    assert found["repeat"] == "1"
+
+
+def test_a_setting_that_a_command_would_ignore_is_refused_by_name(plotbot: Make) -> None:
+    for argv in (("export", "--temperature", "0"), ("runs", "--model", "m"), ("verify", "--tolerate", "fenced")):
+        printed = plotbot(*argv)
+        assert (printed.status, printed.out) == (4, "")
+        assert f"plotbot {argv[0]} does not use {argv[1]}" in printed.err
+
+
+def test_help_shows_the_settings_that_a_command_uses_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["export", "-h"])
+    shown = capsys.readouterr().out
+    assert "--generated-dir" in shown
+    assert "--top-k" not in shown

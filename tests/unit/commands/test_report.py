@@ -75,10 +75,13 @@ def test_the_runs_own_exit_status_stays_while_nothing_has_happened_since(
     assert _summary(run)["exit_status"] == status
 
 
-def test_the_gate_is_the_runs_own(plotbot: Make, runs_dir: Path, write_run: Make, row: Make) -> None:
+def test_the_gate_is_the_runs_own(
+    plotbot: Make, runs_dir: Path, write_run: Make, row: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PLOTBOT_MIN_PASS_RATE", "0.1")
     settings = {"MIN_PASS_RATE": {"*": 0.9}, "GATE": "point"}
     run = write_run(runs_dir, row("a"), row("b", outcome="failed", category="schema"), settings=settings)
-    printed = plotbot("report", "--min-pass-rate", "0.1")
+    printed = plotbot("report")
     assert "gate: FAIL" in printed.out
     assert _summary(run)["models"][0]["gate"]["threshold"] == 0.9
 
