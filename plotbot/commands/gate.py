@@ -17,7 +17,7 @@ _RATES = (1.0, 0.99, 0.98, 0.97, 0.95, 0.93, 0.9, 0.85, 0.8, 0.75, 0.7, 0.6, 0.5
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--plan", action="store_true", help="print the table, which is all that this command does")
     parser.add_argument("--titles", type=int, metavar="N", help="the planned titles; default: TEST_SAMPLE_SIZE")
-    add_settings_arguments(parser)
+    add_settings_arguments(parser, ("MIN_PASS_RATE", "GATE_EVERY", "TEST_SAMPLE_SIZE"))
 
 
 def run(args: argparse.Namespace) -> int:

@@ -29,6 +29,7 @@ def test_every_answer_is_a_line_with_its_provenance(plotbot: Make, runs_dir: Pat
         "title": "About a",
         "model": "m",
         "prompt_hash": "9f2c41d0ab37",
+        "variant": None,
         "response_format": "none",
         "repeat": 1,
         "eval": "evals/test_story_seeds.py::test_story_seed[*]",
