@@ -130,7 +130,7 @@ def test_no_proxy_netrc_or_redirect_takes_a_request_elsewhere(tmp_path: Path, mo
         assert b"netrc-secret" not in server.heard[0]
 
 
-def test_a_request_goes_out_in_one_piece_on_a_new_connection_and_on_a_kept_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_request_goes_out_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
     pieces: list[bytes] = []
     send = socket.socket.sendall
 

@@ -1,16 +1,13 @@
 import gzip
 import socket
 import threading
-import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import pytest
-import requests
 
-from plotbot.ask.transport.deadline import AbortableAdapter, DeadlineThread, RequestInFlight
 from plotbot.ask.transport.http import HttpAnswer, HttpSession
 from plotbot.errors import AskError
 
@@ -160,6 +157,11 @@ def endless_hundreds(connection: Connection) -> None:
     connection.trickle(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
+def endless_hints(connection: Connection) -> None:
+    connection.read_request()
+    connection.flood(b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 100)
+
+
 def slow_body(connection: Connection) -> None:
     connection.read_request()
     connection.send(OK_HEAD + b"Content-Length: 100000\r\n\r\n")
@@ -186,7 +188,16 @@ def slow_trailers(connection: Connection) -> None:
 
 @pytest.mark.parametrize(
     "answer",
-    [silence, slow_headers, endless_hundreds, slow_body, close_delimited_trickle, slow_chunks, slow_trailers],
+    [
+        silence,
+        slow_headers,
+        endless_hundreds,
+        endless_hints,
+        slow_body,
+        close_delimited_trickle,
+        slow_chunks,
+        slow_trailers,
+    ],
 )
 def test_a_server_that_takes_its_time_is_cut_off_at_the_deadline(answer: Answer) -> None:
     with peer(answer) as server:
@@ -274,36 +285,7 @@ def test_a_gzip_body_is_decoded_and_a_plain_one_left_alone(body: bytes) -> None:
         assert get(server.url, LONG_SECONDS).body == b"plain"
 
 
-def test_a_connection_is_kept_and_one_that_broke_meanwhile_is_replaced_once() -> None:
-    def one_then_reset(connection: Connection) -> None:
-        replying(http(b"1"), http(b"2"))(connection)
-        connection.reset()
-
-    with peer(one_then_reset, replying(http(b"3"))) as server:
-        session = HttpSession()
-        bodies = [
-            session.request("GET", server.url, headers={}, deadline_seconds=LONG_SECONDS, cap_bytes=CAP_BYTES).body
-            for _ in range(3)
-        ]
-        session.close()
-        assert (bodies, server.connections) == ([b"1", b"2", b"3"], 2)
-
-
-def test_a_request_that_wants_a_fresh_connection_takes_no_kept_one() -> None:
-    with peer(replying(http(b"1"), http(b"2")), replying(http(b"3"))) as server:
-        deadlines, adapter = DeadlineThread(), AbortableAdapter()
-        request = requests.Request("GET", server.url).prepare()
-        bodies = []
-        for fresh in (False, False, True):
-            in_flight = RequestInFlight(time.monotonic() + LONG_SECONDS, fresh=fresh)
-            with deadlines.watch(in_flight), adapter.send(request) as response:
-                bodies.append((response.content, in_flight.reused))
-        deadlines.close()
-        adapter.close()
-        assert (bodies, server.connections) == ([(b"1", False), (b"2", True), (b"3", False)], 2)
-
-
-def test_a_fresh_connection_that_breaks_is_not_replaced() -> None:
+def test_a_connection_that_breaks_is_not_replaced() -> None:
     def hang_up(connection: Connection) -> None:
         connection.read_request()
         connection.reset()

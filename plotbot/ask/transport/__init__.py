@@ -1,7 +1,7 @@
-"""Opens HTTP sessions, and loads `requests` only when the first one is opened.
+"""Opens HTTP sessions, and loads urllib3 only when the first one is opened.
 
-requests and urllib3 take longer to load than all of plotbot that is needed before the first request. A run with xdist
-workers loads them while the workers start (`plotbot.plugin.main_process`).
+urllib3 takes longer to load than all of plotbot that is needed before the first request. A run with xdist workers loads
+it while the workers start (`plotbot.plugin.main_process`).
 """
 
 from __future__ import annotations

@@ -1,34 +1,43 @@
 """One HTTP exchange, bounded in time and memory, and sent nowhere but to the address it was meant for.
 
-The timeout of `requests` bounds each read, not the whole: a server that trickles bytes would hold a request for ever.
-So the deadline thread shuts down the socket of a late request, in its connect, its headers or its body.
+Every request has a connection of its own. On a kept one nothing distinguishes the answer to this request from a late,
+repeated or unasked-for answer to an earlier one, and a title would get another title's reply. A new connection costs
+0.1 to 0.2 ms, and a model takes seconds.
+
+The timeout of urllib3 bounds each read, not the whole: a server that trickles bytes would hold a request for ever. So
+the deadline thread shuts down the socket of a late request, in its connect, its headers or its body.
 """
 
 from __future__ import annotations
 
 import http.client
+import ssl
 import time
 import zlib
 from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import closing, suppress
 from dataclasses import dataclass
+from urllib.parse import quote, urlsplit
 
-import requests
-from requests.adapters import DEFAULT_CA_BUNDLE_PATH
-from urllib3 import BaseHTTPResponse, HTTPConnectionPool, Timeout
+from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError, InvalidChunkLength, InvalidHeader, ReadTimeoutError
 
-from plotbot.ask.transport.deadline import AbortableAdapter, DeadlineThread, RequestInFlight
+from plotbot.ask.transport.connection import CA_FILE, Connection, TlsConnection, tls_context
+from plotbot.ask.transport.deadline import DeadlineThread, RequestInFlight
 from plotbot.errors import AskError
 from plotbot.safe import one_line
 
 CONNECT_SECONDS = 4.0
 """Not every platform lets another thread end a connect, and an interrupted run has five seconds to end."""
-POOLED_CONNECTIONS = 256
 _CHUNK_BYTES = 64 * 1024
-_HEADERS = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "plotbot"}
-_HTTP_ERRORS = (requests.RequestException, HTTPError, http.client.HTTPException, OSError)
+_HEADERS = {
+    "Accept": "application/json",
+    "Accept-Encoding": "identity",
+    "Connection": "close",
+    "User-Agent": "plotbot",
+}
+_HTTP_ERRORS = (HTTPError, http.client.HTTPException, OSError)
 _NOT_HTTP = (http.client.HTTPException, InvalidHeader)
 # Both are kinds of HTTPException, and so is InvalidChunkLength, which is a kind of IncompleteRead.
 _BROKEN_OFF = (http.client.RemoteDisconnected, http.client.IncompleteRead)
@@ -45,19 +54,15 @@ class HttpAnswer:
 
 
 class HttpSession:
-    """A pool of connections for any number of threads, with one deadline thread for all of them.
+    """Makes requests for any number of threads, with one deadline thread for all of them.
 
-    `requests` prepares each endpoint and its connection pool once. Each request then goes straight into that pool
-    instead of through a `requests.Session`, for three reasons: no proxy variable, netrc, cookie or redirect changes
-    where it goes; it costs half the time; and a Session reads the whole body of a redirect, however large, even when
-    it is told not to follow it.
+    It uses urllib3's connections, not its pools and not `requests`: no proxy variable, netrc, cookie or redirect
+    changes where a request goes.
     """
 
     def __init__(self) -> None:
-        # As many pools as connections: the pool manager closes a pool that it drops, even while it is in use.
-        self._adapter = AbortableAdapter(pool_connections=POOLED_CONNECTIONS, pool_maxsize=POOLED_CONNECTIONS)
         self._deadlines = DeadlineThread()
-        self._endpoints: dict[tuple[str, str], _Endpoint] = {}
+        self._endpoints: dict[str, _Endpoint] = {}
 
     def request(
         self,
@@ -71,30 +76,28 @@ class HttpSession:
     ) -> HttpAnswer:
         """Send a request and return its answer, whatever the status.
 
-        *deadline_seconds* spans connect, headers and body together; *cap_bytes* caps the decoded body. If a kept
-        connection turns out to be closed, the request is sent once more, on a new one.
+        *deadline_seconds* spans connect, headers and body together; *cap_bytes* caps the decoded body.
 
-        Raises AskError `unreachable`, `timeout`, `too_large` or `protocol`; CancelledError after `close()`.
+        Raises AskError `unreachable`, `timeout`, `too_large` or `protocol`; CancelledError after `close()`;
+        SettingsError for an SSL_CERT_FILE that cannot be used.
         """
         started = time.monotonic()
-        endpoint = self._endpoint(method, url)
-        request = _Request(endpoint, {**endpoint.headers, **headers}, json_body, started, deadline_seconds, cap_bytes)
-        with suppress(_StaleConnectionError):
-            return self._exchange(request, RequestInFlight(request.deadline, fresh=False))
-        return self._exchange(request, RequestInFlight(request.deadline, fresh=True))
+        endpoint = self._endpoint(url)
+        sent = {**_HEADERS, **headers}
+        return self._exchange(_Request(endpoint, method, sent, json_body, started, deadline_seconds, cap_bytes))
 
     def close(self) -> None:
         """End every request in flight at once, with CancelledError in its thread, and refuse further ones."""
         self._deadlines.close()
-        self._adapter.close()
 
-    def _endpoint(self, method: str, url: str) -> _Endpoint:
-        known = self._endpoints.get((method, url))
+    def _endpoint(self, url: str) -> _Endpoint:
+        known = self._endpoints.get(url)
         if known is None:
-            known = self._endpoints[method, url] = _prepare(method, url, self._adapter)
+            known = self._endpoints[url] = _prepare(url)
         return known
 
-    def _exchange(self, request: _Request, in_flight: RequestInFlight) -> HttpAnswer:
+    def _exchange(self, request: _Request) -> HttpAnswer:
+        in_flight = RequestInFlight(request.deadline)
         with self._deadlines.watch(in_flight):
             try:
                 answer = _send_and_read(request, in_flight)
@@ -108,13 +111,19 @@ class HttpSession:
 
 @dataclass(frozen=True, slots=True)
 class _Endpoint:
-    """A method and a URL, as `requests` prepares them, and the pool of connections to its server."""
+    """Where a URL leads; `tls` is None for plain HTTP."""
 
-    method: str
-    url: str
+    origin: str
+    host: str
+    port: int | None
     path: str
-    headers: Mapping[str, str]
-    pool: HTTPConnectionPool
+    tls: ssl.SSLContext | None
+
+    def connection(self, in_flight: RequestInFlight, seconds: float) -> Connection:
+        """A new connection, not yet opened, that takes so many seconds to open at most."""
+        if self.tls is None:
+            return Connection(in_flight, self.host, self.port, timeout=seconds)
+        return TlsConnection(in_flight, self.host, self.port, timeout=seconds, ssl_context=self.tls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +131,7 @@ class _Request:
     """What is sent to which endpoint, and its bounds; `started` is on the monotonic clock."""
 
     endpoint: _Endpoint
+    method: str
     headers: Mapping[str, str]
     json_body: bytes | None
     started: float
@@ -133,50 +143,49 @@ class _Request:
         return self.started + self.seconds
 
 
-class _StaleConnectionError(Exception):
-    """A kept connection was closed before anything came back on it."""
-
-
-def _prepare(method: str, url: str, adapter: AbortableAdapter) -> _Endpoint:
+def _prepare(url: str) -> _Endpoint:
     try:
-        prepared = requests.Request(method, url, headers=_HEADERS).prepare()
-        pool = adapter.get_connection_with_tls_context(prepared, verify=DEFAULT_CA_BUNDLE_PATH)
-    except requests.RequestException:
-        raise AskError("unreachable", f"{one_line(url, 200)} is no address that can be asked.") from None
-    assert isinstance(pool, HTTPConnectionPool)
-    return _Endpoint(method, str(prepared.url), adapter.request_url(prepared, None), dict(prepared.headers), pool)
+        parts = urlsplit(url)
+        # Both are checked as they are read, the name's form in IDNA too.
+        host, port = (parts.hostname or "").encode("idna").decode("ascii"), parts.port
+    except ValueError:
+        host, port = "", None
+    if not host or parts.scheme not in {"http", "https"}:
+        raise AskError("unreachable", f"{one_line(url, 200)} is no address that can be asked.")
+    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
+    tls = tls_context() if parts.scheme == "https" else None
+    return _Endpoint(f"{parts.scheme}://{parts.netloc}", host, port, path, tls)
 
 
 def _send_and_read(request: _Request, in_flight: RequestInFlight) -> HttpAnswer:
-    with closing(_send(request)) as response:
+    left = max(request.deadline - time.monotonic(), 0.001)
+    with closing(request.endpoint.connection(in_flight, min(left, CONNECT_SECONDS))) as connection:
+        connection.connect()
+        response = _send(request, connection)
         in_flight.answered = True
         headers = {name.lower(): value for name, value in response.headers.itermerged()}
         body = _decoded(_read(response, request.cap_bytes), headers, request.cap_bytes)
     return HttpAnswer(response.status, headers, body, time.monotonic() - request.started)
 
 
-def _send(request: _Request) -> BaseHTTPResponse:
-    """Send the request once, without following a redirect, and return when the headers are there.
-
-    Raises what urllib3 raises.
-    """
-    left = max(request.deadline - time.monotonic(), 0.001)
+def _send(request: _Request, connection: Connection) -> BaseHTTPResponse:
+    """Send the request, and return when the headers of its answer are there. Raises what urllib3 raises."""
     headers = request.headers
     if request.json_body is not None:
         sized = {"Content-Type": "application/json", "Content-Length": str(len(request.json_body))}
         headers = {**headers, **sized}
-    return request.endpoint.pool.urlopen(
-        request.endpoint.method,
-        request.endpoint.path,
-        body=request.json_body,
-        headers=headers,
-        retries=False,
-        redirect=False,
-        assert_same_host=False,
-        timeout=Timeout(connect=min(left, CONNECT_SECONDS), read=left),
-        preload_content=False,
-        decode_content=False,
-    )
+    connection.timeout = max(request.deadline - time.monotonic(), 0.001)
+    # A server may refuse a request before it has read all of it: its answer says why.
+    with suppress(BrokenPipeError):
+        connection.request(
+            request.method,
+            request.endpoint.path,
+            body=request.json_body,
+            headers=headers,
+            preload_content=False,
+            decode_content=False,
+        )
+    return connection.getresponse()
 
 
 def _read(response: BaseHTTPResponse, cap_bytes: int) -> bytes:
@@ -235,16 +244,20 @@ def _translated(error: Exception, request: _Request, in_flight: RequestInFlight)
         return abort
     if isinstance(error, AskError):
         return error
-    if isinstance(error, requests.ReadTimeout | ReadTimeoutError) or time.monotonic() >= request.deadline:
+    if isinstance(error, ReadTimeoutError) or time.monotonic() >= request.deadline:
         return _late(request)
     return _connection_error(tuple(_chain(error)), request, in_flight)
 
 
-def _connection_error(chain: tuple[BaseException, ...], request: _Request, in_flight: RequestInFlight) -> Exception:
+def _connection_error(chain: tuple[BaseException, ...], request: _Request, in_flight: RequestInFlight) -> AskError:
+    if any(isinstance(link, ssl.SSLCertVerificationError) for link in chain):
+        return AskError(
+            "protocol",
+            f"The certificate of {_host(request)} is not accepted ({_reason(chain)}). If a private authority signed "
+            f"it, name the file with that authority's certificate in the environment variable {CA_FILE}.",
+        )
     if _is_not_http(chain):
         return AskError("protocol", f"{_host(request)} sent what is not HTTP: {_reason(chain)}.")
-    if in_flight.reused and not in_flight.answered:
-        return _StaleConnectionError()
     if in_flight.answered or any(isinstance(link, ConnectionResetError | BrokenPipeError) for link in chain):
         return AskError("unreachable", f"{_host(request)} broke the connection off before its answer was complete.")
     return AskError("unreachable", f"Nothing answers at {_host(request)} ({_reason(chain)}).")
@@ -270,5 +283,4 @@ def _reason(chain: tuple[BaseException, ...]) -> str:
 
 
 def _host(request: _Request) -> str:
-    scheme, _, rest = request.endpoint.url.partition("://")
-    return one_line(f"{scheme}://{rest.partition('/')[0]}", 120)
+    return one_line(request.endpoint.origin, 120)
