@@ -2,9 +2,14 @@
 
 One broken request does not make a broken host. After a request that reached no server, or that timed out, the host is
 probed by GET and gets no further case before the probe has succeeded. A host that does not answer the probe is set
-aside, which costs its cases none of their tries. A fault that the host reports about itself (it lost the model, wants a
-token, its model crashes) sets it aside without a probe, unless the same case has failed on another host: then the case
-is the cause. With a single host the only question is whether the server is still there.
+aside, which costs its cases none of their tries. A fault that most likely is the host's (it
+lost the model, wants a token, its model crashes, it answers with something else than a chat completion) sets it aside
+without a probe, unless the same case has failed on another host: then the case is the cause. After any other fault the
+case is asked on another host as well, because hosts differ. With a single host the only question is whether the server
+is still there.
+
+A host that is set aside returns after a pause and a probe. If it fails again before it has given a usable answer, the
+pause doubles, so that a host which answers the probe and nothing else gets few cases.
 
 `plotbot.ask.transport.retries` says which faults these are and how often a case is tried again.
 """
@@ -56,9 +61,14 @@ class Failover:
         if category in ELSEWHERE_FIRST and (category == "unreachable" or self._several):
             case.has_failed(host, exchange)
             return self._hold_back(host, case)
-        if category in HOST_FAULTS and not case.failed_on and self._has_other(host):
+        failed_elsewhere = any(other is not host for other in case.failed_on)
+        untried = [other for other in self._hosts if other is not host and other not in case.failed_on]
+        if category in HOST_FAULTS and not failed_elsewhere and not all(other.gone for other in untried):
             case.has_failed(host, exchange)
             return self._set_aside(host, fault.message, [case])
+        if any(other.serving for other in untried):
+            case.has_failed(host, exchange)
+            return Decision(ask_again=[case])
         return None
 
     def after_error(self, host: HostQueue, case: ScheduledCase, error: BaseException) -> Decision | None:
@@ -83,8 +93,8 @@ class Failover:
         """Decide about a host that was probed: *problem* is what the probe raised, or None."""
         if problem is not None:
             return self._set_aside(host, str(problem), [])
-        tell = None if host.set_aside is None else f"{host.name} answers again."
-        host.set_aside, host.awaits_probe = None, False
+        tell = f"{host.name} answers again." if host.announced else None
+        host.set_aside, host.awaits_probe, host.announced = None, False, False
         settle, ask_again = [], []
         for case in self._held_back.pop(host, []):
             assert case.failure is not None, "a case is held back because it failed"
@@ -117,7 +127,9 @@ class Failover:
         counts = first or not cases
         host.set_aside, host.awaits_probe, host.model = why, False, None
         host.failures += counts
-        tell = f"{host.name} is set aside, its cases are asked elsewhere: {why}" if first and self._several else None
+        # A host that fails again without a usable answer in between has been announced before.
+        host.announced = host.announced or (first and self._several and host.failures == 1)
+        tell = f"{host.name} is set aside, its cases are asked elsewhere: {why}" if first and host.announced else None
         ask_again = [*cases, *self._held_back.pop(host, [])]
         if all(one.gone for one in self._hosts):
             give_up = f"No host answers any more. {why} pytest evals --resume goes on where this run ends."

@@ -30,7 +30,8 @@ class HostQueue:
     process is gone; `start_turn` also raises `PlotbotError` when the model cannot be asked on this host.
     This process calls the other two: `probe` raises `ServerProblem` when the host does not answer or is not the same
     any more, `look` when it does not say what it serves now. `spare` is how many cases may be in hand beyond the slots,
-    so that the next request is ready when a slot falls free.
+    so that the next request is ready when a slot falls free. `announced` says that the user knows it is set aside,
+    `failures` counts those since its last usable answer.
     """
 
     host: Host
@@ -45,6 +46,7 @@ class HostQueue:
     in_hand: int = field(default=0, init=False)
     awaits_probe: bool = field(default=False, init=False)
     set_aside: str | None = field(default=None, init=False)
+    announced: bool = field(default=False, init=False)
     failures: int = field(default=0, init=False)
     usual_seconds: float = field(default=0.0, init=False)
 
@@ -61,6 +63,11 @@ class HostQueue:
     def open(self) -> bool:
         """Whether the host may be given something to do."""
         return self.set_aside is None and not self.awaits_probe and not self.starting_turn
+
+    @property
+    def serving(self) -> bool:
+        """Whether the host asks cases, or will as soon as a probe has succeeded."""
+        return self.set_aside is None and not self.starting_turn
 
     @property
     def gone(self) -> bool:

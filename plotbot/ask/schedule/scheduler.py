@@ -110,7 +110,7 @@ class CaseQueue:
         """Whether an awaited case may be asked here: on a host where it has failed only if no other is left for it."""
         return not case.asked and (
             host not in case.failed_on
-            or not any(other.set_aside is None and other not in case.failed_on for other in self._hosts)
+            or not any(other.serving and other not in case.failed_on for other in self._hosts)
         )
 
 

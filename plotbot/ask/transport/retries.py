@@ -10,8 +10,9 @@
    `unreachable` alone. It asks the host by GET whether it is there. A host that answers keeps its place, and with
    several hosts the case is asked again within the same limit, on another host if possible. A host that does not
    answer is set aside, and its cases are asked again whatever they have been through.
-5. The failover also takes over a fault in `HOST_FAULTS` that the client's tries did not end. While there is another
-   host, it sets this one aside and asks the case there. A second such fault of the same case is final.
+5. The failover also takes over every other fault that the client's tries did not end, while there is a host on which
+   the case has not failed: it is asked there. A fault in `HOST_FAULTS` sets its host aside, unless the case has failed
+   on another host before. Once there is no such host, the case's last fault is final.
 6. The pause before a try doubles with each failure (`backoff_seconds`). The client begins with 0.5 s, ends with 8 s
    and waits a random 50 to 100 % of that, so that requests that failed together do not return together. It waits at
    least as long as the server's Retry-After asks, of which 30 s count.
@@ -32,8 +33,11 @@ TRANSIENT_CATEGORIES = frozenset({"unreachable", "timeout", "server_busy", "mode
 """Faults that may be gone at the next try."""
 ELSEWHERE_FIRST = frozenset({"unreachable", "timeout"})
 """Faults after which another host is a better place for the next try than the same one."""
-HOST_FAULTS = frozenset({"server_busy", "auth", "model_unavailable", "model_crashed", "model_unloaded", "wrong_model"})
-"""Faults that say something about the host, so that the same case may succeed on another one."""
+HOST_FAULTS = frozenset({
+    "server_busy", "auth", "model_unavailable", "model_crashed", "model_unloaded", "wrong_model",
+    "protocol", "http_error", "too_large",
+})  # fmt: skip
+"""Faults that most likely are the host's and not the case's, so that the host is given no more cases for a while."""
 
 FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 8.0

@@ -190,15 +190,35 @@ def test_what_a_host_says_of_itself_sets_it_aside_but_a_case_that_does_it_twice_
     assert len(harness.told) == 1, "the second host keeps its host"
 
 
-@pytest.mark.parametrize("category", ["bad_request", "context_overflow", "protocol", "too_large"])
-def test_what_is_the_requests_own_fault_is_not_asked_elsewhere(category: str) -> None:
+@pytest.mark.parametrize("category", ["protocol", "http_error", "too_large", "auth"])
+def test_a_host_that_answers_the_probe_and_nothing_else_returns_after_growing_pauses(category: str) -> None:
     harness = Harness("x", "y")
+    sick, healthy = harness.hosts["x"], harness.hosts["y"]
+    sick.fault = category
+    harness.start(*(f"a{number}" for number in range(1, 10)))
+    pauses = []
+    for _ in range(3):
+        sick.executor.run(*(name for name in harness.at("x") if name.startswith("a")))
+        pauses += harness.let_time_pass()
+        sick.executor.run(*(name for name in harness.at("x") if name.startswith("start")))
+    assert pauses == [0.5, 1.0, 2.0]
+    assert len(harness.told) == 2, "set aside and answering again, once"
+    healthy.executor.run()
+    while harness.at("y"):
+        healthy.executor.run()
+    assert all(exchange.reply is not None for exchange in harness.kept)
+
+
+@pytest.mark.parametrize("category", ["bad_request", "context_overflow"])
+def test_what_may_be_the_cases_own_fault_is_asked_once_on_each_host_and_sets_none_aside(category: str) -> None:
+    harness = Harness("x", "y", "z")
     for host in harness.hosts.values():
         host.fault = category
     harness.start("a1")
-    for host in harness.hosts.values():
-        host.executor.run()
-    assert len(harness.scheduler.exchange(case("a1")).attempts) == 1
+    for _ in range(3):
+        for host in harness.hosts.values():
+            host.executor.run()
+    assert sorted(harness.attempts("a1")) == ["x", "y", "z"]
     assert harness.told == []
 
 
