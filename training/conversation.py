@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from plotbot.ask.servers.handshake import handshake_messages
+from plotbot.ask.servers.handshake import HANDSHAKE
+from plotbot.ask.transport.prompts import conversation as system_and_user
 from plotbot.ask.transport.prompts import messages
 from training.tokenizer import END, START
 
@@ -48,4 +49,5 @@ def suffix(headline: str) -> str:
 
 
 def handshake() -> str:
-    return rendered(handshake_messages(system_prompt()))
+    # plotbot asks without the system message; a model that was trained with it confirms either way.
+    return rendered(system_and_user(system_prompt(), HANDSHAKE))

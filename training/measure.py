@@ -45,7 +45,7 @@ class Asker:
         self._schema = conversation.schema()
 
     def handshake(self) -> str:
-        return self._ask(handshake_messages(self._prompt), {"temperature": 0.0, "seed": 1})[0]
+        return self._ask(handshake_messages(), {"temperature": 0.0, "seed": 1})[0]
 
     def answers(self, titles: Sequence[str], temperature: float) -> list[Answer]:
         with ThreadPoolExecutor(self._slots) as pool:

@@ -296,7 +296,7 @@ def test_closing_the_client_ends_a_pause() -> None:
 def test_a_handshake_is_acknowledged_by_the_word(message: dict[str, str], acknowledged: bool) -> None:
     with peer(http({"choices": [{"message": message}]})) as server:
         client = client_for(server.url)
-        handshake = shake_hands(client, "m", "Write well.", load_timeout=LONG_SECONDS)
+        handshake = shake_hands(client, "m", load_timeout=LONG_SECONDS)
         client.close()
     assert (handshake.acknowledged, category(handshake.exchange)) == (acknowledged, "ok")
 
@@ -304,6 +304,6 @@ def test_a_handshake_is_acknowledged_by_the_word(message: dict[str, str], acknow
 def test_a_handshake_with_a_server_at_fault_is_not_acknowledged() -> None:
     with peer(UNKNOWN) as server:
         client = client_for(server.url)
-        handshake = shake_hands(client, "m", "Write well.", load_timeout=LONG_SECONDS)
+        handshake = shake_hands(client, "m", load_timeout=LONG_SECONDS)
         client.close()
     assert (handshake.acknowledged, category(handshake.exchange)) == (False, "model_unavailable")

@@ -81,11 +81,11 @@ def test_it_answers_a_case_with_the_headline_as_title(running: EmbeddedEngine) -
 
 
 def test_it_confirms_the_handshake(running: EmbeddedEngine) -> None:
-    assert content(ask(running.url, handshake_messages(PROMPT), temperature=0)) == "CONFIRM"
+    assert content(ask(running.url, handshake_messages(), temperature=0)) == "CONFIRM"
 
 
 def test_a_reply_names_the_model_that_is_served_whatever_was_asked_for(running: EmbeddedEngine) -> None:
-    reply = ask(running.url, handshake_messages(PROMPT), model="no-such-model", max_tokens=4)
+    reply = ask(running.url, handshake_messages(), model="no-such-model", max_tokens=4)
     assert reply["model"] == MODEL_ID == running.alias
 
 

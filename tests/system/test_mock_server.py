@@ -119,6 +119,6 @@ def test_the_openai_client_understands_its_errors(client: tuple[openai.OpenAI, M
 
 def test_plotbots_own_handshake_is_confirmed() -> None:
     with MockServer() as server:
-        body = asked(server.url, {"model": "mock-model", "messages": handshake_messages(PROMPT)})
+        body = asked(server.url, {"model": "mock-model", "messages": handshake_messages()})
         assert body["choices"][0]["message"]["content"] == "CONFIRM"
         assert server.stats().models["mock-model"].handshakes == 1

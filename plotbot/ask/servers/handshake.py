@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 
 from plotbot.ask.transport.chat_client import ChatClient
-from plotbot.ask.transport.prompts import Message, conversation
+from plotbot.ask.transport.prompts import Message
 from plotbot.records import Exchange, Reply
 
 HANDSHAKE = "Reply CONFIRM when you are ready."
@@ -21,17 +21,20 @@ class Handshake:
     exchange: Exchange
 
 
-def handshake_messages(prompt: str) -> list[Message]:
-    """The prompt file as system message, and the question whether the model is ready as user message."""
-    return conversation(prompt, HANDSHAKE)
+def handshake_messages() -> list[Message]:
+    """The question alone, as a user message.
+
+    The prompt file is left out: it orders an answer in JSON and nothing else, which CONFIRM would break.
+    """
+    return [{"role": "user", "content": HANDSHAKE}]
 
 
-def shake_hands(client: ChatClient, model: str, prompt: str, *, load_timeout: float, seed: int = 0) -> Handshake:
+def shake_hands(client: ChatClient, model: str, *, load_timeout: float, seed: int = 0) -> Handshake:
     """Ask *model* whether it is ready. An attempt may take *load_timeout* seconds: it may have to load the model.
 
     Raises CancelledError once the client is closed or stopped; a server's fault is in the exchange.
     """
-    exchange = client.converse(model, handshake_messages(prompt), params={"seed": seed}, timeout=load_timeout)
+    exchange = client.converse(model, handshake_messages(), params={"seed": seed}, timeout=load_timeout)
     return Handshake(exchange.reply is not None and _confirms(exchange.reply), exchange)
 
 

@@ -161,8 +161,7 @@ class HostClient:
 
     def _shake_hands(self, model: str) -> tuple[str | None, list[str]]:
         """What the model said instead of CONFIRM, if it did, and warnings. Raises `AskError`."""
-        prompt = next(iter(self._spec.questions.values())).prompt
-        handshake = shake_hands(self._client, model, prompt, load_timeout=self._spec.settings.load_timeout)
+        handshake = shake_hands(self._client, model, load_timeout=self._spec.settings.load_timeout)
         fault, reply = handshake.exchange.fault, handshake.exchange.reply
         if fault is not None:
             raise AskError(fault.category, fault.message)
