@@ -5,6 +5,7 @@ PlotbotError
 │   ├── SettingsError          a key, a value or a source of settings
 │   ├── InputError             titles, prompt, schema, pin, an old run: a file and a place in it
 │   ├── ServerProblem          no server, no such model, a choice to make
+│   │   └── SilentServerProblem   a server that accepts connections and does not answer
 │   └── EngineError            the embedded engine cannot start
 ├── AskError                   no usable answer arrived: the server's fault, pytest ERROR, with its category
 ├── KeepError                  an answer could not be kept where it belongs; it stays in the journal
@@ -36,6 +37,10 @@ class InputError(UsageProblem):
 
 class ServerProblem(UsageProblem):
     """The run is doomed before it starts: no server, no such model, nothing loaded."""
+
+
+class SilentServerProblem(ServerProblem):
+    """A server accepts connections and does not answer. Another server of the run may."""
 
 
 class EngineError(UsageProblem):

@@ -84,10 +84,9 @@ def checks(settings: Settings, find: FindServer) -> Iterator[Check]:
 
 
 def _servers(settings: Settings, find: FindServer) -> Iterator[Check]:
-    token = None if settings.lm_api_token is None else settings.lm_api_token.reveal()
     for url in settings.lm_studio_url:
         try:
-            facts = find(url, settings, token)
+            facts = find(url, settings, settings.token_for(url))
         except UsageProblem as problem:
             yield Check(f"server {url}", ready=False, said=str(problem))
         else:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -22,6 +26,11 @@ from plotbot.records import Case, Fingerprint, Question
 from plotbot.settings import Settings
 
 THREADS = "threads"
+GRACE_SECONDS = 2.0
+"""How long a run waits for its other hosts once one of them has started the first model's turn."""
+SPARE_FILES = 24
+"""Files and sockets beside the requests: the journal, title files and their locks, what evals open."""
+FILES_A_WORKER = 4
 
 
 class Servers:
@@ -55,6 +64,7 @@ class Servers:
         self._hosts: list[Host] = []
         self._host_queues: list[HostQueue] = []
         self._recorded: dict[str, dict[str, Any]] = {}
+        self._late_turns: list[tuple[HostQueue, str, Future[TurnStart]]] = []
         self._spec: RunSpec | None = None
         self._spare = 0
         self._alone = True
@@ -79,7 +89,7 @@ class Servers:
         Raises `EngineError`, and `ServerProblem` for a server that does not answer or lacks one of the *models*.
         """
         servers = self._pool.servers()
-        self._alone = len(servers) == 1
+        self._alone = not self._pool.several
         self._hosts = [self._host(found, models) for found in servers]
         self._record_fingerprints()
         return self._hosts
@@ -101,6 +111,7 @@ class Servers:
         self._warn_of_schemas([questions[key] for key in constrained])
         self._spec, self._spare = spec, spare
         self._host_queues = self._pool.host_queues(hosts, spec, spare=spare)
+        _check_open_files(self.window + len(hosts), self._workers)
 
     @property
     def window(self) -> int:
@@ -128,13 +139,18 @@ class Servers:
     def start_first_turn(self, model: str) -> None:
         """Start the first model's turn, on all hosts at once: it is loaded where `--load` says so, and handshaken.
 
+        With several hosts it is enough that one of them starts it: the scheduler takes over what is slow or has failed.
         Raises `AskError` where no answer came, the model cannot be loaded, or the loaded model is not the pinned one;
         `ServerProblem` where the model does not answer CONFIRM and the settings or the user end the run for that.
         """
-        starting = [host_queue.executor.submit(host_queue.start_turn, model) for host_queue in self._host_queues]
-        for host_queue, start in zip(self._host_queues, starting, strict=True):
-            self.accept_turn(host_queue, model, start.result())
-            host_queue.model = model
+        starting = {queue: queue.executor.submit(queue.start_turn, model) for queue in self._host_queues}
+        _wait_until_one_has_started(list(starting.values()))
+        for host_queue, start in starting.items():
+            if start.done() and not isinstance(start.exception(), AskError):
+                self.accept_turn(host_queue, model, start.result())
+                host_queue.model = model
+            else:
+                self._late_turns.append((host_queue, model, start))
 
     def accept_turn(self, host_queue: HostQueue, model: str, start: TurnStart) -> None:
         """Take note of how a model's turn started on a host. Raises as `start_first_turn` does."""
@@ -157,6 +173,8 @@ class Servers:
             max_in_flight=None if self._alone else self._settings.max_in_flight,
             retry_limit=self._settings.request_retry_limit,
         )
+        for host_queue, model, start in self._late_turns:
+            scheduler.await_turn(host_queue, model, start)
         self._pool.watch(partial(self._admit, scheduler))
         return scheduler
 
@@ -194,7 +212,7 @@ class Servers:
                 "asked by the main process alone. Leave one of them out."
             )
         self._engine = _start_engine(self._settings)
-        return LocalPool((self._engine.url,), self._settings, None)
+        return LocalPool((self._engine.url,), replace(self._settings, lm_api_token=None), self._warn)
 
     def _host(self, found: FoundServer, models: Sequence[str]) -> Host:
         engine = self._engine
@@ -283,14 +301,39 @@ class Servers:
         return [why for model in asked if (why := host.pin_difference(pin, model))]
 
 
+def _wait_until_one_has_started(starting: Sequence[Future[TurnStart]]) -> None:
+    """Wait until a turn has started, and a moment longer for the others. Raises the first AskError if none starts."""
+    pending = set(starting)
+    while pending:
+        done, pending = wait(pending, return_when=FIRST_COMPLETED)
+        if any(not isinstance(start.exception(), AskError) for start in done):
+            wait(pending, GRACE_SECONDS)
+            return
+    starting[0].result()
+
+
+def _check_open_files(requests: int, workers: int) -> None:
+    """Raise `UsageProblem` if this process may not open as many files as so many requests at once need."""
+    if sys.platform == "win32":
+        return
+    import resource  # noqa: PLC0415  Windows does not have it
+
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = len(os.listdir("/dev/fd")) + requests + workers * FILES_A_WORKER + SPARE_FILES  # noqa: PTH208
+    if resource.RLIM_INFINITY != limit < needed:
+        raise UsageProblem(
+            f"This process may have {limit} files and sockets open (ulimit -n), but {requests} requests at once need "
+            f"about {needed}. Raise the limit (ulimit -n 1024), or lower MAX_IN_FLIGHT."
+        )
+
+
 def pool_of(settings: Settings, warn: Callable[[str], None]) -> Pool:
     """The pool of servers that the settings name; nothing is asked or started yet. `warn` takes sentences for the user.
 
     Raises UsageProblem where EXECUTOR names Dask and Dask is not installed.
     """
     if settings.executor == THREADS:
-        token = settings.lm_api_token
-        return LocalPool(settings.lm_studio_url, settings, None if token is None else token.reveal())
+        return LocalPool(settings.lm_studio_url, settings, warn)
     try:
         from plotbot.ask.dask.pool import DaskPool  # noqa: PLC0415  it takes half a second, and an extra
     except ModuleNotFoundError as missing:

@@ -18,6 +18,9 @@ Decides = Literal["files", "plan", "seed", "request", "verdict", "gate"]
 """What a key decides: which files an eval reads, which cases the plan has, the seed that each request's seed is
 derived from, a parameter that every request states under the key's field name, which replies pass, or the gate."""
 TOKEN = "LM_API_TOKEN"  # noqa: S105  the name of the variable, not a token
+TOKEN_HOSTS = "LM_API_TOKEN_HOSTS"  # noqa: S105  the name of a variable
+TOKEN_HOSTS_DEFAULT = "loopback and private addresses"  # noqa: S105  a text
+TOKEN_HOSTS_HELP = "further hosts that get the token where `config/config.json` names them"  # noqa: S105  a text
 TOKEN_HELP = "bearer token for the server; never stored, printed or reported"  # noqa: S105  a help text
 # The parsers know the option only to refuse it: an error about an unknown option would print the token.
 TOKEN_OPTION = "--lm-api-token"  # noqa: S105  the name of an option
@@ -275,6 +278,7 @@ def settings_table_markdown() -> str:
     rows = ["| Key | Default | Allowed | Meaning |", "|---|---|---|---|"]
     rows += [f"| `{key.name}` | {_default_cell(key)} | {key.allowed} | {key.help} |" for key in KEYS]
     rows.append(f"| `{TOKEN}` | none | environment only | {TOKEN_HELP} |")
+    rows.append(f"| `{TOKEN_HOSTS}` | {TOKEN_HOSTS_DEFAULT} | environment only | {TOKEN_HOSTS_HELP} |")
     return "\n".join(rows) + "\n"
 
 

@@ -6,15 +6,17 @@ Every source is checked completely: a bad value is an error even if another sour
 from __future__ import annotations
 
 import dataclasses
+import ipaddress
 import json
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn, Self
+from urllib.parse import urlsplit
 
 from plotbot.errors import SettingsError
-from plotbot.settings.keys import BY_NAME, EVERY_MODEL, KEYS, TOKEN, Key, SettingValues, keys_deciding
+from plotbot.settings.keys import BY_NAME, EVERY_MODEL, KEYS, TOKEN, TOKEN_HOSTS, Key, SettingValues, keys_deciding
 from plotbot.settings.values import UnfitError, from_text, nearest, plain, shown, typed
 
 CONFIG = "config/config.json"
@@ -58,6 +60,7 @@ class Settings(SettingValues):
     """By key: `default`, `drawn`, `config/config.json`, `PLOTBOT_<KEY>`, the option, or what replaced the value."""
 
     lm_api_token: Secret | None = field(default=None, repr=False)
+    lm_api_token_hosts: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
     def params(self) -> dict[str, Any]:
@@ -72,6 +75,25 @@ class Settings(SettingValues):
     def first_params(self) -> dict[str, Any]:
         """The sampling parameters of the run's first variant: what a request states that belongs to none."""
         return {name: value[0] if isinstance(value, list) else value for name, value in self.params.items()}
+
+    def token_for(self, url: str) -> str | None:
+        """The token for a server; None without one.
+
+        Raises SettingsError if only a file names the server, its address is neither this machine's nor a private one,
+        and LM_API_TOKEN_HOSTS does not name it: a file may come with somebody else's repository.
+        """
+        if self.lm_api_token is None:
+            return None
+        origin = self.origins["LM_STUDIO_URL"]
+        host = urlsplit(url if "://" in url else f"http://{url}").hostname or ""
+        named_here = origin == "default" or origin.startswith((_PREFIX, "--"))
+        if named_here or host in self.lm_api_token_hosts or _is_private(host):
+            return self.lm_api_token.reveal()
+        raise SettingsError(
+            f"{TOKEN} is not sent to {shown(host)}, which {origin} names: the file may not be yours, and the address "
+            f"is no private one. If that server may have the token, set the environment variable {TOKEN_HOSTS}={host}; "
+            f"else unset {TOKEN}."
+        )
 
     def left_open(self, key: Key) -> bool:
         """Whether the user has set no value for the key."""
@@ -109,6 +131,15 @@ class _Given:
     origin: str
 
 
+def _is_private(host: str) -> bool:
+    """Whether a host is this machine or has a private address. A name may lead anywhere, so it counts as public."""
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
+    return address.is_loopback or address.is_private
+
+
 def draw_seed() -> int:
     return secrets.randbelow(_SEEDS_TO_DRAW)
 
@@ -133,7 +164,9 @@ def load_settings(
             origins[given.key.name] = given.origin
     if values["sample_seed"] is None:
         values["sample_seed"], origins["SAMPLE_SEED"] = draw(), "drawn"
-    return Settings(root=root, origins=origins, lm_api_token=token_in(environ), **values)
+    return Settings(
+        root=root, origins=origins, lm_api_token=token_in(environ), lm_api_token_hosts=_token_hosts(environ), **values
+    )
 
 
 def _from_environ(environ: Mapping[str, str]) -> Iterator[_Given]:
@@ -154,7 +187,8 @@ def _from_command_line(command_line: Mapping[str, Sequence[str] | str]) -> Itera
 def _from_file(path: Path) -> Iterator[_Given]:
     for name, value in _read_config(path).items():
         if not name.startswith(_COMMENTS):
-            yield _Given(BY_NAME.get(name) or _unknown(CONFIG, name, value, BY_NAME), value, CONFIG)
+            key = BY_NAME.get(name) or _unknown(CONFIG, name, value, BY_NAME)
+            yield _Given(key, value, CONFIG)
 
 
 def _read_config(path: Path) -> dict[str, Any]:
@@ -213,8 +247,10 @@ def _refused(key: Key, unfit: UnfitError, origin: str) -> SettingsError:
 
 
 def _unknown(source: str, name: str, value: object, known: Mapping[str, Key]) -> NoReturn:
-    if name.removeprefix(_PREFIX).upper() == TOKEN:
-        raise SettingsError(f"{source}: {TOKEN} is read from the environment variable {TOKEN} only. Remove it here.")
+    if (variable := name.removeprefix(_PREFIX).upper()) in {TOKEN, TOKEN_HOSTS}:
+        raise SettingsError(
+            f"{source}: {variable} is read from the environment variable {variable} only. Remove it here."
+        )
     upper = name.upper()
     hint = nearest(upper, known) or "`plotbot doctor` lists the keys"
     raise SettingsError(f"{source}: {shown(name)} ({_masked(name, value)}) is no setting; {hint}")
@@ -223,6 +259,12 @@ def _unknown(source: str, name: str, value: object, known: Mapping[str, Key]) ->
 def _masked(name: str, value: object) -> str:
     """The value as a message shows it, unless it may be a token under a misspelt name."""
     return "value not shown" if nearest(name.upper().removeprefix(_PREFIX), [TOKEN]) else shown(value)
+
+
+def _token_hosts(environ: Mapping[str, str]) -> frozenset[str]:
+    """The hosts that the environment names beside the token, in lower case."""
+    names = (name.strip().lower() for name in environ.get(TOKEN_HOSTS, "").split(","))
+    return frozenset(filter(None, names))
 
 
 def token_in(environ: Mapping[str, str]) -> Secret | None:

@@ -32,4 +32,11 @@ def test_the_tree_in_the_docstring_is_the_tree() -> None:
 
 def test_what_the_user_can_put_right_is_one_branch() -> None:
     usage = {kind.__name__ for kind in ALL if issubclass(kind, UsageProblem)}
-    assert usage == {"UsageProblem", "SettingsError", "InputError", "ServerProblem", "EngineError"}
+    assert usage == {
+        "UsageProblem",
+        "SettingsError",
+        "InputError",
+        "ServerProblem",
+        "SilentServerProblem",
+        "EngineError",
+    }

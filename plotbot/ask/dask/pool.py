@@ -62,6 +62,10 @@ class DaskPool:
         self._threads = ThreadExecutor("plotbot-dask")
         self._closed = threading.Event()
 
+    @property
+    def several(self) -> bool:
+        return len(self._workers) > 1
+
     def first(self) -> ServerFacts:
         return self.servers()[0].facts
 

@@ -181,6 +181,11 @@ class Scheduler:
             self._hosts.append(host)
         self._fill()
 
+    def await_turn(self, host: HostQueue, model: str, start: Future[TurnStart]) -> None:
+        """Take over a model's turn that is starting on a host; until then the host is asked nothing."""
+        host.starting_turn = True
+        start.add_done_callback(partial(self._turn_started, host, model))
+
     def exchange(self, case: Case) -> Exchange:
         """Block until the case's exchange is kept. Raises the error that prevented that, or `Stopped`."""
         with self._lock:

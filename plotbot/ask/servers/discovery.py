@@ -14,7 +14,7 @@ from plotbot.ask.transport.auth import Auth
 from plotbot.ask.transport.completions import parse
 from plotbot.ask.transport.server_errors import SUCCESSES, classify
 from plotbot.ask.transport.urls import base_url, same_model
-from plotbot.errors import AskError, ServerProblem
+from plotbot.errors import AskError, ServerProblem, SilentServerProblem
 from plotbot.safe import one_line
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def discover(
     *wait_seconds* is how long to wait for a llama-server that says it is loading its model. With *advise* an error also
     says how to start a server, which is no use once a run is under way.
 
-    Raises ServerProblem where the server cannot be reached or used, SettingsError where *url* is not a URL.
+    Raises ServerProblem where the server cannot be reached or used, SilentServerProblem where it accepts a connection
+    and does not answer in time, SettingsError where *url* is not a URL.
     """
     probe = _Probe(base_url(url), Auth(token), timeout)
     try:
@@ -69,8 +70,10 @@ def discover(
         _wait_until_loaded(probe, wait_seconds, sleep)
         return _other(probe)
     except AskError as error:
-        advice = f" {_START}" if advise and error.category in {"unreachable", "timeout"} else ""
-        raise ServerProblem(f"{probe.auth.redact(error.message)}{advice}") from None
+        message = probe.auth.redact(error.message)
+        if error.category == "timeout":
+            raise SilentServerProblem(message) from None
+        raise ServerProblem(f"{message} {_START}" if advise and error.category == "unreachable" else message) from None
     finally:
         probe.close()
 

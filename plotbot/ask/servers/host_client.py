@@ -163,6 +163,13 @@ class HostClient:
         """What the model said instead of CONFIRM, if it did, and warnings. Raises `AskError`."""
         handshake = shake_hands(self._client, model, load_timeout=self._spec.settings.load_timeout)
         fault, reply = handshake.exchange.fault, handshake.exchange.reply
+        if fault is not None and fault.category == "timeout":
+            seconds = self._spec.settings.load_timeout
+            raise AskError(
+                "timeout",
+                f"{self.host.name} accepted the handshake and gave no answer within {seconds:g} seconds. "
+                "Look at its log and start it again; raise LOAD_TIMEOUT if it loads the model for longer.",
+            )
         if fault is not None:
             raise AskError(fault.category, fault.message)
         said = None if handshake.acknowledged else one_line(reply.content if reply else "", 60)

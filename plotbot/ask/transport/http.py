@@ -231,6 +231,12 @@ def _abort_error(request: _Request, in_flight: RequestInFlight) -> AskError | Ca
 
 
 def _late(request: _Request) -> AskError:
+    if request.json_body is None:
+        return AskError(
+            "timeout",
+            f"{_host(request)} accepts connections, but gave no complete answer within {request.seconds:g} seconds, "
+            "although no model was asked. Look at its log, start it again, or correct LM_STUDIO_URL.",
+        )
     return AskError(
         "timeout",
         f"No complete answer from {_host(request)} within {request.seconds:g} seconds. "

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from plotbot.errors import SettingsError
 from plotbot.settings import Secret, Settings, draw_seed, load_settings
 from plotbot.settings.keys import BY_NAME, KEYS, Key, keys_deciding, settings_table_markdown
 
@@ -72,7 +73,7 @@ def _load(
 
 
 def test_the_fields_are_the_keys_in_lower_case() -> None:
-    own = {"root", "origins", "lm_api_token"}
+    own = {"root", "origins", "lm_api_token", "lm_api_token_hosts"}
     assert {field.name for field in dataclasses.fields(Settings)} - own == {key.field for key in KEYS}
     assert set(SPECIAL) <= set(BY_NAME)
 
@@ -252,5 +253,41 @@ def test_the_example_is_the_defaults(tmp_path: Path) -> None:
 def test_the_readme_s_table_has_a_row_for_every_key() -> None:
     rows = settings_table_markdown().splitlines()
     names = [row.split("`")[1] for row in rows[2:]]
-    assert names == [*BY_NAME, "LM_API_TOKEN"]
+    assert names == [*BY_NAME, "LM_API_TOKEN", "LM_API_TOKEN_HOSTS"]
     assert {row.count("|") for row in rows} == {5}
+
+
+@pytest.mark.parametrize(
+    ("url", "environ", "command_line", "sent"),
+    [
+        ("https://models.example/v1", {}, {}, False),
+        ("http://93.184.216.34:1234", {}, {}, False),
+        ("http://localhost.evil.example:1234", {}, {}, False),
+        ("http://127.0.0.1.evil.example", {}, {}, False),
+        ("http://127.0.0.1:1234", {}, {}, True),
+        ("http://[::1]:1234", {}, {}, True),
+        ("http://localhost:1234", {}, {}, True),
+        ("http://192.168.1.7:1234", {}, {}, True),
+        ("http://10.0.0.7:1234", {}, {}, True),
+        ("https://Models.Example", {"LM_API_TOKEN_HOSTS": "gpu, models.example"}, {}, True),
+        ("https://evil.models.example", {"LM_API_TOKEN_HOSTS": "models.example"}, {}, False),
+        ("https://models.example", {"PLOTBOT_LM_STUDIO_URL": "https://models.example"}, {}, True),
+        ("https://models.example", {}, {"LM_STUDIO_URL": "https://models.example"}, True),
+    ],
+)
+def test_the_token_goes_to_no_server_that_only_the_file_names(
+    tmp_path: Path, url: str, environ: Mapping[str, str], command_line: Given, sent: bool
+) -> None:
+    settings = _load(tmp_path, {"LM_STUDIO_URL": url}, {"LM_API_TOKEN": TOKEN, **environ}, command_line)
+    if sent:
+        assert settings.token_for(url) == TOKEN
+    else:
+        with pytest.raises(SettingsError, match=r"LM_API_TOKEN is not sent to .*LM_API_TOKEN_HOSTS=") as refused:
+            settings.token_for(url)
+        assert TOKEN not in str(refused.value)
+    assert _load(tmp_path, {"LM_STUDIO_URL": url}).token_for(url) is None
+
+
+def test_the_file_cannot_name_the_hosts_that_get_the_token(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="environment variable LM_API_TOKEN_HOSTS only"):
+        _load(tmp_path, {"LM_API_TOKEN_HOSTS": ["evil.example"]})
