@@ -10,15 +10,27 @@ from plotbot.measure.gate import GateResult
 from plotbot.measure.tally import ModelVariant, Tally, missing_parts
 from plotbot.records import ExitStatus
 
+_WORST_FIRST = (
+    ExitStatus.USAGE,
+    ExitStatus.HARNESS_FAULT,
+    ExitStatus.INTERRUPTED,
+    ExitStatus.NO_CASES,
+    ExitStatus.INCOMPLETE,
+    ExitStatus.FAILURES,
+    ExitStatus.OK,
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ExitReasons:
     """What decides the exit status of a run; counts are numbers of items.
 
+    `floor` is the status that pytest's session has for other reasons than its evals: the run's is never better.
     `interrupted` means by a person or a signal. A stop by `-x` or `--maxfail` sets `stopped_by_maxfail` only, although
     xdist reports both alike. `failures` are by model and variant, because a gate excuses those of its own row only.
     """
 
+    floor: int = 0
     usage: bool = False
     harness_fault: bool = False
     interrupted: bool = False
@@ -48,8 +60,16 @@ def counted_reasons(
     )
 
 
-def exit_status(end: ExitReasons) -> ExitStatus:
-    """The first status that applies: 4, 3, 2, 5, 10, 1, 0.
+def worse(one: int, other: int) -> int:
+    """The worse of two statuses of a session, of which one may be another plugin's own.
+
+    A status that is none of `ExitStatus` ranks below a usage error and a harness fault, and above all others.
+    """
+    return min(one, other, key=_rank)
+
+
+def exit_status(end: ExitReasons) -> int:
+    """The first status that applies, 4, 3, 2, 5, 10, 1, 0, or the floor where that is worse.
 
     A run that `-x` stopped is never 0, even if the gate holds: the gate has seen only a part of the plan.
     """
@@ -61,7 +81,7 @@ def exit_status(end: ExitReasons) -> ExitStatus:
         (_incomplete(end), ExitStatus.INCOMPLETE),
         (end.stopped_by_maxfail or _not_good_enough(end), ExitStatus.FAILURES),
     )
-    return next((status for applies, status in reasons if applies), ExitStatus.OK)
+    return worse(end.floor, next((status for applies, status in reasons if applies), ExitStatus.OK))
 
 
 def _incomplete(end: ExitReasons) -> bool:
@@ -73,3 +93,7 @@ def _not_good_enough(end: ExitReasons) -> bool:
     if any(gate.verdict != "PASS" for gate in end.gates):
         return True
     return any(count > 0 for row, count in end.failures.items() if row not in gated)
+
+
+def _rank(status: int) -> float:
+    return _WORST_FIRST.index(status) if status in _WORST_FIRST else _WORST_FIRST.index(ExitStatus.HARNESS_FAULT) + 0.5

@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(garbage.restorer())
     with garbage.loading():
         process = config.stash[PROCESS] = _begin_process(config)
-    config.pluginmanager.register(ItemFixtures(process), "plotbot-fixtures")
+    config.pluginmanager.register(ItemFixtures(process, lists=not options.runs_items(config)), "plotbot-fixtures")
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -57,7 +57,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tell the run what deselection has left to ask. A worker tells it before xdist learns of its items."""
     process, chosen = session.config.stash[PROCESS], collection.planned(session.items)
-    if chosen and not session.config.option.collectonly:
+    if chosen and not collection.is_broken(session) and options.runs_items(session.config):
         try:
             process.run.select(chosen)
         except UsageProblem as problem:

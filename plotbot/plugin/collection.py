@@ -34,6 +34,11 @@ def is_empty(item: pytest.Item) -> bool:
     return _PARAMETER in getattr(item, "fixturenames", ()) and _case_of(item) is None
 
 
+def is_broken(session: pytest.Session) -> bool:
+    """Whether pytest runs no item, because a file could not be collected."""
+    return session.testsfailed > 0 and not session.config.option.continue_on_collection_errors
+
+
 def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     """The items with evals model by model, so that no model is loaded twice. Other tests keep their places."""
     models = {item: case.model for item in items if (case := _case_of(item)) is not None}

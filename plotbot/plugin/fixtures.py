@@ -34,8 +34,9 @@ def results(pytestconfig: pytest.Config) -> Iterator[Results]:
 class ItemFixtures:
     """The fixtures of one item, registered as a plugin. As methods they need none of pytest's own fixtures."""
 
-    def __init__(self, process: Process) -> None:
+    def __init__(self, process: Process, *, lists: bool) -> None:
         self._process = process
+        self._lists = lists
 
     def pytest_keyboard_interrupt(self) -> None:
         """A person who interrupts the run does not wait long for what `results` has still to fold."""
@@ -46,6 +47,8 @@ class ItemFixtures:
         """What the model said to this case. Where no usable answer arrived, the item is an error, not a failure."""
         __tracebackhide__ = True
         state = self._state()
+        if self._lists:
+            pytest.skip("nothing is asked where only fixtures are set up")
         state.exchange = exchange = self._process.run.exchange(state.case.id)
         if exchange.reply is None:
             assert exchange.fault is not None

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from plotbot.errors import InputError
+from plotbot.measure.exit_status import worse
 from plotbot.plugin import options
-from plotbot.plugin.outcomes import has_asked, reply_text, result_on, show_reply
+from plotbot.plugin.junit import JunitErrors
+from plotbot.plugin.outcomes import as_shown, has_asked, is_subtest, reply_text, result_on, show_reply, turn
 from plotbot.plugin.progress import register_progress
+from plotbot.plugin.session_status import SessionStatus
 from plotbot.plugin.signals import Signals, keep_traceable
 from plotbot.plugin.startup import begin_run
 from plotbot.plugin.xdist import XdistHooks, is_stop, stop_session
@@ -31,7 +35,9 @@ def begin_main_process(config: pytest.Config) -> Process:
     baseline = _baseline(config)
     warnings: list[str] = []
     run = begin_run(config, warnings.append)
-    config.pluginmanager.register(MainHooks(config, run, warnings, baseline), "plotbot-main")
+    hooks = MainHooks(config, run, warnings, baseline)
+    config.pluginmanager.register(hooks, "plotbot-main")
+    config.pluginmanager.register(hooks.status, "plotbot-status")
     register_progress(config, run)
     if config.pluginmanager.has_plugin("xdist"):
         config.pluginmanager.register(XdistHooks(config, run), "plotbot-xdist")
@@ -46,10 +52,13 @@ class MainHooks:
         self._run = run
         self._warnings = warnings
         self._baseline = baseline
+        self.status = SessionStatus(self._has_evals, self._show_end)
         self._signals = Signals()
+        self._failed_subtests: dict[str, ItemResult] = {}
         self._session: pytest.Session | None = None
         self._pages: HtmlPages | None = None
         self._finished: Finished | None = None
+        self._shown = False
         self._interrupted = False
         self._harness_fault = False
 
@@ -62,6 +71,8 @@ class MainHooks:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         self._session = session
         self._signals.listen()
+        if self._config.getoption("xmlpath", default=None):
+            self._config.pluginmanager.register(JunitErrors(self._config), "plotbot-junit")
 
     def pytest_collection_finish(self) -> None:
         """End the session with one message and status 4, without a traceback: the user can put the problem right."""
@@ -77,8 +88,9 @@ class MainHooks:
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Record a result before anything is shown; have a failing test show what the model said."""
-        result, recorder = result_on(report), self._run.recorder
+        result, recorder = self._result(report), self._run.recorder
         if result is not None and recorder is not None:
+            turn(report, result)
             recorder.note(result)
             self._show(report, result, recorder)
         if self._run.gone is not None and self._session is not None:
@@ -95,6 +107,7 @@ class MainHooks:
     def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
         if self._run.gone is None and not (is_stop(excinfo.value) and self._stopped_by_maxfail()):
             self._interrupted = True
+        self.status.stopped_by_itself = not self._interrupted
         if self._run.recorder is not None:
             self._signals.end_with_a_limit()
         keep_traceable(excinfo)
@@ -108,15 +121,30 @@ class MainHooks:
             self._run.stop()
             return
         with garbage.paused():
-            self._finished = self._finish()
-        if self._run.recorder.items:
-            session.exitstatus = self._finished.status
+            self._finished = self._finish(int(session.exitstatus))
+        if self._has_evals():
+            self.status.own = self._finished.status
+            session.exitstatus = worse(session.exitstatus, self._finished.status)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
         """Write the run's lines last, below pytest's own list of failures, where a reader looks first."""
         yield
-        finished = self._finished
+        self._show_run(terminalreporter)
+
+    def pytest_unconfigure(self) -> None:
+        self._signals.restore()
+
+    def _has_evals(self) -> bool:
+        return self._run.recorder is not None and bool(self._run.recorder.items)
+
+    def _show_end(self) -> None:
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if self._finished is not None and not self._shown and terminal is not None and not terminal.no_summary:
+            self._show_run(terminal)
+
+    def _show_run(self, terminalreporter: pytest.TerminalReporter) -> None:
+        finished, self._shown = self._finished, True
         if finished is not None and finished.lines:
             terminalreporter.section("plotbot")
         for warning in dict.fromkeys([*self._warnings, *(finished.warnings if finished else ())]):
@@ -126,8 +154,24 @@ class MainHooks:
         for line in finished.lines if finished else ():
             terminalreporter.write_line(line)
 
-    def pytest_unconfigure(self) -> None:
-        self._signals.restore()
+    def _result(self, report: pytest.TestReport) -> ItemResult | None:
+        """The result to record of a report; None of a test that is no eval, and of a subtest, whose item goes on.
+
+        A subtest that failed makes its item a failure, whatever comes after it.
+        """
+        if report.when == "setup":
+            # What a crashed worker had of an item that now runs again.
+            self._failed_subtests.pop(report.nodeid, None)
+        result = result_on(report)
+        if result is None:
+            return None
+        if is_subtest(report):
+            if report.failed:
+                self._failed_subtests.setdefault(report.nodeid, result)
+            return None
+        if result.outcome in {"passed", "skipped"} and (part := self._failed_subtests.get(report.nodeid)) is not None:
+            return replace(part, seconds=result.seconds)
+        return as_shown(report, result, self._config)
 
     def _show(self, report: pytest.TestReport, result: ItemResult, recorder: Recorder) -> None:
         exchange = recorder.exchange_of(result.case) if has_asked(report) else None
@@ -160,10 +204,11 @@ class MainHooks:
         maxfail = self._config.getoption("maxfail")
         return bool(maxfail) and self._session is not None and self._session.testsfailed >= maxfail
 
-    def _finish(self) -> Finished:
+    def _finish(self, floor: int) -> Finished:
         from plotbot.run.finish import SessionEnd, finish_run  # noqa: PLC0415  see `pytest_runtestloop`
 
         session = SessionEnd(
+            floor=floor,
             interrupted=self._interrupted,
             harness_fault=self._harness_fault,
             stopped_by_maxfail=self._stopped_by_maxfail(),

@@ -35,6 +35,7 @@ _FLAGS = (
     ("--pinned", PINNED, "refuse to ask any other model than the pinned one (PIN_PATH; `plotbot pin` writes it)"),
     ("--missing", MISSING, "draw the sample from the titles that have no valid answer on disk yet"),
 )
+_LISTS = ("collectonly", "showfixtures", "show_fixtures_per_test", "setuponly", "setupplan")
 # An option whose argument is optional would take the path that follows it.
 _NAMING = (
     (
@@ -68,6 +69,11 @@ def add_options(parser: pytest.Parser) -> None:
 def command_line(config: pytest.Config) -> dict[str, Sequence[str] | str]:
     """The text of the settings given as options, by key, for `plotbot.settings.load_settings`."""
     return given_options(lambda destination: config.getoption(destination, None))
+
+
+def runs_items(config: pytest.Config) -> bool:
+    """Whether the session runs the tests that it collects: what only lists them, or their fixtures, asks no model."""
+    return not any(config.getoption(option, default=False) for option in _LISTS)
 
 
 def contradiction(config: pytest.Config) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -26,9 +27,12 @@ def complete(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     if state is None or result is None:
         return
     attach(report, result, asked=state.exchange is not None)
+    state.failed = state.failed or report.failed
     if item.config.getoption("xmlpath", default=None):
         _add_junit_properties(item, state, result)
-    _make_readable(report, call, result, None if item.config.option.tbstyle != "auto" else _explanation(state))
+    _make_readable(
+        report, call, result, None if item.config.getoption("tbstyle", "auto") != "auto" else _explanation(state)
+    )
 
 
 def attach(report: pytest.TestReport, result: ItemResult, *, asked: bool = False) -> None:
@@ -44,6 +48,31 @@ def result_on(report: pytest.TestReport) -> ItemResult | None:
         result = ItemResult.from_json(result)
         setattr(report, _RESULT, result)
     return result
+
+
+def is_subtest(report: pytest.TestReport) -> bool:
+    """Whether the report is on a part of a test that goes on: pytest's `subtests`, or the plugin of that name."""
+    return hasattr(report, "context")
+
+
+def as_shown(report: pytest.TestReport, result: ItemResult, config: pytest.Config) -> ItemResult:
+    """A result that is no better than what the terminal counts: a plugin may turn a report when it asks for its status.
+
+    The report stays as it is, because pytest asks again.
+    """
+    before = report.outcome, report.longrepr
+    status = config.hook.pytest_report_teststatus(report=report, config=config)
+    message = report.longreprtext
+    report.outcome, report.longrepr = before
+    if result.outcome != "passed" or not status or status[0] not in {"failed", "error"}:
+        return result
+    category = "assertion" if status[0] == "failed" else "eval_code"
+    return replace(result, outcome=status[0], category=category, message=one_line(message, MESSAGE_CHARACTERS))
+
+
+def turn(report: pytest.TestReport, result: ItemResult) -> None:
+    """Have a report carry another result than the one that its phase decided."""
+    setattr(report, _RESULT, result)
 
 
 def has_asked(report: pytest.TestReport) -> bool:
@@ -167,7 +196,10 @@ def _add_junit_properties(item: pytest.Item, state: ItemState, result: ItemResul
         properties["seconds"] = round(state.exchange.seconds, 3)
         properties["attempts"] = len(state.exchange.attempts)
         properties["tokens"] = None if reply is None else reply.completion_tokens
-    item.user_properties.extend((name, str(value)) for name, value in properties.items() if value is not None)
+    others = [(name, value) for name, value in item.user_properties if name not in properties]
+    own = [(name, str(value)) for name, value in properties.items() if value is not None]
+    # A subtest or an earlier phase may have added them before.
+    item.user_properties[:] = [*others, *own]
 
 
 def _explanation(state: ItemState) -> str | None:

@@ -14,7 +14,8 @@ from collections.abc import Callable, Generator, Iterator
 
 import pytest
 
-from plotbot.plugin.outcomes import result_on
+from plotbot.plugin.options import runs_items
+from plotbot.plugin.outcomes import is_subtest, result_on
 from plotbot.plugin.terminal import Screen, screen
 from plotbot.records import ItemResult
 from plotbot.run.session import MainRun
@@ -108,7 +109,7 @@ class ProgressView:
     @pytest.hookimpl(trylast=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         result = result_on(report)
-        if result is not None:
+        if result is not None and not is_subtest(report):
             self._progress.note(result)
 
     @pytest.hookimpl(wrapper=True)
@@ -144,7 +145,7 @@ class ProgressView:
 def register_progress(config: pytest.Config, run: MainRun) -> None:
     """Show the run's progress, where pytest shows anything and runs items."""
     blocked = any(config.pluginmanager.is_blocked(name) for name in _NAMES)
-    if not blocked and not config.option.collectonly and config.option.verbose > _SILENT:
+    if not blocked and runs_items(config) and config.getoption("verbose", 0) > _SILENT:
         config.pluginmanager.register(ProgressView(config, Progress(run)), NAME)
 
 

@@ -152,7 +152,7 @@ def question_at_terminal(config: pytest.Config) -> Callable[[str], bool] | None:
 
 def _is_log(config: pytest.Config, file: TextIO) -> bool:
     dumb = os.environ.get("TERM") == "dumb" or "CI" in os.environ or sys.platform == "win32"
-    return dumb or config.option.capture == "no" or not file.isatty()
+    return dumb or config.getoption("capture", "no") == "no" or not file.isatty()
 
 
 def _write(fd: int, text: str) -> None:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import importlib
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
 
+from plotbot.plugin.collection import is_broken
 from plotbot.plugin.outcomes import attach
 from plotbot.records import ItemResult
 from plotbot.run import garbage
@@ -50,9 +51,11 @@ class XdistHooks:
         self._config = config
         self._run = run
         self._server: RpcServer | None = None
+        self._session: pytest.Session | None = None
 
-    def pytest_sessionstart(self) -> None:
+    def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Load what the main process needs later while it waits for its workers to start."""
+        self._session = session
         if self._config.pluginmanager.has_plugin(CONTROLLER):
             threading.Thread(target=_load_ahead, name="plotbot-loading", daemon=True).start()
 
@@ -75,10 +78,11 @@ class XdistHooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
         if self._run.problem is not None:
-            # xdist would wait ten seconds for workers that are not told to stop.
-            self._config.pluginmanager.get_plugin(CONTROLLER).triggershutdown()  # type: ignore[union-attr]
-            raise pytest.UsageError(str(self._run.problem))
+            self._stop(pytest.UsageError(str(self._run.problem)))
         if self._run.recorder is not None:
+            if self._session is not None and is_broken(self._session):
+                # xdist would run the rest, while pytest without workers runs nothing. No model has been asked.
+                self._stop(pytest.Session.Interrupted(f"{self._session.testsfailed} errors during collection"))
             garbage.exempt_what_exists()
 
     @pytest.hookimpl(trylast=True)
@@ -86,9 +90,17 @@ class XdistHooks:
         if self._server is not None:
             self._server.close()
 
+    def _stop(self, why: BaseException) -> NoReturn:
+        # xdist would wait ten seconds for workers that are not told to stop.
+        self._config.pluginmanager.get_plugin(CONTROLLER).triggershutdown()  # type: ignore[union-attr]
+        raise why
+
 
 class CrashHooks:
-    """What becomes of the item of a worker that dies: another worker gets it, once; after that it is an error."""
+    """What becomes of the item of a worker that dies: another worker gets it, once; after that it is an error.
+
+    The schedulers of `--dist loadscope`, `loadfile` and `loadgroup` give it to another worker by themselves, each time.
+    """
 
     def __init__(self, run: MainRun) -> None:
         self._run = run
@@ -96,16 +108,18 @@ class CrashHooks:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport, sched: Scheduling) -> None:
-        """Give an eval's item to another worker, or make it an error. xdist logs *report* right after this."""
+        """Give an eval's item to another worker, or make it an error. xdist logs *report* right after this.
+
+        It is an error in the journal until the other worker reports it, which may never happen.
+        """
         case = None if self._run.recorder is None else self._run.recorder.case_of(crashitem)
         if case is None:
             return
-        if crashitem not in self._requeued and _requeue(sched, crashitem):
+        attach(report, ItemResult(case, crashitem, "error", "eval_code", report.longreprtext))
+        if _gives_again(sched) or (crashitem not in self._requeued and _requeue(sched, crashitem)):
             self._requeued.add(crashitem)
             # As a failure it would count beside the outcome that the other worker reports.
             report.outcome = _REQUEUED  # type: ignore[assignment]
-        else:
-            attach(report, ItemResult(case, crashitem, "error", "eval_code", report.longreprtext))
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         return (_REQUEUED, "R", "REQUEUED") if report.outcome == _REQUEUED else None
@@ -120,6 +134,13 @@ def stop_session(session: pytest.Session, why: str) -> None:
 def is_stop(interrupt: BaseException) -> bool:
     """Whether xdist has stopped its session, for --maxfail or `stop_session`. A person raises KeyboardInterrupt."""
     return type(interrupt) is not KeyboardInterrupt
+
+
+def _gives_again(scheduling: Scheduling) -> bool:
+    """Whether the scheduler gives a crashed worker's item to another worker by itself."""
+    from xdist.scheduler import LoadScopeScheduling  # noqa: PLC0415  xdist has loaded it where a worker has crashed
+
+    return isinstance(scheduling, LoadScopeScheduling)
 
 
 def _requeue(scheduling: Scheduling, item: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Protocol
 from plotbot.errors import KeepError, PlotbotError
 from plotbot.measure.exit_status import ExitReasons, counted_reasons, exit_status
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.records import ExitStatus, RunRecords
+from plotbot.records import RunRecords
 from plotbot.report.comparison import changed_verdict_lines
 from plotbot.report.terminal_summary import summary_lines
 from plotbot.run.artifacts import PAGE, MeasuredRun, RunOutcome, measure_live, short_path, write_artifacts
@@ -34,8 +34,12 @@ class ModelPages(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """How pytest's session ended. `interrupted` means by a person or a signal, not by `-x` or `--maxfail`."""
+    """How pytest's session ended. `interrupted` means by a person or a signal, not by `-x` or `--maxfail`.
 
+    `floor` is its exit status for all other reasons than its evals.
+    """
+
+    floor: int = 0
     interrupted: bool = False
     harness_fault: bool = False
     stopped_by_maxfail: bool = False
@@ -45,7 +49,7 @@ class SessionEnd:
 class Finished:
     """What a finished run tells the shell, and what it shows at the terminal: warnings, then faults, then lines."""
 
-    status: ExitStatus
+    status: int
     lines: Sequence[str] = ()
     warnings: Sequence[str] = ()
     faults: Sequence[str] = ()
@@ -99,6 +103,7 @@ def _exit_reasons(
     unsettled = len(recorder.unfolded) + len(wrong_models)
     return replace(
         counted_reasons([one.tally for one in measured.metrics], recorder.header, measured.gates, unsettled=unsettled),
+        floor=session.floor,
         harness_fault=session.harness_fault or bool(faults),
         interrupted=session.interrupted,
         stopped_by_maxfail=session.stopped_by_maxfail,

@@ -56,6 +56,8 @@ class ItemState:
     schema: Schema | None = None
     verdict: Verdict | None = None
     kept: bool = False
+    failed: bool = False
+    """Whether a part of it has failed already: a subtest."""
 
 
 @dataclass(slots=True)

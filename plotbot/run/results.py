@@ -38,6 +38,9 @@ class Results:
         if state.verdict is not None and not state.verdict.ok:
             raise KeepError(f"results.keep takes good replies only, and this one was judged {state.verdict.category}")
         value = state.verdict.value if state.verdict is not None else _parsed(own)
+        if state.failed:
+            # A subtest of the eval has failed, and the item will.
+            return
         state.kept = True
         # In a resumed run, an answer that was folded and is not in its title file any more was removed by the user.
         if self._process.keeps_answers and state.case.id not in self._process.folded:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import pytest_html.hooks
 from _pytest._io import TerminalWriter
+from _pytest.junitxml import LogXML
 from pytest_html.basereport import BaseReport
 from pytest_html.report_data import ReportData
 from pytest_html.selfcontained_report import SelfContainedReport
@@ -37,6 +38,13 @@ def _writes_to_the_file_of_the_moment(_request: Request) -> bool:
 def _can_suspend_capture(request: Request) -> bool:
     capture = request.config.pluginmanager.get_plugin("capturemanager")
     return hasattr(capture, "global_and_fixture_disabled") and hasattr(capture, "suspend_global_capture")
+
+
+def _keeps_nodes_and_counts(_request: Request) -> bool:
+    xml = LogXML("junit.xml", None)
+    xml.node_reporter("test_a.py::test_a")._add_simple("failure", "text")
+    (node,) = xml.node_reporter("test_a.py::test_a").nodes
+    return node.tag == "failure" and xml.stats["failure"] == 1
 
 
 def _logs_right_after_the_hook(_request: Request) -> bool:
@@ -77,6 +85,10 @@ SEAMS: dict[str, tuple[str, Callable[[Request], bool]]] = {
     "pytest: the plugin `capturemanager` can be suspended": (
         "terminal.py cannot ask a person: pytest's capture takes the question and the answer.",
         _can_suspend_capture,
+    ),
+    "pytest: the JUnit plugin counts in `stats` and keeps a case's `nodes` in its `node_reporter`": (
+        "junit.py leaves an eval's exception a failure in JUnit files.",
+        _keeps_nodes_and_counts,
     ),
     "xdist: the plugin `dsession` stops when its `shouldstop` is set": (
         "xdist.py cannot stop a run with workers when no host answers any more.",

@@ -1,0 +1,196 @@
+"""Exit status and accounting of a session that holds more than evals: other tests, plugins, subtests, crashes."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plotbot.mock import MockServer, Rule
+
+pytest_plugins = ("pytester",)
+
+Evals = Callable[..., pytest.RunResult]
+Mock = Callable[..., MockServer]
+WORKERS = pytest.mark.parametrize("workers", ["0", "2"])
+
+EVAL = "def test_own(reply, judge):\n    assert judge().ok\n"
+BAD = Rule(nth=(2,), reply="no JSON at all")
+
+
+def _boxes(result: pytest.RunResult) -> dict[str, int]:
+    """The numbers of the accounting line, after it has been checked that they add up."""
+    (line,) = [line for line in result.outlines if "planned " in line and " = " in line][:1]
+    counts = {name: int(number) for number, name in re.findall(r"(\d+) (passed|failed|error|skipped|not run)", line)}
+    planned = re.search(r"planned (\d+)", line)
+    assert planned is not None
+    assert int(planned[1]) == sum(counts.values())
+    return {name: count for name, count in counts.items() if count}
+
+
+@pytest.mark.parametrize(
+    ("other", "options"),
+    [
+        ("def test_plain():\n    assert False\n", ()),
+        ("import pytest\n@pytest.fixture\ndef broken():\n    assert False\ndef test_plain(broken):\n    pass\n", ()),
+        ("import gone_for_good\n", ("--continue-on-collection-errors",)),
+    ],
+    ids=["a failed test", "an error in set-up", "a file that does not import"],
+)
+@WORKERS
+def test_what_fails_beside_good_evals_is_seen(
+    evals: Evals, write_eval: Callable[..., None], start_mock: Mock, project: Path, workers: str, other: str,
+    options: tuple[str, ...], run_file: Callable[[Path, str], Any],
+) -> None:  # fmt: skip
+    write_eval(EVAL)
+    (project / "evals" / "test_other.py").write_text(other, encoding="utf-8")
+    result = evals(start_mock(), "-n", workers, *options)
+    assert result.ret == 1
+    assert _boxes(result) == {"passed": 4}
+    assert run_file(project, "summary.json")["exit_status"] == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("def pytest_runtestloop(session):\n    yield\n    session.testsfailed += 1\n", 1),
+        ("def pytest_sessionfinish(session):\n    session.exitstatus = 1\n    yield\n", 1),
+        ("def pytest_sessionfinish(session):\n    yield\n    session.exitstatus = 11\n", 11),
+        ("def pytest_terminal_summary():\n    SESSION[0].exitstatus = 1\n    yield\n", 1),
+        ("def pytest_terminal_summary():\n    yield\n", 0),
+    ],
+    ids=["coverage below its limit", "at the end", "after the end", "in the summary", "none"],
+)
+def test_no_plugins_status_is_lost_where_a_gate_holds(
+    evals: Evals, write_eval: Callable[..., None], start_mock: Mock, project: Path, code: str, status: int
+) -> None:
+    """Two of the evals' cases fail, so that pytest's own status is 1 before any plugin has said anything."""
+    write_eval(EVAL)
+    (project / "evals" / "conftest.py").write_text(
+        "import pytest\nSESSION = []\ndef pytest_collection(session):\n    SESSION.append(session)\n"
+        f"@pytest.hookimpl(wrapper=True)\n{code}",
+        encoding="utf-8",
+    )
+    assert evals(start_mock(rules=(BAD,)), "--min-pass-rate=0.5").ret == status
+
+
+def test_an_exit_with_a_status_of_ones_own_keeps_it_and_the_accounting(
+    evals: Evals, write_eval: Callable[..., None], start_mock: Mock, project: Path,
+    run_file: Callable[[Path, str], Any],
+) -> None:  # fmt: skip
+    write_eval("import pytest\nseen = []\ndef test_own(reply):\n    seen.append(1)\n    if len(seen) == 3:\n"
+               "        pytest.exit('enough', returncode=7)\n")  # fmt: skip
+    result = evals(start_mock())
+    assert result.ret == 7
+    assert _boxes(result) == {"passed": 2, "not run": 2}
+    assert run_file(project, "summary.json")["exit_status"] == 7
+
+
+@WORKERS
+def test_a_failed_subtest_is_a_failure_and_keeps_nothing(
+    evals: Evals, write_eval: Callable[..., None], start_mock: Mock, project: Path, workers: str,
+    verdicts: Callable[[], list[dict[str, Any]]],
+) -> None:  # fmt: skip
+    write_eval(
+        "def test_own(reply, judge, title, subtests, results):\n"
+        "    with subtests.test('words'):\n        assert title.id != 't03', 'too many words'\n"
+        "    with subtests.test('form'):\n        assert judge().ok\n"
+        "    results.keep()\n"
+    )
+    result = evals(start_mock(), "-n", workers, "--test-sample-size=12")
+    assert (result.ret, _boxes(result)) == (1, {"passed": 11, "failed": 1})
+    (failed,) = [verdict for verdict in verdicts() if verdict["outcome"] != "passed"]
+    assert (failed["category"], failed["kept"]) == ("assertion", False)
+    assert "too many words" in failed["message"]
+    assert len(verdicts()) == 12
+    assert len(list((project / "data" / "generated_data").glob("*.json"))) == 11
+
+
+def test_what_a_plugin_shows_as_failed_is_counted_so(
+    evals: Evals, write_eval: Callable[..., None], start_mock: Mock, project: Path
+) -> None:
+    write_eval(EVAL)
+    (project / "evals" / "conftest.py").write_text(
+        "def pytest_report_teststatus(report):\n"
+        "    if report.when == 'call' and 't03' in report.nodeid:\n        return 'failed', 'F', 'TOO SLOW'\n",
+        encoding="utf-8",
+    )
+    result = evals(start_mock(), "--test-sample-size=12")
+    assert (result.ret, _boxes(result)) == (1, {"passed": 11, "failed": 1})
+
+
+@pytest.mark.parametrize("dist", ["load", "loadfile", "loadscope"])
+def test_a_crashed_workers_case_is_counted_once_whoever_gives_it_out_again(
+    evals: Evals, write_eval: Callable[..., None], start_mock: Mock, project: Path, dist: str
+) -> None:
+    write_eval(
+        "import os, pathlib\n"
+        "def test_own(reply, judge, title):\n"
+        "    crashed = pathlib.Path(__file__).with_name('crashed')\n"
+        "    if title.id == 't03' and not crashed.exists():\n"
+        "        crashed.write_text('')\n        os._exit(9)\n"
+        "    assert judge().ok\n"
+    )
+    result = evals(start_mock(), "-n", "2", "--dist", dist, "--test-sample-size=12")
+    assert (result.ret, _boxes(result)) == (0, {"passed": 12})
+    result.stdout.fnmatch_lines(["*12 passed, 1 requeued*"])
+
+
+def test_a_case_that_kills_every_worker_is_an_error(
+    evals: Evals, write_eval: Callable[..., None], start_mock: Mock
+) -> None:
+    write_eval("import os\ndef test_own(reply, title):\n    if title.id == 't03':\n        os._exit(9)\n")
+    result = evals(start_mock(), "-n", "2", "--dist", "loadfile", "--test-sample-size=12", "--max-worker-restart=1")
+    assert result.ret == 10
+    assert _boxes(result)["error"] == 1
+
+
+def test_an_evals_exception_is_an_error_in_a_junit_file(
+    evals: Evals, write_eval: Callable[..., None], start_mock: Mock, project: Path
+) -> None:
+    write_eval(
+        "def test_own(reply, title, judge):\n    assert judge().ok\n    if title.id == 't03':\n        {}['gone']\n"
+    )
+    evals(start_mock(rules=(BAD,)), "--test-sample-size=12", "--junitxml=junit.xml")
+    (suite,) = ET.parse(project / "junit.xml").getroot().iter("testsuite")
+    assert (suite.get("errors"), suite.get("failures"), suite.get("tests")) == ("1", "1", "12")
+    (case,) = [case for case in suite.iter("testcase") if case.find("error") is not None]
+    assert "t03" in str(case.get("name"))
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--fixtures",), ("--fixtures-per-test",), ("--setup-plan",), ("--setup-only",), ("--setup-only", "-n2")],
+)
+def test_what_runs_no_test_asks_nothing_and_leaves_no_run(
+    evals: Evals, start_mock: Mock, project: Path, options: tuple[str, ...]
+) -> None:
+    server = start_mock()
+    result = evals(server, *options)
+    assert result.ret in {0, 5}
+    assert [request for request in server.requests if request.method == "POST"] == []
+    assert not (project / "data" / "runs").exists()
+
+
+@WORKERS
+def test_where_a_file_cannot_be_collected_nothing_is_asked(
+    evals: Evals, start_mock: Mock, project: Path, workers: str
+) -> None:
+    (project / "evals" / "test_other.py").write_text("import gone_for_good\n", encoding="utf-8")
+    server = start_mock()
+    assert evals(server, "-n", workers).ret == 2
+    assert [request for request in server.requests if request.method == "POST"] == []
+    assert not (project / "data" / "runs").exists()
+
+
+@pytest.mark.parametrize("blocked", ["terminal", "capture", "junitxml", "logging", "subtests"])
+def test_it_runs_without_a_plugin_of_pytests_own(
+    start_mock: Mock, project: Path, run_pytest: Callable[..., Any], run_file: Callable[[Path, str], Any], blocked: str
+) -> None:
+    arguments = ("evals", "-p", f"no:{blocked}", "--lm-studio-url", start_mock().url, "--test-sample-size=4")
+    assert run_pytest(project, *arguments).returncode == 0
+    assert run_file(project, "summary.json")["total"]["passed"] == 4
