@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from plotbot import __version__
 from plotbot.ask.servers.discovery import ServerFacts, resolve_models
 from plotbot.ask.servers.host import find_server
 from plotbot.ask.servers.model_listing import ModelFacts
+from plotbot.ask.servers.model_patterns import expand_models, is_pattern
 from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import UsageProblem
 from plotbot.judge import compile_schema
@@ -84,13 +85,15 @@ def checks(settings: Settings, find: FindServer) -> Iterator[Check]:
 
 
 def _servers(settings: Settings, find: FindServer) -> Iterator[Check]:
+    found: list[ServerFacts] = []
     for url in settings.lm_studio_url:
         try:
-            facts = find(url, settings, settings.token_for(url))
+            found.append(find(url, settings, settings.token_for(url)))
         except UsageProblem as problem:
             yield Check(f"server {url}", ready=False, said=str(problem))
         else:
-            yield from _usable(url, facts, settings)
+            yield from _usable(url, found[-1], settings)
+    yield from _meant(found, settings)
 
 
 def _workers(settings: Settings) -> Iterator[Check]:
@@ -106,11 +109,26 @@ def _workers(settings: Settings) -> Iterator[Check]:
     yield Check(f"executor {settings.executor}", ready=True, said=workers, details=tuple(notes))
     for one in found:
         yield from _usable(one.name, one.facts, settings)
+    yield from _meant([one.facts for one in found], settings)
+
+
+def _meant(found: Sequence[ServerFacts], settings: Settings) -> Iterator[Check]:
+    """The models that `all` and patterns mean, in the order in which a run would ask them."""
+    if not found or not any(map(is_pattern, settings.model)):
+        return
+    try:
+        names = expand_models(found, settings.model)
+    except UsageProblem as problem:
+        yield Check("model", ready=False, said=str(problem))
+    else:
+        what = f"{', '.join(settings.model)} is {len(names)} {'model' if len(names) == 1 else 'models'}, in this order"
+        yield Check("model", ready=True, said=what, details=tuple(_as_asked(found[0], name) for name in names))
 
 
 def _usable(name: str, facts: ServerFacts, settings: Settings) -> Iterator[Check]:
     yield Check(f"server {name}", ready=True, said=_server(facts), details=_models(facts))
-    yield _chosen(facts, settings.model)
+    if not any(map(is_pattern, settings.model)):
+        yield _chosen(facts, settings.model)
 
 
 def _value(settings: Settings, key: Key) -> str:

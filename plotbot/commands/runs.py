@@ -59,7 +59,8 @@ def line_of(folder: RunFolder, disk: Disk) -> RunLine:
         header, counts = _counted(folder, disk) if summary is None else (summary["header"], summary["total"])
         ended = _has_ended(folder, counts, disk)
         state = _state(counts, running=running, ended=ended, whole=not missing_parts(header))
-        models = ", ".join(map(str, header.get("models", ())))
+        variants = len({one["name"] for one in header.get("variants", ())})
+        models = ", ".join(map(str, header.get("models", ()))) + (f" in {variants} variants" if variants else "")
         return RunLine(folder.run_id, state, counts, _local(header.get("started")), models)
     except (InputError, KeyError, TypeError, AttributeError):
         return RunLine(folder.run_id, "running" if running else "damaged", {}, "", "")

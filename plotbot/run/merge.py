@@ -63,7 +63,7 @@ def merge_runs(folders: Sequence[RunFolder], settings: Settings, disk: Disk, war
     """
     shards = _related(folders, settings, disk, warn)
     first, parts = shards[0], [shard.part for shard in shards]
-    joined = join(parts, models=first.plan["MODEL"], questions=first.run.questions, seed=first.seed)
+    joined = join(parts, models=first.run.header["models"], questions=first.run.questions, seed=first.seed)
     for place in (settings.generated_dir, settings.runs_dir, settings.report_dir):
         check_writable(place, disk)
     folder = RunFolder(settings.runs_dir / new_run_id())

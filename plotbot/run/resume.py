@@ -12,6 +12,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from plotbot.ask.servers.model_patterns import is_pattern
 from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import find_run, last_run
@@ -145,7 +146,7 @@ def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Sett
         if not settings.left_open(key) and today[key.name] != then[key.name]
     ]
     models = list(run.header["models"])
-    if settings.model and list(settings.model) != models:
+    if settings.model and list(settings.model) != models and not any(map(is_pattern, settings.model)):
         changes.append(f"MODEL was {', '.join(models)}, is {', '.join(settings.model)} ({settings.origins['MODEL']})")
     if changes and not may_differ:
         raise InputError(_refusal(run, changes))
@@ -174,7 +175,10 @@ def as_in_last_run(settings: Settings) -> Settings:
     if run is None:
         return settings
     header = run.read_json(run.plan, Disk())["header"]
-    values = {key: header["settings"][key.name] for key in keys_deciding("files", "plan")}
+    then = header["settings"]
+    values = {key: then[key.name] for key in keys_deciding("files", "plan")}
+    # Several values are variants, which give items their names.
+    values |= {key: then[key.name] for key in keys_deciding("request") if isinstance(then[key.name], list)}
     values[BY_NAME["MODEL"]] = header["models"]
     open_now = {key.field: value for key, value in values.items() if settings.left_open(key)}
     return settings.with_values(f"run {run.run_id}", **open_now)

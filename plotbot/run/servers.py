@@ -19,6 +19,7 @@ from plotbot.ask.servers.discovery import resolve_models
 from plotbot.ask.servers.host import DEFAULT_SLOTS, Host
 from plotbot.ask.servers.host_client import RunSpec, TurnStart, context_warnings
 from plotbot.ask.servers.loading import check_loadable, is_loaded
+from plotbot.ask.servers.model_patterns import expand_models, is_pattern
 from plotbot.ask.servers.pin import Pin, read_pin
 from plotbot.ask.servers.preflight import demand_of, impossible_context, needless_waiting, unenforced_schema
 from plotbot.errors import AskError, ServerProblem, UsageProblem
@@ -73,10 +74,13 @@ class Servers:
     def models(self) -> tuple[str, ...]:
         """The models to plan for: those of the settings, else the pinned ones, else the one that is loaded.
 
-        Only for the last the server is asked. Raises `ServerProblem`, and `InputError` for a pin that cannot be used.
+        Only for the last, and for `all` and patterns, the servers are asked. Raises `ServerProblem`, and `InputError`
+        for a pin that cannot be used.
         """
         if self._embedded:
             return (MODEL_ID,)
+        if any(map(is_pattern, self._settings.model)):
+            return expand_models([found.facts for found in self._pool.servers()], self._settings.model)
         if self._settings.model:
             return self._settings.model
         if self._pin is not None:

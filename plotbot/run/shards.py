@@ -14,6 +14,7 @@ from itertools import cycle
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, TypeVar
 
+from plotbot.ask.servers.model_patterns import is_pattern
 from plotbot.errors import InputError, PlotbotError
 from plotbot.keep.run_reading import RunOnDisk
 from plotbot.plan.plan import with_unique_slugs
@@ -100,13 +101,19 @@ def _plan(run: RunOnDisk, parts: int) -> dict[str, Any]:
         "SHARD's number of parts": parts,
         **{key.name: header["settings"][key.name] for key in _compared_keys() if key.name != "SHARD"},
         "--embedded": bool(header.get("embedded")),
-        "MODEL": [str(model) for model in header["models"]],
+        "MODEL": _models(header),
         "the files of the evals": [{role: _portable(file) for role, file in files.items()} for files, _ in evals],
         "the variants": [list(one.get("variants", [])) for one in header["evals"]],
         "the prompt": [digest(question.prompt) for question in questions],
         "the schema": [digest(json.dumps(question.schema)) for question in questions],
         "the prompt hash": [question.hash for question in questions],
     }
+
+
+def _models(header: Mapping[str, Any]) -> list[str]:
+    """The models. Those that `all` or a pattern meant are in the order in which they were loaded, which may differ."""
+    models = [str(model) for model in header["models"]]
+    return sorted(models) if any(map(is_pattern, header["settings"].get("MODEL") or ())) else models
 
 
 def _portable(file: str | list[str]) -> str | list[str]:

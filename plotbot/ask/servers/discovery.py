@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -185,19 +185,20 @@ def _resolved(facts: ServerFacts, name: str) -> str:
 def _absent(facts: ServerFacts, name: str) -> str:
     names = {known.lower(): known for model in facts.models if not model.is_embedding for known in model.names}
     near = difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
-    hint = f"Nearest: {_names(names[match] for match in near)}." if near else f"It has {_names(names.values())}."
+    hint = f"Nearest: {name_list(names[match] for match in near)}." if near else f"It has {name_list(names.values())}."
     return f"{facts.url} has no model {one_line(name, 120)}. {hint} Correct MODEL or --model, or load it (lms load)."
 
 
 def _choice(facts: ServerFacts, loaded: Sequence[ModelFacts], chat: Sequence[ModelFacts]) -> str:
     if loaded:
-        several = _names(model.asked_as for model in loaded)
+        several = name_list(model.asked_as for model in loaded)
         return f"{facts.url} has several models: {several}. Choose with MODEL or --model."
-    has = f"It has {_names(model.id for model in chat)}." if chat else "It has none to chat with (lms get gets one)."
+    has = f"It has {name_list(model.id for model in chat)}." if chat else "It has none to chat with (lms get gets one)."
     return f"{facts.url} has no model loaded. {has} Load one (lms load), or choose one with MODEL or --model."
 
 
-def _names(names: Any) -> str:
+def name_list(names: Iterable[str]) -> str:
+    """The names, each once, the first twenty of them: `a, b and 3 more`."""
     told = [one_line(name, 120) for name in dict.fromkeys(names)]
     more = f" and {len(told) - _LISTED_NAMES} more" if len(told) > _LISTED_NAMES else ""
     return (", ".join(told[:_LISTED_NAMES]) or "none") + more
