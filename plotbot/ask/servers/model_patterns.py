@@ -49,9 +49,13 @@ def _in_common(servers: Sequence[ServerFacts]) -> Iterator[tuple[str, ModelFacts
     for model in servers[0].models:
         if model.kind in _LANGUAGE_KINDS and not model.is_embedding and not _EMBEDS.search(model.id.lower()):
             names = (model.asked_as, model.id)
-            name = next((name for name in names if all(server.model(name) for server in servers)), None)
+            name = next((name for name in names if all(_knows(server, name) for server in servers)), None)
             if name is not None:
                 yield name, model
+
+
+def _knows(server: ServerFacts, name: str) -> bool:
+    return any(name in model.names for model in server.models)
 
 
 def _matches(model: ModelFacts, wanted: str) -> bool:
