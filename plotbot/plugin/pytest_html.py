@@ -15,7 +15,7 @@ import base64
 import hashlib
 import html
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,6 @@ from pytest_html.util import _process_css, _read_template
 
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import speed_of
-from plotbot.measure.tally import row_of
 from plotbot.records import Case, Exchange, ItemResult
 from plotbot.report import formatting
 from plotbot.report.formatting import as_text
@@ -82,7 +81,7 @@ input.filter:disabled, input.filter:disabled + span { display: none; }
 
 
 class HtmlPages:
-    """Collects a run's cases in the main process, and writes a page for each model and variant at the end.
+    """Collects a run's cases in the main process, and writes a page for each model at the end.
 
     If the user has blocked pytest-html (`-p no:html`), it collects nothing and writes nothing.
     """
@@ -97,7 +96,7 @@ class HtmlPages:
 
     def show(self, report: pytest.TestReport, case: Case, result: ItemResult, exchange: Exchange | None) -> None:
         """Add the row of an item that has reported."""
-        self.add(report, row_of(case).label, case_row(case, result, exchange))
+        self.add(report, case.model, case_row(case, result, exchange))
 
     def add(self, report: pytest.TestReport, model: str, row: CaseRow) -> None:
         """Add a case's row; *report* has the traceback and the captured output of a case that did not pass.
@@ -108,7 +107,7 @@ class HtmlPages:
             self._models.setdefault(model, _Rows()).add(report, row)
 
     def finish(self, metrics: Iterable[ModelMetrics], facts: Mapping[str, object]) -> list[Path]:
-        """Write the page of each model in *metrics* and return their paths, in that order.
+        """Write the page of each model in *metrics*, with all of its variants, and return their paths, in that order.
 
         The page's environment table shows *facts* beside the model; no value may be a secret. Raises `OSError` if a
         page cannot be written.
@@ -116,15 +115,19 @@ class HtmlPages:
         if not self._wanted:
             return []
         self._folder.mkdir(parents=True, exist_ok=True)
-        return [self._write(one, facts) for one in metrics]
+        variants: dict[str, list[ModelMetrics]] = {}
+        for one in metrics:
+            variants.setdefault(one.model, []).append(one)
+        return [self._write(model, of_model, facts) for model, of_model in variants.items()]
 
-    def _write(self, metrics: ModelMetrics, facts: Mapping[str, object]) -> Path:
-        path = self._folder / page_name(metrics.label)
+    def _write(self, model: str, variants: Sequence[ModelMetrics], facts: Mapping[str, object]) -> Path:
+        path = self._folder / page_name(model)
         several_hosts = len(set().union(*(one.hosts for one in self._models.values()))) > 1
         columns = {name: label for name, label in _COLUMNS.items() if several_hosts or name != "host"}
-        rows = self._models.get(metrics.label, _Rows())
+        rows = self._models.get(model, _Rows())
         page = _Page(path, self._config, self._template)
-        page.describe(metrics, {"model": metrics.label, **facts}, _head_lines(metrics, len(rows)))
+        head = [line for one in variants for line in _head_lines(one)] + _left_out(len(rows))
+        page.describe(model, {"model": model, **facts}, head)
         page.write(rows.entries(), columns)
         return path
 
@@ -228,9 +231,9 @@ class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no ty
         own = _PageConfig(config)
         super().__init__(path.name, own, ReportData(own), template, css)
 
-    def describe(self, metrics: ModelMetrics, facts: Mapping[str, object], head: Iterable[str]) -> None:
+    def describe(self, model: str, facts: Mapping[str, object], head: Iterable[str]) -> None:
         """Set the title, the environment table and the lines above the table of cases."""
-        self._report.title = f"plotbot: {one_line(metrics.label, _LONGEST_CELL)}"
+        self._report.title = f"plotbot: {one_line(model, _LONGEST_CELL)}"
         self._report.set_data("environment", {visible(name): _text(str(value)) for name, value in facts.items()})
         self._report.additional_summary["prefix"] += [f"<p>{_text(line)}</p>" for line in head]
 
@@ -334,7 +337,9 @@ def _log(entry: _Entry) -> list[str]:
     return lines or ["Nothing to show here; what was asked and answered is in the run's journal."]
 
 
-def _head_lines(metrics: ModelMetrics, cases: int) -> Iterator[str]:
+def _head_lines(metrics: ModelMetrics) -> Iterator[str]:
+    if metrics.variant:
+        yield f"variant {one_line(metrics.variant, _LONGEST_CELL)}:"
     yield formatting.accounting_line(metrics.tally)
     if metrics.pass_rate is not None:
         interval = formatting.interval_percent(metrics.interval)
@@ -346,10 +351,14 @@ def _head_lines(metrics: ModelMetrics, cases: int) -> Iterator[str]:
     for label, counts in (("failures", metrics.failures), ("errors", metrics.errors)):
         if counts:
             yield f"{label}: {formatting.category_counts(counts)}"
+
+
+def _left_out(cases: int) -> list[str]:
     if cases > MOST_ROWS:
-        yield f"{cases} cases: only those that did not pass have a row (from {MOST_ROWS + 1} cases on)."
-    elif cases > MOST_REPLIES:
-        yield f"{cases} cases: only those that did not pass show their reply (from {MOST_REPLIES + 1} cases on)."
+        return [f"{cases} cases: only those that did not pass have a row (from {MOST_ROWS + 1} cases on)."]
+    if cases > MOST_REPLIES:
+        return [f"{cases} cases: only those that did not pass show their reply (from {MOST_REPLIES + 1} cases on)."]
+    return []
 
 
 def _text(text: str) -> str:
