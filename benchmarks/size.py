@@ -90,12 +90,11 @@ def _report(root: Path) -> Run:
 def _enlarge(pattern: RunFolder, run: RunFolder, size: int) -> None:
     """Write a run's files once more, with so many cases: each copy of a case has its own id, title id and item."""
     disk = Disk()
-    run.create(disk)
     plan = pattern.read_json(pattern.plan, disk)
     copies = range(-(-size // len(plan["cases"])))
     cases = [_case(case, copy) for copy in copies for case in plan["cases"]][:size]
     items = [[_id(item, copy), _id(case, copy)] for copy in copies for item, case in plan["items"]][:size]
-    run.write_json(run.plan, {**plan, "cases": cases, "items": items}, disk)
+    run.create({**plan, "cases": cases, "items": items}, disk)
     wanted = {case["id"] for case in cases}
     lines = [line for line in read_journal(pattern.journal).lines if line.kind in {"exchange", "verdict"}]
     journal = Journal.open(run.journal, disk)

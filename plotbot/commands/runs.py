@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from plotbot.commands.shared import add_settings_arguments, project_settings
+from plotbot.commands.shared import add_settings_arguments, complain, project_settings
 from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import RunFolder, list_runs
+from plotbot.keep.run_folder import RunFolder, list_runs, unfinished_folders
 from plotbot.keep.run_reading import is_running, read_run
 from plotbot.measure.tally import items_by_row, missing_parts, tally_of, total_tally
 from plotbot.safe import one_line
@@ -43,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     settings = project_settings(args)
     lines = [line_of(folder, Disk()) for folder in list_runs(settings.runs_dir)]
+    for path in unfinished_folders(settings.runs_dir):
+        complain(f"{path}: a run that was killed before its first reply; it holds nothing, delete it")
     if not lines:
         print("There is no run yet. Start one with pytest evals.")
         return 0

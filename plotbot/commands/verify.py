@@ -18,7 +18,7 @@ from plotbot.errors import InputError
 from plotbot.judge import Schema, compile_schema
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal_reading import CUT_SHORT, SAME_AGAIN
-from plotbot.keep.run_folder import RunFolder, list_runs
+from plotbot.keep.run_folder import RunFolder, list_runs, unfinished_folders
 from plotbot.keep.run_reading import RunOnDisk, is_running, read_run, recorded_questions
 from plotbot.keep.title_document import age
 from plotbot.keep.title_reading import TitleFile, UnusableFile, read_title_file, title_files
@@ -106,6 +106,8 @@ def run(args: argparse.Namespace) -> int:
     problems = 0
     for folder in chosen_runs(settings, args.runs):
         problems += _prove_and_print(folder, settings.generated_dir, as_recorded, disk)
+    for path in unfinished_folders(settings.runs_dir):
+        _print(f"{path.name}: a run that was killed before its first reply; it holds nothing, delete it", _Proof())
     titles = _prove_titles(settings.generated_dir, _questions(settings, disk), as_recorded, disk)
     _print(f"title files: {titles.files}, with {titles.answers} answers", titles)
     problems += len(titles.problems)

@@ -98,16 +98,24 @@ def kept_value(reply: Reply, schema: Mapping[str, Any] | Schema, category: str) 
     raise StrictJsonError(f"nothing that keeps to the schema can be recovered ({verdict.category})", 0, 1, 1)
 
 
-def kept_values() -> Callable[[Exchange, ItemResult, Question], Any]:
-    """A function that gives the `kept_value` of recorded exchanges. It compiles each schema once (milliseconds)."""
+def kept_values(*, judge_again: bool = False) -> Callable[[Exchange, ItemResult, Question], Any]:
+    """A function that gives the `kept_value` of recorded exchanges. It compiles each schema once (milliseconds).
+
+    With *judge_again* it raises `StrictJsonError` for a value that breaks the schema of its question.
+    """
     schemas: dict[str, Schema] = {}
 
     def value_of(exchange: Exchange, result: ItemResult, question: Question) -> Any:
         if exchange.reply is None:
             raise StrictJsonError("no reply is on record", 0, 1, 1)
-        if result.category in RECOVERABLE_CATEGORIES and question.hash not in schemas:
+        if (judge_again or result.category in RECOVERABLE_CATEGORIES) and question.hash not in schemas:
             schemas[question.hash] = compile_schema(question.schema, "the recorded schema")
-        return kept_value(exchange.reply, schemas.get(question.hash, question.schema), result.category)
+        schema = schemas.get(question.hash)
+        value = kept_value(exchange.reply, schema or question.schema, result.category)
+        broken = next(iter(schema.violations(value)), None) if judge_again and schema is not None else None
+        if broken is not None:
+            raise StrictJsonError(f"judged again, it breaks its schema: {broken.path} {broken.message}", 0, 1, 1)
+        return value
 
     return value_of
 

@@ -7,6 +7,7 @@ it, because handing it over costs more than writing it. `plotbot.keep.journal_re
 
 from __future__ import annotations
 
+import errno
 import json
 import threading
 from collections.abc import Mapping, Sequence
@@ -173,6 +174,9 @@ class Journal:
 
     def _write(self, group: Sequence[_Entry]) -> int:
         """Write the lines, and flush if one of them is durable; gives the offset of the first."""
+        if not self._disk.has_name(self._fd):
+            # Lines would go on into a file that no reader can open.
+            raise FileNotFoundError(errno.ENOENT, "it was deleted while the run was writing it")
         self._truncate_torn()
         self._torn = True
         offset, lines = self._end, b"".join(entry.line for entry in group)

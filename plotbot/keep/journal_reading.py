@@ -16,6 +16,8 @@ from plotbot.errors import InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe
 from plotbot.keep.journal import CLOSED_OFF, VERSION
 
+LONGEST_LINE_BYTES = 256 * 1024 * 1024
+"""Twice the line of the largest reply that is read, with every character escaped."""
 CUT_SHORT = "cut short by a crash"
 """The reason for a line that was being written when its process died: its future never resolved."""
 TORN = "torn, or no JSON"
@@ -98,8 +100,11 @@ def read_lines_at(path: Path, offsets: Iterable[int], disk: Disk | None = None) 
 def _raw_lines(path: Path, disk: Disk) -> Iterator[tuple[int, int, bytes]]:
     try:
         with disk.open_read(path) as file:
-            offset = 0
-            for number, raw in enumerate(file, start=1):
+            offset, number = 0, 0
+            while raw := file.readline(LONGEST_LINE_BYTES + 1):
+                number += 1
+                if len(raw) > LONGEST_LINE_BYTES:
+                    raise InputError(f"{path}: line {number} has over {LONGEST_LINE_BYTES:,} bytes: this is no journal")
                 yield number, offset, raw
                 offset += len(raw)
     except OSError as error:

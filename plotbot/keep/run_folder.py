@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import secrets
+import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -21,6 +22,7 @@ LAST = "last"
 RUN_HELP = f"a run's id or folder, or {LAST!r} for the newest"
 """What a RUN argument takes, for help texts."""
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
+_HIDDEN_SUFFIX = ".new"
 
 
 def utc_now() -> datetime:
@@ -58,12 +60,28 @@ class RunFolder:
     def summary(self) -> Path:
         return self.path / "summary.json"
 
-    def create(self, disk: Disk) -> None:
-        """Create the folder durably, if it is missing. Raises `InputError` if that fails."""
+    @property
+    def hidden(self) -> RunFolder:
+        """The folder under a name that no run has, in which its first files are written."""
+        return RunFolder(self.path.with_name(f".{self.run_id}{_HIDDEN_SUFFIX}"))
+
+    def create(self, plan: Mapping[str, Any], disk: Disk, fill: Callable[[RunFolder], None] | None = None) -> None:
+        """Create the folder with its plan.json, and what *fill* writes into the folder that it gets, durably.
+
+        The folder appears whole or not at all: it is written under its `hidden` name and renamed. Raises `InputError`
+        or `KeepError`, or what *fill* raises, and then leaves nothing.
+        """
+        hidden, mine = self.hidden, not self.path.exists()
         try:
-            disk.make_folder(self.path)
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
+            _make(hidden.path, self.path, disk)
+            hidden.write_json(hidden.plan, plan, disk)
+            if fill is not None:
+                fill(hidden)
+            _rename(hidden.path, self.path, disk)
+        except BaseException:
+            for path in (hidden.path, self.path) if mine else (hidden.path,):
+                shutil.rmtree(path, ignore_errors=True)
+            raise
 
     def write_json(self, path: Path, data: Any, disk: Disk) -> None:
         """Write one of the files above atomically and durably. Raises `KeepError` that names the file."""
@@ -105,6 +123,15 @@ def list_runs(runs_dir: Path) -> tuple[RunFolder, ...]:
     if not runs_dir.is_dir():
         return ()
     return tuple(RunFolder(path) for path in sorted(runs_dir.iterdir()) if _is_run(path))
+
+
+def unfinished_folders(runs_dir: Path) -> tuple[Path, ...]:
+    """The folders of runs that were killed before they had asked anything: nothing in them is worth keeping."""
+    if not runs_dir.is_dir():
+        return ()
+    hidden = (path for path in runs_dir.glob(f".*{_HIDDEN_SUFFIX}") if path.is_dir())
+    empty = (path for path in runs_dir.iterdir() if _has_run_id(path) and not _is_run(path))
+    return tuple(sorted((*hidden, *empty)))
 
 
 def last_run(runs_dir: Path) -> RunFolder | None:
@@ -158,4 +185,25 @@ def _unwritable(folder: Path, error: OSError) -> InputError:
 
 
 def _is_run(path: Path) -> bool:
+    """Whether the folder is a run's: one with neither plan nor journal was left by a kill before the first reply."""
+    folder = RunFolder(path)
+    return _has_run_id(path) and (folder.plan.exists() or folder.journal.exists())
+
+
+def _has_run_id(path: Path) -> bool:
     return _RUN_ID.fullmatch(path.name) is not None and path.is_dir()
+
+
+def _make(path: Path, shown: Path, disk: Disk) -> None:
+    try:
+        disk.make_folder(path)
+    except OSError as error:
+        raise _unwritable(shown, error) from error
+
+
+def _rename(source: Path, target: Path, disk: Disk) -> None:
+    try:
+        disk.replace(source, target)
+        disk.sync_folder(target.parent)
+    except OSError as error:
+        raise KeepError(describe(error, target)) from error

@@ -51,6 +51,11 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
         return ResumedRun(settings, servers, recorded, warn=warn, stops_early=stops_early)
     if any(config.getoption(option, default=False) for option in _AGAIN):
         settings = as_in_last_run(settings)
+    if config.getoption(options.MISSING) and settings.shard is not None:
+        raise UsageProblem(
+            f"--missing and SHARD ({settings.origins['SHARD']}) do not go together: each part would draw from what the "
+            "others have left. Start one run with --missing, or shards of a run without it."
+        )
     missing = _without_answer(settings, warn) if config.getoption(options.MISSING) else None
     return MainRun(settings, _servers(config, settings, warn), warn=warn, stops_early=stops_early, missing=missing)
 

@@ -16,7 +16,7 @@ from plotbot.report.terminal_summary import summary_lines
 from plotbot.run.artifacts import PAGE, MeasuredRun, RunOutcome, measure_live, short_path, write_artifacts
 from plotbot.run.baseline import Baseline
 from plotbot.run.recorder import Recorder
-from plotbot.run.recovery import recover_held
+from plotbot.run.recovery import note_deleted, recover_held
 from plotbot.run.session import MainRun
 from plotbot.safe import one_line, visible
 from plotbot.settings.keys import EVERY_MODEL
@@ -63,6 +63,7 @@ def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: B
     recorder = run.recorder
     if recorder is None or not recorder.items or run.problem is not None:
         return Finished(exit_status(ExitReasons(usage=run.problem is not None)), faults=[*faults, *named])
+    faults += [str(recorder.unwritten)] if recorder.unwritten else []
     _settle_held(run, recorder, interrupted=session.interrupted)
     measured = measure_live(recorder, run.settings)
     status = exit_status(_exit_reasons(measured, recorder, session, wrong_models, faults))
@@ -89,6 +90,7 @@ def _settle_held(run: MainRun, recorder: Recorder, *, interrupted: bool) -> None
     """Fold what a killed worker held. An interrupted run does not wait for locks: there it is only named."""
     if recorder.opened and not interrupted:
         recover_held(recorder, run.settings, run.disk)
+        note_deleted(recorder, run.settings)
     elif recorder.opened:
         recorder.unfolded |= dict.fromkeys(recorder.held, "the process that held this answer was stopped: plotbot fold")
 

@@ -10,15 +10,14 @@ merged run's id, unless the title file has a later one. The price: a title file 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from plotbot.errors import InputError, KeepError
-from plotbot.keep.filesystem import Disk, describe
+from plotbot.errors import InputError
+from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import stream_journal
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id, plan_json
@@ -68,7 +67,7 @@ def merge_runs(folders: Sequence[RunFolder], settings: Settings, disk: Disk, war
         check_writable(place, disk)
     folder = RunFolder(settings.runs_dir / new_run_id())
     _write(folder, shards, joined, settings, disk)
-    recovered = recover_run(read_run(folder, disk), settings)
+    recovered = recover_run(read_run(folder, disk), settings, judge_again=True)
     measured, _ = measure_recorded(read_run(folder, disk))
     outcome = _outcome(measured, shards, recovered)
     files = write_artifacts([(measured, outcome)], settings.report_dir, disk)
@@ -82,20 +81,15 @@ def write_merged(
 
     Raises `InputError` or `KeepError`, and then leaves nothing.
     """
-    temporary = RunFolder(folder.path.with_name(f".{folder.run_id}.merging"))
-    try:
-        temporary.create(disk)
-        temporary.write_json(temporary.plan, plan, disk)
-        journal = Journal.open(temporary.journal, disk)
+
+    def fill(hidden: RunFolder) -> None:
+        journal = Journal.open(hidden.journal, disk)
         try:
             _copy(journal, (line for run in runs for line in _lines(run, renamed)))
         finally:
             journal.close()
-        _rename(temporary, folder, disk)
-    except BaseException:
-        for path in (temporary.path, folder.path):
-            shutil.rmtree(path, ignore_errors=True)
-        raise
+
+    folder.create(plan, disk, fill)
 
 
 def _related(folders: Sequence[RunFolder], settings: Settings, disk: Disk, warn: Callable[[str], None]) -> list[Shard]:
@@ -193,14 +187,6 @@ def _lines(run: RunOnDisk, renamed: Renamed) -> Iterator[_Line]:
     for result in run.results.values():
         if result.case in run.replied or result.outcome not in {"passed", "failed"}:
             yield "verdict", renamed(result).to_json()
-
-
-def _rename(temporary: RunFolder, folder: RunFolder, disk: Disk) -> None:
-    try:
-        disk.replace(temporary.path, folder.path)
-        disk.sync_folder(folder.path.parent)
-    except OSError as error:
-        raise KeepError(describe(error, folder.path)) from error
 
 
 def _outcome(measured: MeasuredRun, shards: Sequence[Shard], recovered: Recovered) -> RunOutcome:

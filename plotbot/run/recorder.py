@@ -37,7 +37,8 @@ class RunPlan(Protocol):
 class Recorder:
     """One run's recorder. Exchanges come from the threads that ask, results from pytest's thread.
 
-    `unfolded` gives for each case whose answer could not be folded the reason.
+    `unfolded` gives for each case whose answer could not be folded the reason; `unwritten` is why a verdict is not in
+    the journal, or None.
     """
 
     def __init__(self, folder: RunFolder, plan: RunPlan, disk: Disk) -> None:
@@ -45,7 +46,9 @@ class Recorder:
         self.header: dict[str, Any] = {}
         self.items: tuple[PlannedItem, ...] = ()
         self.unfolded: dict[str, str] = {}
+        self.unwritten: BaseException | None = None
         self._folded: set[str] = set()
+        self._folded_before: frozenset[str] = frozenset()
         self._plan = plan
         self._disk = disk
         self._journal: Journal | None = None
@@ -78,6 +81,7 @@ class Recorder:
         self.load(run, (*run.items, *(item for item in items if item.item not in known)))
         self._results.update(run.results)
         self._folded.update(run.folded)
+        self._folded_before = frozenset(run.folded)
 
     def load(self, run: RunOnDisk, items: Sequence[PlannedItem]) -> None:
         """Take over header and exchanges of *run*, without opening its journal for writing."""
@@ -104,7 +108,7 @@ class Recorder:
             written = self._journal.append("verdict", result.to_json(), durable=False)
             # It is shown next, and what has been shown must not be lost if this process is killed.
             with suppress(TimeoutError):
-                written.exception(CLOSE_SECONDS)
+                self.unwritten = self.unwritten or written.exception(CLOSE_SECONDS)
 
     def case_of(self, item: str) -> str | None:
         """The case id of a planned item; None for the item of any other test."""
@@ -132,6 +136,11 @@ class Recorder:
     def note_unfolded(self, reasons: Mapping[str, str]) -> None:
         """Note which cases' answers could not be folded, and why."""
         self.unfolded.update(reasons)
+
+    @property
+    def folded(self) -> frozenset[str]:
+        """Ids of the cases whose answers were folded in this session."""
+        return frozenset(self._folded - self._folded_before)
 
     @property
     def held(self) -> list[str]:
@@ -181,10 +190,9 @@ class Recorder:
             return self._journal
 
     def _begin(self) -> Journal:
-        """Write the plan, then open the journal: a journal always has its plan."""
-        self.folder.create(self._disk)
+        """Create the folder with the plan, then open the journal: a journal always has its plan."""
         plan = plan_json(self.folder.run_id, self.header, self.questions.values(), self.cases.values(), self.items)
-        self.folder.write_json(self.folder.plan, plan, self._disk)
+        self.folder.create(plan, self._disk)
         journal = Journal.open(self.folder.journal, self._disk)
         for result in self._results.values():
             journal.append("verdict", result.to_json(), durable=False)

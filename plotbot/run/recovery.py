@@ -18,7 +18,7 @@ from plotbot.keep.journal import Journal
 from plotbot.keep.locks import never
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
-from plotbot.keep.title_files import MovedAside, configured_fold
+from plotbot.keep.title_files import MovedAside, configured_fold, title_path
 from plotbot.records import Answer, Exchange, ItemResult, Question
 from plotbot.run.recorder import Recorder
 from plotbot.settings import Settings
@@ -68,8 +68,22 @@ def recover_held(recorder: Recorder, settings: Settings, disk: Disk) -> None:
         recorder.unfolded |= dict.fromkeys(held, str(error))
 
 
-def recover_run(run: RunOnDisk, settings: Settings) -> Recovered:
-    """Recover one run into the title files of *settings*. Raises `KeepError` if its journal cannot be written."""
+def note_deleted(recorder: Recorder, settings: Settings) -> None:
+    """At the end of a run: note the folded answers whose title files were deleted while the run was on."""
+    folder = settings.generated_dir
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    for case_id in recorder.folded:
+        path = title_path(folder, recorder.cases[case_id].title.id)
+        if path.name not in there:
+            recorder.unfolded[case_id] = f"{path}: deleted while the run was on; plotbot export --all still has it"
+
+
+def recover_run(run: RunOnDisk, settings: Settings, *, judge_again: bool = False) -> Recovered:
+    """Recover one run into the title files of *settings*. Raises `KeepError` if its journal cannot be written.
+
+    With *judge_again* an answer that was judged good and breaks the schema of its question is not folded: its journal
+    is another machine's, and says what its author wants.
+    """
     if not kept_results(run).keys() - run.folded:
         return Recovered()
     try:
@@ -78,19 +92,23 @@ def recover_run(run: RunOnDisk, settings: Settings) -> Recovered:
         return Recovered(running=str(error))
     try:
         # Read again now that no other process can write: another one may have recovered the run meanwhile.
-        return _recover_into(journal, read_run(run.folder, run.disk), settings)
+        return _recover_into(journal, read_run(run.folder, run.disk), settings, judge_again=judge_again)
     finally:
         journal.close()
 
 
 def kept_answers(
-    run: RunOnDisk, unreadable: dict[str, str] | None = None, but_not: Collection[str] = ()
+    run: RunOnDisk,
+    unreadable: dict[str, str] | None = None,
+    but_not: Collection[str] = (),
+    *,
+    judge_again: bool = False,
 ) -> Iterator[Answer]:
     """The answers that evals have kept, one at a time, without those to the cases *but_not*.
 
     An answer that the journal does not give back is left out; *unreadable* gets the reason by case id.
     """
-    value_of = kept_values()
+    value_of = kept_values(judge_again=judge_again)
     for case_id, result in kept_results(run).items():
         if case_id in but_not:
             continue
@@ -106,12 +124,12 @@ def kept_results(run: RunOnDisk) -> dict[str, ItemResult]:
     return {result.case: result for result in run.results.values() if result.kept}
 
 
-def _recover_into(journal: Journal, run: RunOnDisk, settings: Settings) -> Recovered:
+def _recover_into(journal: Journal, run: RunOnDisk, settings: Settings, *, judge_again: bool) -> Recovered:
     fold = configured_fold(settings, run.disk)
     unfolded: dict[str, str] = {}
     damaged: list[MovedAside] = []
     count = 0
-    answers = kept_answers(run, unfolded, but_not=run.folded)
+    answers = kept_answers(run, unfolded, run.folded, judge_again=judge_again)
     while chunk := list(islice(answers, _AT_ONCE)):
         outcome = fold(chunk, never)
         unfolded |= {refused.answer.case: str(refused.error) for refused in outcome.unfolded}

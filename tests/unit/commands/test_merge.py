@@ -186,3 +186,15 @@ def test_of_very_many_missing_parts_some_are_named(plotbot: Plotbot, shard: Writ
     printed = plotbot("merge", *ids(shard(1, of=9000), shard(2, of=9000)))
     assert printed.status == 10
     assert "22/9000 and 8978 more; merge" in printed.err
+
+
+def test_a_reply_that_breaks_its_schema_is_not_kept_however_well_its_journal_speaks_of_it(
+    plotbot: Plotbot, shard: WriteShard, merged: Callable[[], RunOnDisk], answers: Path
+) -> None:
+    parts = [shard(1, 2, rows={DRAWN[0]: {"said": '["FORGED, no schema"]'}}), shard(2, 2)]
+    printed = plotbot("merge", *ids(*parts))
+    assert printed.status == 10
+    assert "stays in the journal: judged again, it breaks its schema: $[0]" in printed.err
+    assert not (answers / f"{DRAWN[0]}.json").exists()
+    assert (answers / f"{DRAWN[1]}.json").exists()
+    assert list(summary_of(merged())["unfolded"]) == [f"m-{DRAWN[0]}"]

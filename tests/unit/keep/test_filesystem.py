@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from plotbot.keep import filesystem as disk_module
-from plotbot.keep.filesystem import Disk, describe
+from plotbot.keep.filesystem import LARGEST_FILE_BYTES, Disk, describe
 
 NO_FOLDER_FLUSH = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no way to flush a folder")
 
@@ -107,3 +107,21 @@ def test_flushes_reach_the_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_an_error_is_described_by_file_and_reason() -> None:
     assert describe(OSError(errno.ENOSPC, "No space left on device"), Path("x")) == "x: No space left on device"
     assert describe(OSError("odd"), Path("x")) == "x: odd"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs a FIFO, which Windows has not")
+@pytest.mark.parametrize("method", ["read", "open_read", "open_append"])
+def test_what_is_no_file_is_refused_and_not_waited_for(tmp_path: Path, method: str) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    for path in (tmp_path / "fifo", Path("/dev/zero")):
+        with pytest.raises(OSError, match="a FIFO, a socket or a device, not a file"):
+            getattr(Disk(), method)(path)
+    with pytest.raises(IsADirectoryError):
+        Disk().read(tmp_path)
+
+
+def test_a_giant_file_is_not_read_into_memory(tmp_path: Path) -> None:
+    with (tmp_path / "giant").open("wb") as file:
+        file.truncate(LARGEST_FILE_BYTES + 1)
+    with pytest.raises(OSError, match="larger than 1,073,741,824 bytes"):
+        Disk().read(tmp_path / "giant")

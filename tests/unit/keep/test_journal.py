@@ -138,7 +138,7 @@ def test_lines_that_queue_up_share_one_write_and_one_flush(path: Path, hooked: H
     gate = Gate()
     with _open(path, hooked(gate)) as journal:
         _three_groups(journal, gate)[-1].result(WAIT)
-    assert gate.calls == ["write", "sync"] * 3 + CLOSED
+    assert gate.calls == ["has_name", "write", "sync"] * 3 + CLOSED
     assert _numbers(path) == list(range(12))
 
 
@@ -147,7 +147,7 @@ def test_lines_that_need_not_be_durable_cost_no_flush(path: Path, hooked: Hooked
     with _open(path, hooked(lambda name, _: calls.append(name))) as journal:
         calls.clear()
         journal.append("verdict", {"n": 0}, durable=False).result(WAIT)
-    assert calls == ["write", *CLOSED]
+    assert calls == ["has_name", "write", *CLOSED]
 
 
 def test_a_failing_flush_fails_its_group_alone_and_leaves_no_trace(path: Path, hooked: Hooked) -> None:
@@ -295,3 +295,13 @@ def test_a_line_that_the_disk_refuses_leaves_no_trace(path: Path) -> None:
     journal.close(WAIT)
     assert _numbers(path) == [0, 2]
     assert read_line_at(path, offset).data["n"] == 2
+
+
+def test_a_journal_that_is_deleted_while_it_is_written_refuses_the_next_line(tmp_path: Path) -> None:
+    journal = Journal.open(tmp_path / "journal.jsonl", Disk())
+    journal.append("exchange", {"n": 1}).result(5)
+    (tmp_path / "journal.jsonl").unlink()
+    for durable in (True, False):
+        with pytest.raises(KeepError, match="it was deleted while the run was writing it"):
+            journal.append("exchange", {"n": 2}, durable=durable).result(5)
+    journal.close()

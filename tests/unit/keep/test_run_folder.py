@@ -10,13 +10,23 @@ import pytest
 
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import RunFolder, check_writable, find_run, last_run, list_runs, new_run_id
+from plotbot.keep.run_folder import (
+    RunFolder,
+    check_writable,
+    find_run,
+    last_run,
+    list_runs,
+    new_run_id,
+    unfinished_folders,
+)
 from plotbot.safe import is_plain_name
 from plotbot.settings import Settings, load_settings
 
 Hooked = Callable[[Callable[[str, tuple[Any, ...]], None]], Disk]
 OLDER = "20251122-121501-ffff01"
 NOON = datetime(2026, 11, 22, 12, 15, 1, tzinfo=UTC)
+
+RUN_ID = "20261122-121501-7f3a01"
 
 
 def _denying(hooked: Hooked, call: str) -> Disk:
@@ -25,6 +35,11 @@ def _denying(hooked: Hooked, call: str) -> Disk:
             raise OSError(errno.EACCES, os.strerror(errno.EACCES))
 
     return hooked(deny)
+
+
+def _run(path: Path) -> None:
+    path.mkdir(parents=True)
+    (path / "plan.json").touch()
 
 
 def _settings(runs_dir: Path, root: Path | None = None) -> Settings:
@@ -42,11 +57,13 @@ def test_two_runs_of_one_second_have_two_ids() -> None:
     assert len({new_run_id(lambda: NOON) for _ in range(5)}) > 1
 
 
-def test_a_run_folder_is_made_on_demand_and_twice_is_fine(tmp_path: Path) -> None:
+def test_a_run_folder_is_made_on_demand_and_never_over_another(tmp_path: Path) -> None:
     run = RunFolder(tmp_path / "runs" / new_run_id())
     assert not run.path.exists()
-    run.create(Disk())
-    run.create(Disk())
+    run.create({"n": 1}, Disk())
+    with pytest.raises(KeepError, match=run.run_id):
+        run.create({"n": 2}, Disk())
+    assert run.read_json(run.plan, Disk()) == {"n": 1}
     assert {run.plan.name, run.journal.name, run.summary.name} == {"plan.json", "journal.jsonl", "summary.json"}
     assert {run.plan.parent, run.journal.parent, run.summary.parent} == {run.path}
 
@@ -81,7 +98,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
 
 def test_runs_are_listed_oldest_first_and_nothing_else_is(tmp_path: Path) -> None:
     for name in ("20261122-121501-7f3a01", OLDER, "notes", "20261122-121501-zzzzzz"):
-        (tmp_path / name).mkdir()
+        _run(tmp_path / name)
     (tmp_path / "20271122-121501-000001").write_bytes(b"a file")
     assert [run.run_id for run in list_runs(tmp_path)] == [OLDER, "20261122-121501-7f3a01"]
     newest = last_run(tmp_path)
@@ -91,7 +108,7 @@ def test_runs_are_listed_oldest_first_and_nothing_else_is(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("run_id", ["20270101-000000-000000", "../../etc", "", "\0"])
 def test_an_unknown_run_is_named_beside_the_newest(tmp_path: Path, run_id: str) -> None:
-    (tmp_path / "20261122-121501-7f3a01").mkdir()
+    _run(tmp_path / "20261122-121501-7f3a01")
     with pytest.raises(InputError, match="the newest here: 20261122-121501-7f3a01"):
         find_run(run_id, _settings(tmp_path), tmp_path)
 
@@ -100,7 +117,7 @@ def test_an_unknown_run_is_named_beside_the_newest(tmp_path: Path, run_id: str) 
 def test_a_run_is_found_by_its_id_its_folder_or_as_the_last(tmp_path: Path, name: str) -> None:
     runs, here = tmp_path / "data" / "runs", tmp_path / "data"
     for run_id in ("20241122-121501-7f3a01", OLDER):
-        (runs / run_id).mkdir(parents=True)
+        _run(runs / run_id)
     (tmp_path / "latest").symlink_to(runs / OLDER)
     assert find_run(name, _settings(runs, root=tmp_path), here).path == runs / OLDER
 
@@ -122,10 +139,32 @@ def test_an_unwritable_folder_is_named_with_the_reason_and_what_to_do(tmp_path: 
     with pytest.raises(InputError, match=r"x: Permission denied: nothing can be written there; allow it"):
         check_writable(tmp_path / "x", _denying(hooked, "create"))
     with pytest.raises(InputError, match="Permission denied"):
-        RunFolder(tmp_path / "run").create(_denying(hooked, "make_folder"))
+        RunFolder(tmp_path / "run").create({}, _denying(hooked, "make_folder"))
 
 
 def test_a_file_in_the_folders_place_is_named(tmp_path: Path) -> None:
     (tmp_path / "data").write_bytes(b"")
     with pytest.raises(InputError, match=r"generated: .*: nothing can be written"):
         check_writable(tmp_path / "data" / "generated", Disk())
+
+
+@pytest.mark.parametrize("step", ["create", "write", "sync", "replace", "sync_folder"])
+def test_a_folder_appears_with_its_plan_or_not_at_all(tmp_path: Path, hooked: Hooked, step: str) -> None:
+    folder = RunFolder(tmp_path / RUN_ID)
+    with pytest.raises((KeepError, InputError)):
+        folder.create({"run": RUN_ID}, _denying(hooked, step))
+    assert list_runs(tmp_path) == ()
+    assert not folder.hidden.path.exists()
+    folder.create({"run": RUN_ID}, Disk())
+    assert [run.run_id for run in list_runs(tmp_path)] == [RUN_ID]
+
+
+def test_what_a_kill_left_before_the_first_reply_is_no_run_and_is_told_apart(tmp_path: Path) -> None:
+    empty = tmp_path / RUN_ID
+    hidden = RunFolder(tmp_path / RUN_ID.replace("a", "b")).hidden.path
+    for path in (empty, hidden, tmp_path / "other"):
+        path.mkdir()
+    assert list_runs(tmp_path) == ()
+    assert set(unfinished_folders(tmp_path)) == {empty, hidden}
+    RunFolder(empty).journal.touch()
+    assert unfinished_folders(tmp_path) == (hidden,)

@@ -1,0 +1,57 @@
+"""Folders that disappear while a run is on, and parts of what is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plotbot.mock import MockServer
+
+pytest_plugins = ("pytester",)
+
+Evals = Callable[..., pytest.RunResult]
+StartMock = Callable[..., MockServer]
+RunFile = Callable[[Path, str], Any]
+
+DELETES = """
+import shutil
+
+def pytest_runtest_logreport(report):
+    if report.when == "call" and not deleted:
+        deleted.append(shutil.rmtree({folder!r}, ignore_errors=True))
+
+deleted = []
+"""
+
+
+def test_answers_that_are_deleted_while_the_run_is_on_are_named(
+    evals: Evals, start_mock: StartMock, project: Path, run_file: RunFile
+) -> None:
+    (project / "evals" / "conftest.py").write_text(DELETES.format(folder="data/generated_data"), encoding="utf-8")
+    result = evals(start_mock())
+    assert result.ret == 10
+    result.stdout.fnmatch_lines(["*deleted while the run was on; plotbot export --all still has it*"])
+    summary = run_file(project, "summary.json")
+    kept = {path.stem for path in (project / "data" / "generated_data").glob("*.json")}
+    assert len(summary["unfolded"]) == 4 - len(kept) > 0
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")])
+def test_a_run_folder_that_is_deleted_while_the_run_is_on_is_no_success(
+    evals: Evals, start_mock: StartMock, project: Path, arguments: tuple[str, ...]
+) -> None:
+    (project / "evals" / "conftest.py").write_text(DELETES.format(folder="data/runs"), encoding="utf-8")
+    result = evals(start_mock(), "--max-in-flight=1", "--test-sample-size=12", *arguments)
+    assert result.ret not in {0, 1}
+    assert "it was deleted while the run was writing it" in result.stdout.str()
+
+
+def test_a_shard_of_what_is_missing_is_refused(evals: Evals, start_mock: StartMock, project: Path) -> None:
+    server = start_mock()
+    result = evals(server, "--missing", "--shard=1/2")
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*--missing and SHARD (--shard) do not go together*"])
+    assert server.stats().models["mock-model"].requests == 0
