@@ -8,8 +8,10 @@ from pathlib import Path
 from plotbot.commands.shared import RUN_OR_BASELINE, add_settings_arguments, find_sheet, project_settings
 from plotbot.errors import InputError
 from plotbot.measure.comparison import compare_sheets
+from plotbot.measure.verdict_sheet import VerdictSheet
 from plotbot.records import ExitStatus
 from plotbot.report.comparison import comparison_lines
+from plotbot.safe import one_line
 
 HELP = "say which titles a later run broke or fixed, and whether that is more than chance"
 
@@ -25,25 +27,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("X", "Y"),
         help="compare model X of A with model Y of B, title by title, or a row: 'qwen3-4b short.txt'",
     )
-    parser.add_argument(
-        "--anyway", action="store_true", help="compare although prompt, schema, parameters or fingerprint differ"
-    )
     add_settings_arguments(parser, ("RUNS_DIR",))
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the comparison. Newly broken titles do not change the exit status; a refusal to compare is 4."""
+    """Print the comparison. Newly broken titles do not change the exit status; nothing to compare is 4."""
     settings = project_settings(args)
     before, after = (find_sheet(name, settings, Path.cwd()) for name in (args.before, args.after))
     models = None if args.models is None else (args.models[0], args.models[1])
-    comparisons = compare_sheets(before, after, anyway=args.anyway, models=models)
+    comparisons = compare_sheets(before, after, models=models)
     if not comparisons:
-        raise InputError(
-            f"{args.before} and {args.after} have no eval, model and response format in common; "
-            "name a model or a row of each with --models X Y, or compare their only ones with --anyway"
-        )
+        raise InputError(_nothing_common(args, before, after, models))
     print("\n".join(comparison_lines(args.before, args.after, comparisons)))
-    if any(comparison.refused for comparison in comparisons):
-        print("\nto compare what was asked otherwise: --anyway")
-        return ExitStatus.USAGE
     return ExitStatus.OK
+
+
+def _nothing_common(
+    args: argparse.Namespace, before: VerdictSheet, after: VerdictSheet, models: tuple[str, str] | None
+) -> str:
+    """Why there is nothing to compare, and the command that makes something."""
+    for name, sheet, model in zip((args.before, args.after), (before, after), models or ("", ""), strict=True):
+        known = sorted({word for part in sheet.parts for word in (part.model, part.label)})
+        if model and model not in known:
+            return f"{name} has no model {one_line(model, 80)}; it has {one_line(', '.join(known), 400)}"
+    return (
+        f"{args.before} and {args.after} have no title in common. To ask the same titles again: "
+        f"pytest evals --like {before.run}"
+    )

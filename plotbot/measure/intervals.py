@@ -30,6 +30,11 @@ class Interval:
     high: float
     method: str = WILSON
 
+    @property
+    def turned(self) -> Interval:
+        """The interval of a difference the other way round."""
+        return Interval(-self.high, -self.low, self.method)
+
 
 def wilson_interval(passed: float, rated: float) -> Interval | None:
     """The 95 % Wilson score interval of *passed* out of *rated*; None if nothing was rated.

@@ -30,6 +30,18 @@ def mcnemar_exact(broken: int, fixed: int) -> float:
     return min(tail / (1 << max(changed - 1, 0)), 1.0)
 
 
+def holm(p_values: Sequence[float]) -> list[float]:
+    """The p values corrected for their number, in their order.
+
+    S. Holm, A simple sequentially rejective multiple test procedure, Scandinavian Journal of Statistics 6 (1979) 65-70.
+    """
+    corrected, greatest = [0.0] * len(p_values), 0.0
+    for done, position in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        greatest = max(greatest, min((len(p_values) - done) * p_values[position], 1.0))
+        corrected[position] = greatest
+    return corrected
+
+
 def difference_interval(pairs: Sequence[Pair]) -> Interval | None:
     """The 95 % interval of the pass rate after minus the pass rate before; None without pairs.
 

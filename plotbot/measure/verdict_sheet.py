@@ -63,11 +63,16 @@ class SheetPart:
 
 @dataclass(frozen=True, slots=True)
 class VerdictSheet:
-    """A run's verdicts. `params` are the sampling parameters of all its requests, including the base of the seeds."""
+    """A run's verdicts. `params` are the sampling parameters of all its requests, including the base of the seeds.
+
+    `questions` (by hash) and `headlines` (by title id) are texts that say what a difference is; a baseline has none.
+    """
 
     run: str
     params: Mapping[str, Any]
     parts: tuple[SheetPart, ...]
+    questions: Mapping[str, Question] = field(default_factory=dict, compare=False)
+    headlines: Mapping[str, str] = field(default_factory=dict, compare=False)
 
 
 def verdict_sheet(records: RunRecords, questions: Mapping[str, Question]) -> VerdictSheet:
@@ -82,7 +87,8 @@ def verdict_sheet(records: RunRecords, questions: Mapping[str, Question]) -> Ver
             word = digest(case.title.text), _word(records.results.get(planned.item))
             found.setdefault(key, {}).setdefault(case.title.id, {})[case.repeat] = word
     parts = (_part(key, params[key], found[key], records, questions) for key in sorted(found))
-    return VerdictSheet(records.run, _params(records.header), tuple(parts))
+    headlines = {case.title.id: case.title.text for case in records.cases.values()}
+    return VerdictSheet(records.run, _params(records.header), tuple(parts), questions, headlines)
 
 
 def passes(word: str) -> bool:

@@ -5,22 +5,26 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Mapping, Sequence
 
-from plotbot.measure.comparison import Change, Comparison
-from plotbot.measure.intervals import Interval
+from plotbot.measure.comparison import Comparison
+from plotbot.measure.pairing import Change, Contest, Paired
 from plotbot.records import ItemResult
 from plotbot.report import formatting
+from plotbot.report.formatting import as_text
+from plotbot.report.rivals import chance_words, contest_sentence
 from plotbot.safe import one_line
 
 WIDTH = 80
 _NAMED = 10
 _NAME_LIMIT = 200
 _MOST_CHANGES = 20
+_MOST_DIFF_LINES = 40
+_HEADLINE_LIMIT = 90
 
 
 def comparison_lines(before: str, after: str, comparisons: Sequence[Comparison]) -> list[str]:
     """The comparison of the runs *before* and *after*. Lines have at most 80 columns, unless a name is longer."""
     if not comparisons:
-        return _wrapped("", f"{before} and {after} have no eval, model and response format in common")
+        return _wrapped("", f"{before} and {after} have no title in common")
     lines = _wrapped("compared: ", f"{before} -> {after}")
     for comparison in comparisons:
         lines += ["", *_part_lines(comparison)]
@@ -41,53 +45,51 @@ def changed_verdict_lines(before: Mapping[str, ItemResult], after: Mapping[str, 
 
 
 def _part_lines(comparison: Comparison) -> list[str]:
-    name = f"{comparison.eval}, {comparison.model}, {comparison.response_format}"
-    lines = _wrapped("", one_line(name, _NAME_LIMIT))
+    paired, labels = comparison.paired, dict.fromkeys((comparison.before.label, comparison.after.label))
+    lines = _wrapped("", one_line(f"{comparison.eval}, {' -> '.join(labels)}", _NAME_LIMIT))
     if comparison.notes:
         lines += _wrapped("  note: ", "another server: " + "; ".join(comparison.notes))
-    if comparison.refused:
-        return lines + _wrapped("  not compared, asked otherwise: ", "; ".join(comparison.differences))
     if comparison.differences:
-        lines += _wrapped("  compared although asked otherwise: ", "; ".join(comparison.differences))
-    lines += _wrapped("  ", _verdict(comparison))
+        lines += _wrapped("  asked otherwise: ", "; ".join(comparison.differences))
+    for diff in comparison.diffs:
+        lines += _diff_lines(diff)
+    if paired.rate_before is not None and paired.rate_after is not None:
+        rates = f"{formatting.percent(paired.rate_before)} -> {formatting.percent(paired.rate_after)}"
+        contest = Contest(comparison.before, comparison.after, paired, paired.p)
+        lines += _wrapped("  ", f"pass rate {rates}: {as_text(contest_sentence(contest), _shown_name)}")
     for label, changes in (
-        ("newly broken", comparison.broken),
-        ("newly fixed", comparison.fixed),
-        ("failing otherwise", comparison.drifted),
+        ("newly broken", paired.broken),
+        ("newly fixed", paired.fixed),
+        ("failing otherwise", paired.drifted),
     ):
-        lines += _wrapped(f"  {label}: ", _changes(changes)) if changes else []
-    return lines + _left_out(comparison)
+        lines += _wrapped(f"  {label}: ", _changes(changes, comparison.headlines or {})) if changes else []
+    return [*lines, *_left_out(paired), *_wrapped("  ", chance_words(paired))]
 
 
-def _verdict(comparison: Comparison) -> str:
-    if comparison.rate_before is None or comparison.rate_after is None or comparison.p is None:
-        return "no title is rated in both"
-    if not (comparison.broken or comparison.fixed or comparison.drifted):
-        return f"no change in {comparison.pairs} titles, pass rate {formatting.percent(comparison.rate_after)}"
-    rates = f"{formatting.percent(comparison.rate_before)} -> {formatting.percent(comparison.rate_after)}"
-    difference = f"{(comparison.rate_after - comparison.rate_before) * 100:+.1f} points"
-    chance = f"p {comparison.p:.2g} (exact McNemar)"
-    return f"pass rate {rates} over {comparison.pairs} titles: {difference} [{_points(comparison.interval)}], {chance}"
+def _diff_lines(diff: Sequence[str]) -> list[str]:
+    """A unified diff; of a long one the first lines. A long line is cut, so that the terminal keeps the columns."""
+    shown = [f"    {one_line(line, WIDTH - 4)}" if line else "" for line in diff[:_MOST_DIFF_LINES]]
+    return [*shown, *([f"    … and {len(diff) - _MOST_DIFF_LINES} more lines"] if len(diff) > _MOST_DIFF_LINES else [])]
 
 
-def _points(interval: Interval | None) -> str:
-    """Both ends in whole percentage points, rounded outwards."""
-    if interval is None:
-        return formatting.NONE
-    low, high = formatting.outwards(interval, 100)
-    return f"{low:+d} to {high:+d}"
+def _shown_name(text: str) -> str:
+    return one_line(text, _NAME_LIMIT)
 
 
-def _changes(changes: Sequence[Change]) -> str:
-    named = [f"{change.title} ({', '.join(change.before)} -> {', '.join(change.after)})" for change in changes[:_NAMED]]
+def _changes(changes: Sequence[Change], headlines: Mapping[str, str]) -> str:
+    named = [
+        f"{one_line(headlines.get(change.title, change.title), _HEADLINE_LIMIT)} "
+        f"({', '.join(change.before)} -> {', '.join(change.after)})"
+        for change in changes[:_NAMED]
+    ]
     more = [f"and {len(changes) - _NAMED} more"] if len(changes) > _NAMED else []
     return f"{len(changes)}: " + "; ".join(one_line(text, _NAME_LIMIT) for text in [*named, *more])
 
 
-def _left_out(comparison: Comparison) -> list[str]:
+def _left_out(paired: Paired) -> list[str]:
     reasons = (
-        (comparison.alone, "in one run only, or with another headline"),
-        (comparison.unrated, "without a verdict on the model in both"),
+        (paired.alone, "in one run only, or with another headline"),
+        (paired.unrated, "without a verdict on the model in both"),
     )
     told = [f"{count} {reason}" for count, reason in reasons if count]
     return _wrapped("  titles left out: ", ", ".join(told)) if told else []

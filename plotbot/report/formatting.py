@@ -18,6 +18,7 @@ from plotbot.safe import visible
 
 NONE = "-"
 LONGEST_NAME = 200
+_LEAST_P = 0.0001
 Part = str | dict[str, str]
 Sentence = list[Part]
 
@@ -42,6 +43,35 @@ def outwards(interval: Interval, steps: int) -> tuple[int, int]:
     """Both ends in whole numbers of 1/*steps*, rounded outwards: an interval must not look surer than it is."""
     # Nine decimals remove what floating point adds to a bound that is a whole number of steps.
     return math.floor(round(interval.low * steps, 9)), math.ceil(round(interval.high * steps, 9))
+
+
+def points(difference: float, *, signed: bool = True) -> str:
+    """A difference of two shares in percentage points, with one decimal; 0.0 only if it is exact."""
+    value = _not_zeroed(difference * 100)
+    return f"{value:+.1f}" if signed and value else f"{abs(value):.1f}"
+
+
+def points_interval(interval: Interval) -> str:
+    """`0.4 to 10.1`: both ends in points with one decimal, rounded outwards, but never to zero or across it."""
+    low, high = (end / 10 for end in outwards(interval, 1000))
+    return " to ".join(
+        f"{_not_zeroed(exact * 100, rounded):.1f}" for exact, rounded in ((interval.low, low), (interval.high, high))
+    )
+
+
+def p_value(p: float) -> str:
+    """`p 0.034`; with one digit more where two would round it to the limit of chance."""
+    if p < _LEAST_P:
+        return f"p < {_LEAST_P}"
+    return f"p {p:.2g}" if f"{p:.2g}" != "0.05" else f"p {p:.3g}"
+
+
+def _not_zeroed(exact: float, rounded: float | None = None) -> float:
+    shown = round(exact, 1) if rounded is None else rounded
+    # Rounding differences of floats leaves less than 1e-9 of a point.
+    if shown or abs(exact) < 1e-9:
+        return shown or 0.0
+    return math.copysign(0.1, exact)
 
 
 def rate_with_interval(rate: float | None, interval: Interval | None) -> str:

@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
+from plotbot.measure.pairing import Rival
 from plotbot.measure.tally import total_tally
 from plotbot.records import ItemResult, RunRecords
 from plotbot.report import formatting
 from plotbot.report.advice import advice, next_step
 from plotbot.report.formatting import as_text
 from plotbot.report.hosts import answered, aside_sentence, failed_attempts, mixed_sentence
+from plotbot.report.rivals import rival_sentences
 from plotbot.safe import one_line
 
 _EXAMPLES = 10
@@ -62,12 +64,17 @@ def summary_markdown(
     metrics: Sequence[ModelMetrics],
     gates: Sequence[GateResult] = (),
     compared: Sequence[str] = (),
+    rivals: Sequence[Rival] = (),
 ) -> str:
-    """The content of `summary.md`. *compared* are the lines of a comparison with a baseline."""
+    """The content of `summary.md`.
+
+    *compared* are the lines of a comparison with a baseline, *rivals* the rows of the table with their verdicts.
+    """
     blocks = [
         [f"### plotbot: {_headline(metrics, gates)}"],
         _table(metrics),
         [f"- gate for {code(gate.row.label)}: **{formatting.gate_words(gate)}**" for gate in gates],
+        [f"- {as_text(sentence, code)}" for sentence in rival_sentences(rivals)],
         _more(metrics),
         _hosts(metrics),
         _categories(metrics),

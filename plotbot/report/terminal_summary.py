@@ -10,11 +10,13 @@ from typing import NamedTuple
 from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
+from plotbot.measure.pairing import Rival
 from plotbot.measure.tally import total_tally
 from plotbot.report import formatting
 from plotbot.report.advice import next_step
 from plotbot.report.formatting import as_text
 from plotbot.report.hosts import ascii_name, aside_sentence, failed_attempts, mixed_sentence, short
+from plotbot.report.rivals import rival_sentences
 from plotbot.safe import one_line, visible
 
 WIDTH = 80
@@ -58,16 +60,19 @@ def summary_lines(
     metrics: Sequence[ModelMetrics],
     gates: Sequence[GateResult] = (),
     paths: Mapping[str, str] | None = None,
+    rivals: Sequence[Rival] = (),
 ) -> list[str]:
     """The whole summary, line by line, without colours: table, categories, gates, paths, the next step.
 
     *paths* are the files that were written, by label (`{"report": "reports/index.html"}`); their lines are not
-    wrapped, so that they can be copied. Everything else fits 80 columns.
+    wrapped, so that they can be copied. Everything else fits 80 columns. *rivals* are the rows with their verdicts.
     """
     if not metrics:
         return ["no case was planned"]
     lines = [*table_lines(metrics), ""]
     lines += detail_lines(metrics, gates)
+    for sentence in rival_sentences(rivals):
+        lines += _wrapped("", as_text(sentence, lambda name: one_line(name, _NAME_LIMIT)))
     lines += [f"{label}: {visible(path)}" for label, path in (paths or {}).items()]
     step = next_step(metrics, gates)
     return lines if step is None else [*lines, *_wrapped("next: ", step)]

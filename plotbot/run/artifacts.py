@@ -19,7 +19,9 @@ from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import RunOnDisk
 from plotbot.measure.gate import GateResult, judge_gates
 from plotbot.measure.metrics import ModelMetrics, measure_run
+from plotbot.measure.pairing import Rival, rivals_of
 from plotbot.measure.tally import ModelVariant, total_tally
+from plotbot.measure.verdict_sheet import verdict_sheet
 from plotbot.records import Exchange, Question, RunRecords
 from plotbot.report.markdown import summary_markdown
 from plotbot.report.page import PageRun, write_page
@@ -42,6 +44,10 @@ class MeasuredRun:
     exchanges: Callable[[], Iterable[Exchange]]
     metrics: Sequence[ModelMetrics]
     gates: Sequence[GateResult]
+
+    def rivals(self) -> Sequence[Rival]:
+        """The rows of the run with their verdicts, to be compared with one another; empty for a single row."""
+        return rivals_of(verdict_sheet(self.records, self.questions)) if len(self.metrics) > 1 else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,9 @@ def write_artifacts(
     for run, outcome in runs:
         if outcome is not None:
             _write_summary(run, outcome, disk)
-    markdown = "\n".join(summary_markdown(run.records, run.metrics, run.gates, compared) for run, _ in runs)
+    markdown = "\n".join(
+        summary_markdown(run.records, run.metrics, run.gates, compared, run.rivals()) for run, _ in runs
+    )
     shown = [_page_run(run) for run, _ in runs]
     page = write_page(shown, datetime.now(UTC).isoformat(timespec="seconds"))
     files = {folder / MARKDOWN: markdown.encode(), folder / PAGE: page}

@@ -30,13 +30,10 @@ class Baseline:
     sheet: VerdictSheet
 
     def lines(self, records: RunRecords, questions: Mapping[str, Question]) -> list[str]:
-        """The comparison of a run with the baseline, in words. Parts that were asked differently are only named."""
+        """The comparison of a run with the baseline, in words."""
         now = verdict_sheet(records, questions)
         comparisons = compare_sheets(self.sheet, now)
-        lines = comparison_lines(f"baseline {self.path.name} (run {self.sheet.run})", f"run {now.run}", comparisons)
-        if any(comparison.refused for comparison in comparisons):
-            lines.append(f"to compare all the same: plotbot compare {self.path} {now.run} --anyway")
-        return lines
+        return comparison_lines(f"baseline {self.path.name} (run {self.sheet.run})", f"run {now.run}", comparisons)
 
 
 def baseline_text(sheet: VerdictSheet) -> str:

@@ -72,7 +72,11 @@ def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: B
     paths, unwritten = _write(run, measured, outcome, pages, compared)
     return Finished(
         status,
-        lines=[*_changes(run, recorder), *summary_lines(measured.metrics, measured.gates, paths), *_below(compared)],
+        lines=[
+            *_changes(run, recorder),
+            *summary_lines(measured.metrics, measured.gates, paths, measured.rivals()),
+            *_below(compared),
+        ],
         warnings=[*_idle_gates(run, measured.metrics), *_unfolded(recorder)],
         faults=[*faults, *unwritten, *named],
     )

@@ -50,27 +50,30 @@ def test_planted_regressions_are_named_and_do_not_touch_a_gate_that_holds(
     result = evals(start_mock(rules=THREE_BAD), *OPTIONS, "--baseline=config/baseline.json", "--min-pass-rate=0.5")
     assert result.ret == 0
     said = _below_the_summary(result)
-    assert "newly broken: 3: t03 (ok -> not_json); t06 (ok -> not_json); t09 (ok -> not_json)" in said
-    assert "newly fixed: 1: t01 (schema -> ok)" in said
-    assert "pass rate 91.7% -> 75.0% over 12 titles: -16.7 points" in said
-    assert "p 0.62 (exact McNemar)" in said
+    assert "newly broken: 3: Headline 03: a goose is elected (ok -> not_json); Headline 06" in said
+    assert "newly fixed: 1: Headline 01: a goose is elected (schema -> ok)" in said
+    assert "pass rate 91.7% -> 75.0%: " in said
+    assert "cannot be told apart: +16.7 points [" in said
+    assert "on the same 12 titles (p 0.62)." in said
+    assert "not more than chance: 3 broken, 1 fixed" in said
 
 
 @pytest.mark.parametrize(
     ("option", "said"),
     [
-        ("--temperature=0", "not compared, asked otherwise: parameter temperature 0.8 -> 0.0"),
-        ("--prompt-path=data/other.txt", "not compared, asked otherwise: prompt "),
-        ("--response-format=json_schema", "have no eval, model and response format in common"),
+        ("--temperature=0", "asked otherwise: parameter temperature 0.8 -> 0.0"),
+        ("--prompt-path=data/other.txt", "asked otherwise: prompt "),
+        ("--response-format=json_schema", "asked otherwise: response format none -> json_schema"),
     ],
 )
-def test_a_run_that_asked_otherwise_is_not_compared_and_says_why(
+def test_a_run_that_asked_otherwise_is_compared_and_says_so(
     evals: Evals, start_mock: StartMock, baseline: Path, project: Path, option: str, said: str
 ) -> None:
     (project / "data" / "other.txt").write_text("Be brief.", encoding="utf-8")
     result = evals(start_mock(), *OPTIONS, f"--baseline={baseline}", option)
     assert result.ret == 0
     assert said in _below_the_summary(result)
+    assert "newly fixed: 1: Headline 01: a goose is elected (schema -> ok)" in _below_the_summary(result)
 
 
 @pytest.mark.parametrize("content", [None, "{}", "\x00"])
@@ -101,23 +104,39 @@ def test_compare_reads_runs_and_baseline_files_alike(
         assert main(["compare", before, after]) == 0
         said.add(capsys.readouterr().out.partition("\n\n")[2])
     assert len(said) == 1, "the same comparison, whatever names the runs"
-    assert "newly broken: 3: t03" in said.pop()
+    assert "newly broken: 3: Headline 03" in said.pop()
     assert main(["compare", "last", second.name]) == 0
     assert "no change in 12 titles" in capsys.readouterr().out
 
 
-def test_compare_refuses_what_was_asked_otherwise_until_it_is_told_to(
+def test_compare_shows_what_the_prompts_differ_in(
     evals: Evals, start_mock: StartMock, baseline: Path, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    prompt = project / "data" / "prompt.txt"
+    prompt.write_text(f"{prompt.read_text(encoding='utf-8').rstrip()}\nBe brief.\n", encoding="utf-8")
     evals(start_mock(), *OPTIONS, "--top-k=7")
-    newest = max((project / "data" / "runs").iterdir()).name
+    first, second = sorted((project / "data" / "runs").iterdir())
     capsys.readouterr()
-    assert main(["compare", str(baseline), newest]) == 4
-    assert "not compared, asked otherwise: parameter top_k 40 -> 7" in capsys.readouterr().out
-    assert main(["compare", str(baseline), newest, "--anyway"]) == 0
+    assert main(["compare", first.name, second.name]) == 0
     said = capsys.readouterr().out
-    assert "compared although asked otherwise: parameter top_k 40 -> 7" in said
-    assert "newly fixed: 1: t01" in said
+    assert "parameter top_k 40 -> 7" in said
+    assert "    +Be brief.\n" in said
+    assert "newly fixed: 1: Headline 01: a goose is elected (schema -> ok)" in said
+    assert said.endswith("not more than chance: 0 broken, 1 fixed\n")
+
+
+def test_runs_without_a_common_title_are_refused_with_the_command_that_makes_one(
+    evals: Evals, start_mock: StartMock, baseline: Path, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    titles = project / "data" / "titles_index.json"
+    titles.write_text('{"other": "Another headline"}', encoding="utf-8")
+    evals(start_mock(), *OPTIONS)
+    first, second = sorted((project / "data" / "runs").iterdir())
+    capsys.readouterr()
+    assert main(["compare", first.name, second.name]) == 4
+    assert f"have no title in common. To ask the same titles again: pytest evals --like {first.name}" in (
+        capsys.readouterr().err
+    )
 
 
 def test_compare_sets_two_models_of_one_run_against_each_other(
@@ -126,14 +145,21 @@ def test_compare_sets_two_models_of_one_run_against_each_other(
 ) -> None:  # fmt: skip
     monkeypatch.chdir(project)
     rules = (Rule(model="b", headline="Headline 0[1-6]", reply="no JSON at all"),)
-    evals(start_mock(models=(ModelSpec("a"), ModelSpec("b")), rules=rules), "--model=a,b", *OPTIONS)
+    result = evals(start_mock(models=(ModelSpec("a"), ModelSpec("b")), rules=rules), "--model=a,b", *OPTIONS)
+    summary = " ".join(result.stdout.str().split())
     run = max((project / "data" / "runs").iterdir()).name
     capsys.readouterr()
     assert main(["compare", run, run, "--models", "a", "b"]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "a -> b, none" in said
-    assert "newly broken: 6: t01" in said
-    assert "p 0.031" in said
+    assert "asked otherwise: model a -> b" in said
+    assert "newly broken: 6: Headline 01" in said
+    sentence = "a is better than b by 50.0 points [15.4 to 74.7] on the same 12 titles (p 0.031)."
+    assert sentence in said
+    assert sentence in summary, "the terminal says the same"
+    assert sentence in (project / "reports" / "summary.md").read_text(encoding="utf-8").replace("`", "")
+    assert "by 50.0 points [15.4 to 74.7] on the same 12 titles (p 0.031)." in (
+        project / "reports" / "index.html"
+    ).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -142,7 +168,7 @@ def test_compare_sets_two_models_of_one_run_against_each_other(
         (("compare", "nothing", "config/baseline.json"), "no run 'nothing'"),
         (("compare", "config/baseline.json", "no/such.json"), "no/such.json: no such file or folder"),
         (("compare", "config/baseline.json", "data/prompt.txt"), "prompt.txt: no baseline"),
-        (("compare", "config/baseline.json", "config/baseline.json", "--models", "x", "y"), "in common"),
+        (("compare", "config/baseline.json", "config/baseline.json", "--models", "x", "y"), "has no model x; it has "),
         (("baseline", "20261122-120000-abcdef"), "no run '20261122-120000-abcdef'"),
         (("baseline", "evals"), "plan.json"),
     ],

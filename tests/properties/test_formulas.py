@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
+import random
 
 import pytest
 
 from plotbot.measure.intervals import Interval, wilson_interval
-from plotbot.measure.paired_tests import mcnemar_exact
+from plotbot.measure.paired_tests import Pair, difference_interval, holm, mcnemar_exact
 from plotbot.measure.repeats import pass_at_k
 
 
@@ -39,3 +41,32 @@ def test_mcnemar_is_that_of_statsmodels() -> None:
     for broken, fixed in itertools.product(range(0, 30, 3), range(25)):
         expected = tables.mcnemar([[5, broken], [fixed, 7]], exact=True).pvalue
         assert mcnemar_exact(broken, fixed) == pytest.approx(expected, abs=1e-9)
+
+
+def test_holm_is_that_of_statsmodels() -> None:
+    multitest, draw = pytest.importorskip("statsmodels.stats.multitest"), random.Random(5)
+    for size in [1, 2, 3, 9, 30]:
+        # Some of them are equal, as p values of few titles often are.
+        p_values = [draw.choice([draw.random(), 0.03, 0.5]) for _ in range(size)]
+        expected = multitest.multipletests(p_values, method="holm")[1]
+        assert holm(p_values) == pytest.approx(list(expected), abs=1e-12)
+
+
+def test_the_interval_of_a_difference_is_newcombes_method_10_from_the_intervals_of_statsmodels() -> None:
+    proportion, draw = pytest.importorskip("statsmodels.stats.proportion"), random.Random(6)
+    for _ in range(50):
+        both, broken, fixed, neither = (draw.randrange(1, 40) for _ in range(4))
+        n = both + broken + fixed + neither
+        pairs = [Pair(1, 1)] * both + [Pair(1, 0)] * broken + [Pair(0, 1)] * fixed + [Pair(0, 0)] * neither
+        before, after = (both + broken) / n, (both + fixed) / n
+        margins = (both + broken) * (fixed + neither) * (both + fixed) * (broken + neither)
+        covariance = both * neither - broken * fixed
+        phi = (max(covariance - n / 2, 0) if covariance > 0 else covariance) / math.sqrt(margins)
+        low_b, high_b = proportion.proportion_confint(both + broken, n, 0.05, "wilson")
+        low_a, high_a = proportion.proportion_confint(both + fixed, n, 0.05, "wilson")
+        lower = (after - low_a) ** 2 - 2 * phi * (after - low_a) * (high_b - before) + (high_b - before) ** 2
+        upper = (high_a - after) ** 2 - 2 * phi * (high_a - after) * (before - low_b) + (before - low_b) ** 2
+        found = difference_interval(pairs)
+        assert found is not None
+        expected = (after - before - math.sqrt(lower), after - before + math.sqrt(upper))
+        assert (found.low, found.high) == pytest.approx(expected, abs=1e-9)

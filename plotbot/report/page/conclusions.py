@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from plotbot.measure.gate import GateResult
 from plotbot.measure.intervals import Interval
 from plotbot.measure.metrics import ModelMetrics
+from plotbot.measure.pairing import Rival
 from plotbot.measure.tally import total_tally
 from plotbot.report import formatting
 from plotbot.report.advice import advice
 from plotbot.report.formatting import Sentence, listed, name
 from plotbot.report.hosts import apart_sentence, mixed_sentence
 from plotbot.report.page.matrix import Place
+from plotbot.report.rivals import rival_sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +46,22 @@ class _Rated:
         return self.contender.named
 
 
-def which_is_best(contenders: Sequence[Contender], same_titles: bool = True) -> list[Sentence]:
-    """The best model, and whether that is more than chance. *same_titles* says that all were rated on the same ones."""
+def which_is_best(
+    contenders: Sequence[Contender], rivals: Sequence[Rival] = (), same_titles: bool = True
+) -> list[Sentence]:
+    """The best model, and whether that is more than chance on the titles that two models share.
+
+    *rivals* are the contenders with their verdicts; *same_titles* says that all were rated on the same titles.
+    """
     rated = _ranked(contenders)
     if not rated:
         return [["No answer could be rated yet."]]
-    sentences = [_alone(rated[0])] if len(contenders) == 1 else _compared(rated)
+    sentences = [_alone(rated[0])] if len(rated) == 1 else [_leaders(rated), *rival_sentences(rivals)]
     unrated = [one.named for one in contenders if one.metrics.pass_rate is None]
     if unrated:
         sentences.append(["Nothing could be rated of ", *listed(unrated), "."])
     if len(rated) > 1 and not same_titles:
-        sentences.append(["They were not rated on the same titles: a part of the difference may be the titles'."])
+        sentences.append(["Their pass rates are of different titles; the comparisons are on the common ones."])
     mixed = [one.named for one in contenders if one.metrics.mixed]
     if mixed:
         sentences.append(["Mixed rates, of hosts that did not serve the same model: ", *listed(mixed), "."])
@@ -126,38 +133,18 @@ def _alone(one: _Rated) -> Sentence:
     return [*one.named, told + sure]
 
 
-def _compared(rated: Sequence[_Rated]) -> list[Sentence]:
-    best, others = rated[0], rated[1:]
-    if not others:
-        return [_alone(best)]
+def _leaders(rated: Sequence[_Rated]) -> Sentence:
+    best = rated[0]
     if best.rate == 0:
-        return [["No model passed a single answer."]]
-    rivals = [one for one in others if one.interval.high >= best.interval.low]
-    beaten = [one for one in others if one.interval.high < best.interval.low]
-    shared = [one for one in others if one.rate == best.rate]
-    leaders = listed([one.named for one in (best, *shared)])
+        return ["No model passed a single answer."]
+    shared = [one for one in rated[1:] if one.rate == best.rate]
     verb = "share the highest pass rate" if shared else "has the highest pass rate"
-    sentences: list[Sentence] = [[*leaders, f" {verb}, {formatting.percent(best.rate)} ({_bounds(best.interval)})."]]
-    if rivals:
-        sentences.append(_unsettled(best, rivals))
-    if beaten:
-        sentences.append(_settled(beaten))
-    return sentences
-
-
-def _unsettled(best: _Rated, rivals: Sequence[_Rated]) -> Sentence:
-    names = listed([one.named for one in rivals])
-    runs = "these runs" if best.contender.run else "this run"
-    return ["Whether ", *best.named, " is better than ", *names, f" is not settled by {runs}: the intervals overlap."]
-
-
-def _settled(beaten: Sequence[_Rated]) -> Sentence:
-    names = listed([one.named for one in beaten])
-    return ["It is better than ", *names, ", and the difference is real: the intervals do not overlap."]
+    leaders = listed([one.named for one in (best, *shared)])
+    return [*leaders, f" {verb}, {formatting.percent(best.rate)} ({_bounds(best.interval)})."]
 
 
 def bounds(interval: Interval) -> tuple[str, str]:
-    """Both ends in percent, rounded outwards to one decimal: with fewer, intervals that do not overlap may seem to."""
+    """Both ends in percent, rounded outwards to one decimal."""
     low, high = formatting.outwards(interval, 1000)
     return f"{low / 10:.1f}", f"{high / 10:.1f}"
 

@@ -15,8 +15,10 @@ from typing import Any, Generic, TypeVar
 from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
+from plotbot.measure.pairing import Rival, rivals_of
 from plotbot.measure.speed import speed_of
 from plotbot.measure.tally import BOXES, ModelVariant, total_tally
+from plotbot.measure.verdict_sheet import verdict_sheet
 from plotbot.records import Exchange
 from plotbot.report import formatting
 from plotbot.report.formatting import LONGEST_NAME
@@ -112,7 +114,7 @@ def page_data(runs: Sequence[PageRun], made_at: str) -> PageData:
     index = {
         "made_at": made_at,
         "runs": [_run(run) for run in runs],
-        "words": _words(matrix, contenders, packing),
+        "words": _words(matrix, contenders, packing, _rivals(runs) if len(contenders) > 1 else []),
         "model_columns": _heads(model_columns),
         "host_columns": _heads(_HOST_COLUMNS),
         "contenders": [_contender(one, model_columns) for one in contenders],
@@ -174,11 +176,19 @@ def _contenders(runs: Sequence[PageRun], matrix: Matrix) -> list[Contender]:
     return [Contender(*found[key], runs[key[0]].records.run if several else "") for key in matrix.contenders]
 
 
-def _words(matrix: Matrix, contenders: Sequence[Contender], packing: _Packing) -> dict[str, Any]:
+def _rivals(runs: Sequence[PageRun]) -> list[Rival]:
+    several = len(runs) > 1
+    sheets = [verdict_sheet(run.records, {}) for run in runs]
+    return [rival for sheet in sheets for rival in rivals_of(sheet, sheet.run if several else "")]
+
+
+def _words(
+    matrix: Matrix, contenders: Sequence[Contender], packing: _Packing, rivals: Sequence[Rival]
+) -> dict[str, Any]:
     broken = Counter(place for entry in matrix.entries for place in entry.places)
     unjudged = sum(entry.result is None and entry.key in packing.seconds for entry in matrix.entries)
     return {
-        "best": conclusions.which_is_best(contenders, _same_titles(matrix)),
+        "best": conclusions.which_is_best(contenders, rivals, _same_titles(matrix)),
         "fails": conclusions.what_fails_most(contenders, broken),
         "missing": conclusions.what_is_missing(contenders, unjudged),
         "mixed": conclusions.what_is_mixed(contenders),

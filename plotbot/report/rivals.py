@@ -1,0 +1,62 @@
+"""Which of several models, variants or runs is better, in sentences that are the same wherever they are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from plotbot.measure.pairing import Contest, Paired, Ranking, Rival, is_settled, rank
+from plotbot.report import formatting
+from plotbot.report.formatting import Sentence, name
+
+_MOST_RANKED = 30
+
+
+def rival_sentences(rivals: Sequence[Rival]) -> list[Sentence]:
+    """The best against each other one, then the order; empty for fewer than two rivals with a pass rate."""
+    ranking = rank(rivals)
+    if len(ranking.order) < 2:
+        return []
+    sentences = [contest_sentence(one) for one in ranking.with_best[:_MOST_RANKED]]
+    return sentences if len(ranking.order) == 2 else [*sentences, *_order(ranking)]
+
+
+def contest_sentence(contest: Contest) -> Sentence:
+    """Whether one of two is better, by how much, on how many titles, and how surely. The better one is named first."""
+    before, after, paired = contest.before, contest.after, contest.paired
+    if paired.rate_before is None or paired.rate_after is None or paired.interval is None or contest.p is None:
+        return [*named(after), " and ", *named(before), " have no common title that is rated in both."]
+    difference, interval = paired.rate_after - paired.rate_before, paired.interval
+    if difference < 0 or (difference == 0 and (before.label, before.run) < (after.label, after.run)):
+        before, after, difference, interval = after, before, -difference, interval.turned
+    titles = "title" if paired.titles == 1 else f"{paired.titles:,} titles"
+    told = f"on the same {titles} ({formatting.p_value(contest.p)})."
+    between = f"[{formatting.points_interval(interval)}]"
+    if contest.settled:
+        by = formatting.points(difference, signed=False)
+        return [*named(after), " is better than ", *named(before), f" by {by} points {between} {told}"]
+    shown = formatting.points(difference)
+    return [*named(after), " and ", *named(before), f" cannot be told apart: {shown} points {between} {told}"]
+
+
+def chance_words(paired: Paired) -> str:
+    """The last sentence of a comparison: how many titles broke, how many were fixed, and whether that is chance."""
+    counts = f"{len(paired.broken):,} broken, {len(paired.fixed):,} fixed"
+    if paired.p is None:
+        return "no title is rated in both"
+    if not (paired.broken or paired.fixed or paired.drifted):
+        return f"no change in {paired.titles:,} titles, pass rate {formatting.percent(paired.rate_after)}"
+    return f"{'more' if is_settled(paired.p) else 'not more'} than chance: {counts}"
+
+
+def named(rival: Rival) -> Sentence:
+    return [name(rival.label), " in run ", name(rival.run)] if rival.run else [name(rival.label)]
+
+
+def _order(ranking: Ranking) -> Iterator[Sentence]:
+    """The rivals from the best to the worst, those in one group that their neighbours cannot be told apart from."""
+    order: Sentence = ["In order: ", *named(ranking.order[0])]
+    for contest, rival in zip(ranking.neighbours[: _MOST_RANKED - 1], ranking.order[1:], strict=False):
+        order += [" > " if contest.settled else " ~ ", *named(rival)]
+    cut = len(ranking.order) - _MOST_RANKED
+    yield [*order, *([f" … and {cut} more"] if cut > 0 else []), " (~: neighbours that cannot be told apart)."]
+    yield [f"Each p is corrected for {len(ranking.with_best)} comparisons (Holm)."]
