@@ -140,12 +140,14 @@ class Case:
 class Fingerprint:
     """What identifies the model that a server serves: the server, the model and how it is loaded. None is "not told".
 
-    `model` is the name that was asked for, `key` the server's own; `sha256` is the model file's, which only the
-    embedded engine tells. `size_bytes` counts bytes, `context_length` tokens, `slots` parallel predictions.
+    `model` is the name that was asked for, `key` the server's own. Only the embedded engine tells `sha256`, which is
+    the model file's, `parameters`, the number of its weights, and `chat_template`, the SHA-256 of the template in it.
+    `size_bytes` counts bytes, `context_length` tokens, `slots` parallel predictions.
     """
 
     MODEL: ClassVar = (
-        "key", "quantization", "format", "architecture", "size_bytes", "variant", "context_length", "sha256",
+        "key", "quantization", "format", "architecture", "parameters", "size_bytes", "variant", "chat_template",
+        "context_length", "sha256",
     )  # fmt: skip
     """The fields that say which model it is. The number of slots is how a model is asked."""
     PINNED: ClassVar = (*MODEL[:-1], "slots", *MODEL[-1:])
@@ -167,7 +169,9 @@ class Fingerprint:
     quantization: str | None = None
     format: str | None = None
     architecture: str | None = None
+    parameters: int | None = None
     size_bytes: int | None = None
+    chat_template: str | None = None
     variant: str | None = None
     context_length: int | None = None
     slots: int | None = None

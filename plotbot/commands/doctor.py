@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from plotbot import __version__
+from plotbot.ask.embedded.engine import engine_version
+from plotbot.ask.embedded.memory import memory
 from plotbot.ask.servers.discovery import ServerFacts, resolve_models
 from plotbot.ask.servers.host import find_server
 from plotbot.ask.servers.model_listing import ModelFacts
@@ -19,7 +21,8 @@ from plotbot.errors import UsageProblem
 from plotbot.judge import compile_schema
 from plotbot.plan.inputs import read_prompt, read_schema, read_titles
 from plotbot.records import ExitStatus
-from plotbot.run.servers import THREADS, pool_of
+from plotbot.run.embedded_models import size_text, too_large
+from plotbot.run.servers import THREADS, Servers, pool_of
 from plotbot.safe import one_line, visible
 from plotbot.settings import Settings
 from plotbot.settings.keys import BY_NAME, KEYS, TOKEN, Key
@@ -44,6 +47,7 @@ class Check:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--embedded", action="store_true", help="look at the embedded engine instead of a server")
     add_settings_arguments(parser, BY_NAME)
 
 
@@ -51,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     settings = project_settings(args)
     print(f"plotbot {__version__}, project {visible(str(settings.root))}\n")
     print("\n".join(settings_lines(settings)) + "\n")
-    return report(checks(settings, find_server))
+    return report(checks(settings, find_server, embedded=args.embedded or bool(settings.embedded_model)))
 
 
 def report(found: Iterator[Check]) -> int:
@@ -76,12 +80,15 @@ def settings_lines(settings: Settings) -> list[str]:
     return [f"{name:<{names}}  {value:<{values}}  {origin}" for name, value, origin in rows]
 
 
-def checks(settings: Settings, find: FindServer) -> Iterator[Check]:
+def checks(settings: Settings, find: FindServer, *, embedded: bool = False) -> Iterator[Check]:
     yield _file("titles", settings.titles_path, settings, lambda path: f"{len(read_titles(path))} titles")
     for prompt in settings.prompt_path:
         yield _file("prompt", prompt, settings, lambda path: f"{len(read_prompt(path))} characters")
     yield _file("schema", settings.schema_path, settings, _read_schema)
-    yield from _servers(settings, find) if settings.executor == THREADS else _workers(settings)
+    if embedded:
+        yield from _engine(settings)
+    else:
+        yield from _servers(settings, find) if settings.executor == THREADS else _workers(settings)
 
 
 def _servers(settings: Settings, find: FindServer) -> Iterator[Check]:
@@ -94,6 +101,30 @@ def _servers(settings: Settings, find: FindServer) -> Iterator[Check]:
         else:
             yield from _usable(url, found[-1], settings)
     yield from _meant(found, settings)
+
+
+def _engine(settings: Settings) -> Iterator[Check]:
+    """The embedded engine, and whether each of its models can be used and fits in memory; none is loaded for that."""
+    try:
+        yield Check("engine", ready=True, said=engine_version())
+    except UsageProblem as problem:
+        yield Check("engine", ready=False, said=str(problem))
+    for entry in settings.embedded_model or ("",):
+        one = settings.with_values("doctor", embedded_model=[entry] if entry else [])
+        yield _model_file(entry or "that comes with plotbot", Servers(one, embedded=True, ask_user=None, warn=print))
+
+
+def _model_file(entry: str, servers: Servers) -> Check:
+    has = memory()
+    try:
+        [model] = servers.sized_models()
+        problem = too_large(model, has)
+    except UsageProblem as unusable:
+        return Check(f"model {entry}", ready=False, said=str(unusable))
+    free = "an unknown number of bytes" if has.free is None else size_text(has.free)
+    context = f"{model.options.context_length} tokens of context for each slot"
+    fits = problem or f"needs about {size_text(model.needed_bytes)} of memory, {free} are free"
+    return Check(f"model {entry}", ready=problem is None, said=model.described, details=(context, fits))
 
 
 def _workers(settings: Settings) -> Iterator[Check]:

@@ -18,13 +18,16 @@ from plotbot.settings import Settings
 
 _SETTINGS = (
     "PIN_PATH", "LM_STUDIO_URL", "MODEL", "EXECUTOR", "REQUEST_TIMEOUT", "LOAD_TIMEOUT", "MAX_IN_FLIGHT",
-    "CONTEXT_LENGTH",
+    "CONTEXT_LENGTH", "EMBEDDED_MODEL", "EMBEDDED_SLOTS", "EMBEDDED_THREADS", "EMBEDDED_GPU_LAYERS", "RUNS_DIR",
+    "PROMPT_PATH", "SCHEMA_PATH", "MAX_TOKENS",
 )  # fmt: skip
 HELP = "write down which model is served, for pytest evals --pinned"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--embedded", action="store_true", help="pin the model that comes with plotbot")
+    parser.add_argument(
+        "--embedded", action="store_true", help="pin the model that comes with plotbot, or those of EMBEDDED_MODEL"
+    )
     add_settings_arguments(parser, _SETTINGS)
 
 

@@ -62,11 +62,12 @@ class MainHooks:
         self._interrupted = False
         self._harness_fault = False
 
-    def pytest_report_header(self) -> str | None:
+    def pytest_report_header(self) -> list[str] | None:
         if self._config.args_source is pytest.Config.ArgsSource.TESTPATHS:
             return None
         seed, origin = self._run.settings.sample_seed, self._run.settings.origins["SAMPLE_SEED"]
-        return f"plotbot: sample seed {seed} ({origin}; repeat the sample with --sample-seed {seed})"
+        sample = f"plotbot: sample seed {seed} ({origin}; repeat the sample with --sample-seed {seed})"
+        return [sample, *(f"plotbot: {model}" for model in self._run.described_models())]
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         self._session = session

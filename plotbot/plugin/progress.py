@@ -51,9 +51,15 @@ class Progress:
             self._note(result)
 
     def line(self) -> str | None:
-        """The progress line, in ASCII; None before the plan is made."""
+        """The progress line, in ASCII; None before there is anything to say.
+
+        What the run waits for comes first; before `begin` there is nothing else.
+        """
         with self._lock:
-            return self._line()
+            waits = self._run.activity
+            figures = self._figures() if self._began else []
+        parts = [waits, *figures] if waits else figures
+        return f"plotbot: {' | '.join(parts)}".encode("ascii", "replace").decode("ascii") if parts else None
 
     def _note(self, result: ItemResult) -> None:
         recorder = self._run.recorder
@@ -69,10 +75,10 @@ class Progress:
         self._outcomes[result.item] = model, result.outcome
         counts[result.outcome] += 1
 
-    def _line(self) -> str | None:
+    def _figures(self) -> list[str]:
         planned = self._plan()
         if not planned:
-            return None
+            return []
         done, total, elapsed = len(self._outcomes), planned.total(), max(self._clock() - self._began, 0.001)
         parts = [self._model(model) for model, counts in self._counts.items() if counts.total() < planned[model]]
         if len(parts) != 1 or len(planned) > 1:
@@ -82,7 +88,7 @@ class Progress:
         parts.append(f"{self._run.in_flight} in flight")
         if done:
             parts.append(f"{_clock_time(elapsed / done * (total - done))} left")
-        return f"plotbot: {' | '.join(parts)}".encode("ascii", "replace").decode("ascii")
+        return parts
 
     def _plan(self) -> Counter[str]:
         recorder = self._run.recorder
@@ -100,7 +106,7 @@ class Progress:
 
 
 class ProgressView:
-    """Shows a run's progress while pytest runs the items."""
+    """Shows a run's progress while the first model is loaded, which is part of collection, and while items run."""
 
     def __init__(self, config: pytest.Config, progress: Progress) -> None:
         self._config = config
@@ -113,12 +119,23 @@ class ProgressView:
             self._progress.note(result)
 
     @pytest.hookimpl(wrapper=True)
+    def pytest_collection_finish(self) -> Generator[None, None, None]:
+        with self._drawn():
+            yield
+
+    @pytest.hookimpl(wrapper=True)
     def pytest_runtestloop(self) -> Generator[None, object, object]:
         self._progress.begin()
+        with self._drawn():
+            return (yield)
+
+    @contextlib.contextmanager
+    def _drawn(self) -> Iterator[None]:
         if not self._config.pluginmanager.has_plugin("terminalreporter"):
-            return (yield)
+            yield
+            return
         with screen(self._config) as shown, self._drawn_on(shown):
-            return (yield)
+            yield
 
     @contextlib.contextmanager
     def _drawn_on(self, shown: Screen | None) -> Iterator[None]:

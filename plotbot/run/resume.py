@@ -150,7 +150,8 @@ def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Sett
         changes.append(f"MODEL was {', '.join(models)}, is {', '.join(settings.model)} ({settings.origins['MODEL']})")
     if changes and not may_differ:
         raise InputError(_refusal(run, changes))
-    values = {key.field: then[key.name] for key in keys} | _recorded_prompts(settings, then) | {"model": models}
+    values = {key.field: then[key.name] for key in keys} | {"model": models}
+    values |= _recorded_prompts(settings, then) | _recorded_files(settings, then)
     return settings.with_values(f"run {run.folder.run_id}", **values)
 
 
@@ -181,7 +182,16 @@ def as_in_last_run(settings: Settings) -> Settings:
     values |= {key: then[key.name] for key in keys_deciding("request") if isinstance(then[key.name], list)}
     values[BY_NAME["MODEL"]] = header["models"]
     open_now = {key.field: value for key, value in values.items() if settings.left_open(key)}
-    return settings.with_values(f"run {run.run_id}", **open_now)
+    return settings.with_values(f"run {run.run_id}", **open_now, **_recorded_files(settings, header["settings"]))
+
+
+def _recorded_files(settings: Settings, then: Mapping[str, Any]) -> dict[str, Any]:
+    """The GGUF files that a run asked, unless others are set: a file may have moved, and its SHA-256 tells which it is.
+
+    Runs of version 0.1 have none.
+    """
+    key = BY_NAME["EMBEDDED_MODEL"]
+    return {key.field: then.get(key.name, [])} if settings.left_open(key) else {}
 
 
 def _refuse_other_models(run: RunOnDisk, served: Mapping[str, Fingerprint], warn: Callable[[str], None]) -> None:

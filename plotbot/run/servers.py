@@ -6,24 +6,31 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
 
 from plotbot import __version__
-from plotbot.ask.embedded import MODEL_ID, EmbeddedEngine
 from plotbot.ask.schedule.host_queue import HostQueue
 from plotbot.ask.schedule.pool import FoundServer, LocalPool, Pool
 from plotbot.ask.schedule.scheduler import ExchangeStore, Scheduler
 from plotbot.ask.servers.discovery import resolve_models
-from plotbot.ask.servers.host import DEFAULT_SLOTS, Host
+from plotbot.ask.servers.host import Host
 from plotbot.ask.servers.host_client import RunSpec, TurnStart, context_warnings
 from plotbot.ask.servers.loading import check_loadable, is_loaded
 from plotbot.ask.servers.model_patterns import expand_models, is_pattern
 from plotbot.ask.servers.pin import Pin, read_pin
-from plotbot.ask.servers.preflight import demand_of, impossible_context, needless_waiting, unenforced_schema
+from plotbot.ask.servers.preflight import (
+    context_wanted,
+    demand_of,
+    impossible_context,
+    needless_waiting,
+    unenforced_schema,
+)
 from plotbot.errors import AskError, ServerProblem, UsageProblem
 from plotbot.records import Case, Fingerprint, Question
+from plotbot.run.embedded_models import EmbeddedModel, embedded_models
+from plotbot.run.engine_pool import EnginePool
+from plotbot.run.eval_files import EvalFiles, Schemas, read_questions
 from plotbot.settings import Settings
 
 THREADS = "threads"
@@ -37,9 +44,9 @@ FILES_A_WORKER = 4
 class Servers:
     """One run's servers.
 
-    *embedded* starts the embedded engine and asks it alone, *load* has LM Studio load each model at its turn, *pinned*
-    refuses every model but the pinned ones. *workers* is the number of xdist workers. `ask_user` puts a yes-or-no
-    question to a person; None without a terminal. `warn` takes sentences for the user.
+    *embedded* has the embedded engine alone asked, and so has EMBEDDED_MODEL; *load* has LM Studio load each model at
+    its turn, *pinned* refuses every model but the pinned ones. *workers* is the number of xdist workers. `ask_user`
+    puts a yes-or-no question to a person; None without a terminal. `warn` takes sentences for the user.
     """
 
     def __init__(
@@ -54,19 +61,19 @@ class Servers:
         workers: int = 0,
     ) -> None:
         self._settings = settings
-        self._embedded = embedded
+        self._embedded = embedded or bool(settings.embedded_model)
         self._load = load
         self._pinned = pinned
         self._workers = workers
         self._ask_user = ask_user
         self._warn = warn
-        self._engine: EmbeddedEngine | None = None
         self._opened_pool: Pool | None = None
         self._hosts: list[Host] = []
         self._host_queues: list[HostQueue] = []
         self._recorded: dict[str, dict[str, Any]] = {}
         self._late_turns: list[tuple[HostQueue, str, Future[TurnStart]]] = []
         self._spec: RunSpec | None = None
+        self._context_wanted: int | None = None
         self._spare = 0
         self._alone = True
         self._started: set[str] = set()
@@ -78,7 +85,7 @@ class Servers:
         for a pin that cannot be used.
         """
         if self._embedded:
-            return (MODEL_ID,)
+            return tuple(model.name for model in self.embedded_models)
         if any(map(is_pattern, self._settings.model)):
             return expand_models([found.facts for found in self._pool.servers()], self._settings.model)
         if self._settings.model:
@@ -88,7 +95,7 @@ class Servers:
         return resolve_models(self._pool.first(), ())
 
     def find(self, models: Sequence[str]) -> list[Host]:
-        """Find every server, by GET; the embedded engine is started where it is wanted.
+        """Find every server, by GET; of the embedded engine's models only the files are read.
 
         Raises `EngineError`, and `ServerProblem` for a server that does not answer or lacks one of the *models*.
         """
@@ -105,6 +112,8 @@ class Servers:
         `ServerProblem` also for a server that serves another model than the pinned one or can answer none of the
         cases; `InputError` for a pin that cannot be used.
         """
+        titles = (len(case.title.text.encode("utf-8", "replace")) for case in cases)
+        self._context_wanted = context_wanted(questions.values(), max(titles), self._settings.max_tokens)
         hosts = self.find(tuple(dict.fromkeys(case.model for case in cases)))
         demand = demand_of(cases, questions, self._settings.max_tokens)
         spec = RunSpec(self._settings, questions, demand, self._pin, load=self._load, alone=self._alone)
@@ -116,6 +125,26 @@ class Servers:
         self._spec, self._spare = spec, spare
         self._host_queues = self._pool.host_queues(hosts, spec, spare=spare)
         _check_open_files(self.window + len(hosts), self._workers)
+
+    @cached_property
+    def embedded_models(self) -> tuple[EmbeddedModel, ...]:
+        """The models of the embedded engine; none without it. Raises `EngineError` for a file that cannot be used."""
+        return embedded_models(self._settings) if self._embedded else ()
+
+    def sized_models(self) -> tuple[EmbeddedModel, ...]:
+        """These with the context that they will have: CONTEXT_LENGTH, else the pin's, else what the run needs."""
+        pinned = {} if self._pin is None else {name: told.context_length for name, told in self._pin.models.items()}
+        return tuple(
+            model
+            if model.packaged
+            else model.with_context(self._settings.context_length or pinned.get(model.name) or self._context())
+            for model in self.embedded_models
+        )
+
+    @property
+    def activity(self) -> str | None:
+        """What is waited for before a model can be asked, for the progress line; None while nothing is."""
+        return self._opened_pool.activity if isinstance(self._opened_pool, EnginePool) else None
 
     @property
     def window(self) -> int:
@@ -195,8 +224,6 @@ class Servers:
         """End every request at once, and the embedded engine with them."""
         if self._opened_pool is not None:
             self._opened_pool.close()
-        if self._engine is not None:
-            self._engine.stop()
 
     @cached_property
     def _pin(self) -> Pin | None:
@@ -204,7 +231,7 @@ class Servers:
 
     @property
     def _pool(self) -> Pool:
-        """The pool, made and with it the embedded engine started when it is first needed."""
+        """The pool, made when it is first needed."""
         if self._opened_pool is None:
             self._opened_pool = self._embedded_pool() if self._embedded else pool_of(self._settings, self._warn)
         return self._opened_pool
@@ -215,11 +242,18 @@ class Servers:
                 f"--embedded and EXECUTOR={self._settings.executor} do not go together: the embedded engine is "
                 "asked by the main process alone. Leave one of them out."
             )
-        self._engine = _start_engine(self._settings)
-        return LocalPool((self._engine.url,), replace(self._settings, lm_api_token=None), self._warn)
+        return EnginePool(self.sized_models(), self._settings, self._warn)
+
+    def _context(self) -> int:
+        """The context that the run's cases need, else, where there are none yet, that of the settings' own files."""
+        if self._context_wanted is None:
+            questions = read_questions(
+                EvalFiles.of_marker((), {}, self._settings, "settings"), self._settings, Schemas()
+            )
+            self._context_wanted = context_wanted(questions.values(), 0, self._settings.max_tokens)
+        return self._context_wanted
 
     def _host(self, found: FoundServer, models: Sequence[str]) -> Host:
-        engine = self._engine
         return Host(
             found.name,
             found.url,
@@ -228,8 +262,6 @@ class Servers:
             # Several hosts share MAX_IN_FLIGHT, and none of them gets more than it has slots.
             max_in_flight=self._settings.max_in_flight if self._alone else None,
             client_limit=found.limit,
-            sha256=None if engine is None else engine.sha256,
-            engine=None if engine is None else engine.version,
         )
 
     def _record_fingerprints(self) -> None:
@@ -345,9 +377,3 @@ def pool_of(settings: Settings, warn: Callable[[str], None]) -> Pool:
             f"EXECUTOR={settings.executor} needs Dask, but there is no {missing.name}: pip install 'plotbot[dask]'"
         ) from None
     return DaskPool(settings, version=__version__, warn=warn)
-
-
-def _start_engine(settings: Settings) -> EmbeddedEngine:
-    """The embedded engine with as many slots, each with as much context, as the settings ask for."""
-    slots = settings.max_in_flight or DEFAULT_SLOTS
-    return EmbeddedEngine.start(slots=slots, context_length=settings.context_length)

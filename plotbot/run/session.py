@@ -86,9 +86,21 @@ class MainRun:
         return 0 if self._scheduler is None else min(self._scheduler.in_flight, self._servers.window)
 
     @property
+    def activity(self) -> str | None:
+        """What the run waits for before it can ask: a model that is loading; None while it asks."""
+        return self._servers.activity
+
+    @property
     def gone(self) -> str | None:
         """Why the run cannot go on, once no host answers any more; None before."""
         return None if self._scheduler is None else self._scheduler.gone
+
+    def described_models(self) -> list[str]:
+        """A line for each model of the embedded engine; none where a file cannot be used, which `cases` will say."""
+        try:
+            return [model.described for model in self._servers.embedded_models]
+        except UsageProblem:
+            return []
 
     def cases(self, files: EvalFiles) -> Sequence[Case]:
         """The cases of an eval. The first call makes the plan. Raises `UsageProblem` if none can be made."""

@@ -200,13 +200,23 @@ KEYS: tuple[Key, ...] = (
         choices=("point", "interval"), decides="gate"),
     Key("GATE_EVERY", "whole", 20, "titles between two looks of a sequential gate", low=1, high=10_000_000,
         decides="gate"),
-    Key("CONTEXT_LENGTH", "whole", None, "the context, in tokens, that a model is loaded with", low=1, high=100_000_000,
-        unset="the server's", decides=None),
+    Key("CONTEXT_LENGTH", "whole", None,
+        "the context, in tokens, that a model is loaded with; of the embedded engine each slot's", low=1,
+        high=100_000_000, unset="the server's; for a GGUF file what prompt and answer need", decides=None),
     Key("EXECUTOR", "executor", "threads",
         "who asks: threads of the main process, Dask workers started for the run, or those of a Dask scheduler",
         decides=None),
     Key("SHARD", "shard", None, "the part of the plan that this run asks, such as 2/5", unset="all of it",
         decides="plan"),
+    Key("EMBEDDED_MODEL", "names", (),
+        "GGUF files for the embedded engine to serve, each a model of its own, or names to look up in LM Studio's "
+        "model folders; implies --embedded", unset="the model that comes with plotbot", decides=None),
+    Key("EMBEDDED_SLOTS", "whole", None, "the embedded engine's parallel predictions", low=1, high=256,
+        unset="MAX_IN_FLIGHT, else 4", decides=None),
+    Key("EMBEDDED_THREADS", "whole", None, "the threads that the embedded engine computes with", low=1, high=1024,
+        unset="the physical cores less one; 1 for the model that comes with plotbot", decides=None),
+    Key("EMBEDDED_GPU_LAYERS", "whole", None, "how many layers of a GGUF file the embedded engine puts on the GPU",
+        high=10_000, unset="the engine's own choice", decides=None),
     Key("PIN_PATH", "path", "config/pin.json", "the pinned model", decides=None),
     Key("REPORT_DIR", "path", "reports", "where reports are written", decides=None),
     Key("RUNS_DIR", "path", "data/runs", "where each run keeps its plan and journal", decides=None),
@@ -258,6 +268,10 @@ class SettingValues:
     context_length: int | None
     executor: str
     shard: tuple[int, int] | None
+    embedded_model: tuple[str, ...]
+    embedded_slots: int | None
+    embedded_threads: int | None
+    embedded_gpu_layers: int | None
     pin_path: Path
     report_dir: Path
     runs_dir: Path

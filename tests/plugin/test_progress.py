@@ -32,6 +32,7 @@ class FakeRun:
     def __init__(self, models: dict[str, int]) -> None:
         self.recorder = self
         self.in_flight = 3
+        self.activity: str | None = None
         self.cases = {
             f"{model}{n}": Case(f"{model}{n}", "", model, Title("t", "T"), "", "none", 1, 1)
             for model, count in models.items()

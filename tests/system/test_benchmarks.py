@@ -20,6 +20,7 @@ needs_wait4 = pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system t
         ("scale", ["peak MB", " 20 ", " 60 "]),
         ("stopping", ["-x", "Ctrl-C -n 4"]),
         ("hosts", ["slots used", "thread pool", "as a share of another", "cases kept once", "HTTP (the thread pool)"]),
+        ("real", ["story-seeds: 8 titles, 4 slots", "tokens/s", "thread pool", "pytest evals -n 4"]),
         ("size", ["plan MB", " 40 ", " 80 ", " 1000000 "]),
     ],
 )

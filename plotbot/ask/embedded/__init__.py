@@ -1,5 +1,5 @@
-"""The embedded engine: a llama.cpp server in a child process, with the tiny model that plotbot ships."""
+"""The embedded engine: a llama.cpp server for a GGUF file, the packaged tiny model or any other, in a child process."""
 
-from plotbot.ask.embedded.engine import MODEL_ID, MODEL_PATH, MODEL_SHA256, EmbeddedEngine
+from plotbot.ask.embedded.engine import MODEL_ID, MODEL_PATH, MODEL_SHA256, EmbeddedEngine, EngineOptions
 
-__all__ = ["MODEL_ID", "MODEL_PATH", "MODEL_SHA256", "EmbeddedEngine"]
+__all__ = ["MODEL_ID", "MODEL_PATH", "MODEL_SHA256", "EmbeddedEngine", "EngineOptions"]

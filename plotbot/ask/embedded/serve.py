@@ -1,6 +1,6 @@
 """The child process of the embedded engine: loads the model, serves it on a free loopback port, ends with its parent.
 
-Its one argument is a JSON object: model, alias, slots, context. Once it answers requests, it writes one line to its
+Its one argument is a JSON object, an `EngineOptions`. Once it answers requests, it writes one line to its
 stdout: `{"url": …}`.
 """
 
@@ -14,13 +14,16 @@ import threading
 from http.client import HTTPConnection
 from typing import Any
 
+if sys.platform == "linux":
+    import fcntl
+
 LOOPBACK = "127.0.0.1"
 
 
 def main() -> None:
     # Ctrl-C reaches every process of the terminal, but the parent decides when this one ends.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+    _watch_parent()
     report_to = _private_stdout()
     server = _serve(json.loads(sys.argv[1]))
     address = server.listening_address
@@ -31,9 +34,21 @@ def main() -> None:
     threading.Event().wait()
 
 
+def _watch_parent() -> None:
+    """Have this process ended at once when the pipe on stdin closes. Nothing in it needs an orderly shutdown.
+
+    While llama.cpp loads a model, for minutes perhaps, no thread of Python's runs. On Linux the kernel ends the process
+    then, too, by a signal; elsewhere a process whose parent was killed ends when the model is loaded.
+    """
+    threading.Thread(target=_end_with_parent, name="parent-watch", daemon=True).start()
+    if sys.platform == "linux":
+        fcntl.fcntl(0, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(0, fcntl.F_SETSIG, signal.SIGTERM)
+        fcntl.fcntl(0, fcntl.F_SETFL, fcntl.fcntl(0, fcntl.F_GETFL) | os.O_ASYNC)
+
+
 def _end_with_parent() -> None:
-    """End the process at once when the pipe on stdin closes. Nothing in it needs an orderly shutdown."""
-    while os.read(sys.stdin.fileno(), 1):
+    while os.read(0, 1):
         pass
     os._exit(0)
 
@@ -54,12 +69,12 @@ def _serve(options: dict[str, Any]) -> Any:
     params.hostnames = [LOOPBACK]
     params.port = 0
     params.n_parallel = options["slots"]
-    params.n_ctx = options["slots"] * options["context"]
-    params.n_gpu_layers = 0
-    params.fit_params = False  # a model of two megabytes fits
-    # A second thread makes a model of this size slower, much slower on busy cores.
-    params.cpuparams.n_threads = 1
-    params.cpuparams_batch.n_threads = 1
+    params.n_ctx = options["slots"] * options["context_length"]
+    if options["gpu_layers"] is not None:
+        params.n_gpu_layers = options["gpu_layers"]
+        params.fit_params = False  # that is told, so there is nothing to find out
+    params.cpuparams.n_threads = options["threads"]
+    params.cpuparams_batch.n_threads = options["threads"]
     params.n_threads_http = options["slots"] + 4
     _make_repeatable(params, xllamacpp)
     params.verbosity = 1

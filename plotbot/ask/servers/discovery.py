@@ -38,6 +38,8 @@ class ServerFacts:
     kind: str
     version: str | None
     models: tuple[ModelFacts, ...]
+    engine: str | None = None
+    """The embedded engine's name and version."""
 
     def model(self, name: str) -> ModelFacts | None:
         """The model of that name: the exact one, else the only one that the name can mean."""

@@ -23,14 +23,17 @@ def find_server(url: str, settings: Settings, token: str | None, *, advise: bool
     return discover(url, token=token, timeout=min(settings.request_timeout, DISCOVERY_SECONDS), advise=advise)
 
 
-def fingerprint(facts: ServerFacts, model: str, *, sha256: str | None = None, engine: str | None = None) -> Fingerprint:
-    """The fingerprint of *model* as a server lists it now. Only the embedded engine has *sha256* and *engine*."""
-    served = Fingerprint(server=facts.kind, server_version=facts.version, engine=engine, model=model, sha256=sha256)
+def fingerprint(facts: ServerFacts, model: str) -> Fingerprint:
+    """The fingerprint of *model* as a server lists it now."""
+    served = Fingerprint(server=facts.kind, server_version=facts.version, engine=facts.engine, model=model)
     listed = facts.model(model)
     if listed is None:
         return served
     return replace(
         served,
+        sha256=listed.sha256,
+        parameters=listed.parameters,
+        chat_template=listed.chat_template,
         key=listed.id,
         publisher=listed.publisher,
         quantization=listed.quantization,
@@ -47,7 +50,7 @@ class Host:
     """A server that has all of a run's models; ServerProblem is raised where it lacks one.
 
     *name* is how reports call it. *max_in_flight* is MAX_IN_FLIGHT where that is for this host alone, *client_limit*
-    how many requests at once the process that asks it can make. *sha256* and *engine* are the embedded engine's.
+    how many requests at once the process that asks it can make.
     """
 
     def __init__(
@@ -59,8 +62,6 @@ class Host:
         *,
         max_in_flight: int | None = None,
         client_limit: int | None = None,
-        sha256: str | None = None,
-        engine: str | None = None,
     ) -> None:
         self.name = name
         self.url = url
@@ -68,8 +69,6 @@ class Host:
         self.fingerprints: dict[str, Fingerprint] = {}
         self._max_in_flight = max_in_flight
         self._client_limit = client_limit
-        self._sha256 = sha256
-        self._engine = engine
         self.update(facts)
         self.check_models()
         for model in models:
@@ -134,4 +133,4 @@ class Host:
         )
 
     def _fingerprint(self, model: str) -> Fingerprint:
-        return fingerprint(self.facts, model, sha256=self._sha256, engine=self._engine)
+        return fingerprint(self.facts, model)

@@ -38,6 +38,10 @@ class ModelFacts:
     instance_ids: tuple[str, ...] = ()
     owned_by: str | None = None
     thinks: bool = False
+    sha256: str | None = None
+    parameters: int | None = None
+    chat_template: str | None = None
+    """The last three are of the file that the embedded engine serves: see `plotbot.records.Fingerprint`."""
 
     @property
     def is_embedding(self) -> bool:

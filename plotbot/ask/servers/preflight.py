@@ -6,7 +6,7 @@ usual rate where it warns the user.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,10 @@ BYTES_PER_TOKEN = 4
 """The usual rate over languages and tokenizers."""
 MOST_BYTES_PER_TOKEN = 6
 """English prose in which every word is one token comes near this; no tokenizer exceeds it."""
+FEWEST_BYTES_PER_TOKEN = 3
+"""The rate of languages that tokenizers know less of."""
+ROOM_FOR_TITLE = 1024
+CONTEXT_STEP = 1024
 LONGEST_BOUND = 2000
 """llama.cpp ignores a `maxLength` or `maxItems` beyond this."""
 _NAMED_KEYWORDS = 8
@@ -63,6 +67,17 @@ def demand_of(cases: Sequence[Case], questions: Mapping[str, Question], max_toke
     bare = {key: _bytes_of(question) for key, question in questions.items()}
     prompts = [bare[case.prompt_hash] + len(case.title.text.encode("utf-8", "replace")) for case in cases]
     return Demand(min(prompts), max(prompts), max_tokens)
+
+
+def context_wanted(questions: Iterable[Question], longest_title: int, max_tokens: int) -> int:
+    """The tokens of context in which the longest prompt and the longest reply have room, by a generous estimate.
+
+    *longest_title* is in bytes. A title counts as `ROOM_FOR_TITLE` at least, and the sum is rounded up to whole
+    `CONTEXT_STEP`s, so that another sample of titles seldom gives another context.
+    """
+    longest = max(_bytes_of(question) for question in questions) + max(longest_title, ROOM_FOR_TITLE)
+    tokens = -(-longest // FEWEST_BYTES_PER_TOKEN) + max_tokens
+    return -(-tokens // CONTEXT_STEP) * CONTEXT_STEP
 
 
 def impossible_context(model: ModelFacts, demand: Demand) -> str | None:

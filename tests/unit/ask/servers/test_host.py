@@ -15,8 +15,10 @@ def facts_of(*models: ModelFacts) -> ServerFacts:
 
 
 def test_a_fingerprint_has_what_is_told_and_nothing_else() -> None:
-    model = ModelFacts("qwen/qwen3-4b", quantization="Q4_K_M", context_length=4096, variant="qwen/qwen3-4b@q4_k_m")
-    assert fingerprint(facts_of(model), "qwen/qwen3-4b", sha256="00ff").to_json() == {
+    model = ModelFacts(
+        "qwen/qwen3-4b", sha256="00ff", quantization="Q4_K_M", context_length=4096, variant="qwen/qwen3-4b@q4_k_m"
+    )
+    assert fingerprint(facts_of(model), "qwen/qwen3-4b").to_json() == {
         "server": "lmstudio",
         "model": "qwen/qwen3-4b",
         "sha256": "00ff",
