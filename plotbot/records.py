@@ -66,10 +66,15 @@ class ExitStatus(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Title:
-    """A headline and the id under which its answers are kept."""
+    """A headline, the id under which its answers are kept, and the further fields of its entry in the titles file."""
 
     id: str
     text: str
+    fields: Mapping[str, Any] = field(default_factory=dict, hash=False)
+
+    def to_json(self) -> dict[str, Any]:
+        fields = {"fields": dict(self.fields)} if self.fields else {}
+        return {"id": self.id, "text": self.text, **fields}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +132,7 @@ class Case:
     params: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def to_json(self) -> dict[str, Any]:
-        fields = {**_fields(self), "title": _fields(self.title), "params": dict(self.params)}
+        fields = {**_fields(self), "title": self.title.to_json(), "params": dict(self.params)}
         # A plan of one variant stays as every version reads it.
         return fields if self.variant else {name: fields[name] for name in fields if name not in {"variant", "params"}}
 
@@ -407,7 +412,7 @@ class Answer:
         return str(self.meta["case"])
 
     def to_json(self) -> dict[str, Any]:
-        return {**_fields(self), "title": _fields(self.title)}
+        return {**_fields(self), "title": self.title.to_json()}
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from plotbot.ask.servers.model_patterns import expand_models, is_pattern
 from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import UsageProblem
 from plotbot.judge import compile_schema
-from plotbot.plan.inputs import read_prompt, read_schema, read_titles
+from plotbot.plan.inputs import read_prompt, read_schema
+from plotbot.plan.titles import read_titles
 from plotbot.records import ExitStatus
 from plotbot.run.embedded_models import size_text, too_large
 from plotbot.run.servers import THREADS, Servers, pool_of

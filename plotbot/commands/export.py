@@ -29,8 +29,8 @@ from plotbot.settings import Settings
 
 HELP = "write the answers, one a line with where it came from, as JSON Lines or CSV"
 COLUMNS = (
-    "title_id", "title", "model", "prompt_hash", "variant", "response_format", "repeat", "eval", "run", "case", "at",
-    "fingerprint", "params", "response",
+    "title_id", "title", "fields", "model", "prompt_hash", "variant", "response_format", "repeat", "eval", "run", "case",
+    "at", "fingerprint", "params", "response",
 )  # fmt: skip
 # A spreadsheet runs a cell that begins with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
@@ -106,7 +106,8 @@ def _from_title_files(settings: Settings, unusable: list[str]) -> Iterator[Row]:
         unusable += [f"{file.path}: no answer where one of {model} should be" for model, _ in file.unusable_entries()]
         for model, prompt_hash, entry in file.entries():
             meta = entry.get("meta", {})
-            origin = origins(meta.get("run")).get(str(meta.get("case")), {})
+            told = origins(meta.get("run")).get(str(meta.get("case")), {})
+            origin = {"fields": file.document.get("fields", {}), **told}
             yield _row(file.title_id, file.document.get("title"), model, prompt_hash, meta, entry["response"], origin)
 
 
@@ -115,7 +116,8 @@ def _from_journals(folders: Iterable[RunFolder], unusable: list[str]) -> Iterato
     for run in readable(tuple(folders), Disk(), unusable):
         origins, unreadable = _origins(run), dict[str, str]()
         for answer in kept_answers(run, unreadable):
-            title, origin = answer.title, origins.get(answer.case, {})
+            title = answer.title
+            origin = {"fields": title.fields, **origins.get(answer.case, {})}
             yield _row(title.id, title.text, answer.model, answer.prompt_hash, answer.meta, answer.response, origin)
         unusable += [f"{run.folder.path}: the answer to case {case}: {why}" for case, why in unreadable.items()]
 

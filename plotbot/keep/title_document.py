@@ -52,7 +52,7 @@ def merge(existing: Document | None, answers: Sequence[Answer]) -> Merged:
 
     Raises `TypeError`, `ValueError` or `RecursionError` for an answer that is not JSON.
     """
-    document = existing or {"title_id": answers[0].title.id, "title": answers[0].title.text, "llm_models": {}}
+    document = existing or {"title_id": answers[0].title.id, "llm_models": {}}
     newest_before = max(_ages(document), default=None)
     ordered = sorted(answers, key=lambda answer: age(answer.meta))
     changed = existing is None
@@ -60,8 +60,7 @@ def merge(existing: Document | None, answers: Sequence[Answer]) -> Merged:
         changed |= _put(document["llm_models"], answer)
     last = ordered[-1]
     if newest_before is None or age(last.meta) >= newest_before or "title" not in document:
-        changed |= document.get("title") != last.title.text
-        document["title"] = last.title.text
+        changed |= _describe(document, last)
     return Merged(document, changed)
 
 
@@ -104,6 +103,16 @@ def _put(models: dict[str, dict[str, Any]], answer: Answer) -> bool:
         return False
     answers[answer.prompt_hash] = entry
     return True
+
+
+def _describe(document: Document, answer: Answer) -> bool:
+    """Take over the headline and its further fields, if it has any; True if that changed something."""
+    # Converted through JSON first, to compare what a file can hold.
+    told = {"title": answer.title.text, **({"fields": answer.title.fields} if answer.title.fields else {})}
+    told = json.loads(json.dumps(told))
+    changed = any(document.get(name) != value for name, value in told.items())
+    document.update(told)
+    return changed
 
 
 def _ages(document: Document) -> Iterator[Age]:

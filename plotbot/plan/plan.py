@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from plotbot.plan.inputs import read_titles
 from plotbot.plan.sample import draw
+from plotbot.plan.titles import read_titles
 from plotbot.records import Case, Question, Title, Variant
 from plotbot.safe import digest, slug
 from plotbot.settings import Settings

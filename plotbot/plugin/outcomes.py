@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -191,6 +192,7 @@ def _add_junit_properties(item: pytest.Item, state: ItemState, result: ItemResul
     properties: dict[str, object] = {"model": visible(state.case.model), "category": result.category}
     if state.case.variant:
         properties["variant"] = visible(state.case.variant)
+    properties |= {f"field.{visible(name)}": _field(value) for name, value in state.case.title.fields.items()}
     if state.exchange is not None:
         reply = state.exchange.reply
         properties["seconds"] = round(state.exchange.seconds, 3)
@@ -200,6 +202,11 @@ def _add_junit_properties(item: pytest.Item, state: ItemState, result: ItemResul
     own = [(name, str(value)) for name, value in properties.items() if value is not None]
     # A subtest or an earlier phase may have added them before.
     item.user_properties[:] = [*others, *own]
+
+
+def _field(value: object) -> str:
+    """A field of a title: a text as it is, any other value as JSON; one line of at most 1,000 characters."""
+    return one_line(value if isinstance(value, str) else json.dumps(value), MESSAGE_CHARACTERS)
 
 
 def _explanation(state: ItemState) -> str | None:

@@ -53,7 +53,7 @@ function drawCase() {
     );
     return;
   }
-  const [id, text] = index.titles[entries.title[opened[0]]];
+  const [id, text, fields] = index.titles[entries.title[opened[0]]];
   const answers = el("div", { class: "answers-grid" });
   placed(answers, { "--answers": String(opened.length) });
   dialog.replaceChildren(
@@ -65,6 +65,7 @@ function drawCase() {
         {},
         el("p", { class: "quiet small" }, "Title ", name(id)),
         el("h2", { id: "case-title", tabindex: "-1", autofocus: true }, name(text, "headline")),
+        fields === undefined ? null : el("p", { class: "quiet small" }, name(fields)),
       ),
       el("div", { class: "case-buttons" }, goToTitle(-1, "Previous"), goToTitle(1, "Next"), close),
     ),

@@ -119,7 +119,7 @@ def page_data(runs: Sequence[PageRun], made_at: str) -> PageData:
         "host_columns": _heads(_HOST_COLUMNS),
         "contenders": [_contender(one, model_columns) for one in contenders],
         "columns": [[one.contender, one.response_format, one.prompt_hash] for one in matrix.columns],
-        "titles": [[name[:_LONGEST_TITLE], text[:_LONGEST_TITLE]] for name, text in matrix.titles],
+        "titles": _titles(matrix),
         "starts": starts,
         **_entries(matrix, packing),
     }
@@ -180,6 +180,11 @@ def _rivals(runs: Sequence[PageRun]) -> list[Rival]:
     several = len(runs) > 1
     sheets = [verdict_sheet(run.records, {}) for run in runs]
     return [rival for sheet in sheets for rival in rivals_of(sheet, sheet.run if several else "")]
+
+
+def _titles(matrix: Matrix) -> list[list[str]]:
+    """Each title's id and text, and its fields where it has any."""
+    return [[part[:_LONGEST_TITLE] for part in (one if one[-1] else one[:-1])] for one in matrix.titles]
 
 
 def _words(

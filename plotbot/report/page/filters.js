@@ -5,7 +5,7 @@ const controls = {};
 let shown = { titles: [], columns: [] };
 
 // One lower-case text a title, made once: a search looks through ten thousand of them at every key.
-const searchable = index.titles.map(([id, text]) => `${text}\n${id}`.toLowerCase());
+const searchable = index.titles.map(([id, text, fields]) => `${text}\n${id}\n${fields ?? ""}`.toLowerCase());
 
 function option(value, label) {
   return el("option", { value }, visible(label));

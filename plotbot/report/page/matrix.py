@@ -5,11 +5,12 @@ A column is what a reader compares: a model, with its run, prompt and response f
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from plotbot.measure.gate import GateResult
 from plotbot.measure.metrics import ModelMetrics
@@ -25,6 +26,7 @@ Place = tuple[str, str]
 """A field, without the indices of entries and elements, and the schema keyword that it breaks."""
 Value = TypeVar("Value", bound=Hashable)
 _LONGEST = 60
+_LONGEST_FIELDS = 300
 _INDEX = re.compile(r"\[\d+\]")
 _MISSING = re.compile(r"'([^']+)' is a required property")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -83,10 +85,13 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """All entries in plan order. `titles` are (id, text); `contenders` are (number of the run, model and variant)."""
+    """All entries in plan order.
+
+    `titles` are (id, text, further fields in one line); `contenders` are (number of the run, model and variant).
+    """
 
     contenders: Sequence[tuple[int, ModelVariant]]
-    titles: Sequence[tuple[str, str]]
+    titles: Sequence[tuple[str, str, str]]
     columns: Sequence[Column]
     entries: Sequence[Entry]
 
@@ -105,6 +110,12 @@ def places_of(violations: Iterable[Violation]) -> tuple[Place, ...]:
     return tuple(
         dict.fromkeys((field_of(violation), one_line(violation.keyword, _LONGEST)) for violation in violations)
     )
+
+
+def fields_line(fields: Mapping[str, Any]) -> str:
+    """A title's further fields on one line: `expected: 4 · source: mine`. Texts as they are, other values as JSON."""
+    words = (f"{name}: {value if isinstance(value, str) else json.dumps(value)}" for name, value in fields.items())
+    return one_line(" · ".join(words), _LONGEST_FIELDS)
 
 
 def field_of(violation: Violation) -> str:
@@ -137,6 +148,7 @@ class _Building:
         models = ((number, one.tally.row) for number, page in enumerate(runs) for one in page.metrics)
         self._contenders = _Numbered(models)
         self._titles = _Numbered[tuple[str, str]]()
+        self._fields: dict[tuple[str, str], str] = {}
         self._columns = _Numbered[Column]()
         self._keys: Counter[str] = Counter()
         self._entries: list[Entry] = []
@@ -147,6 +159,8 @@ class _Building:
         column = Column(contender, case.response_format, case.prompt_hash) if case else Column(contender, "", "")
         # A damaged plan may lack a case. Its item is known, and is shown instead of the headline.
         title = (case.title.id, case.title.text) if case else ("", planned.item)
+        if case is not None and case.title.fields and title not in self._fields:
+            self._fields[title] = fields_line(case.title.fields)
         self._entries.append(
             Entry(
                 key=self._key(planned.case),
@@ -161,7 +175,8 @@ class _Building:
         )
 
     def matrix(self) -> Matrix:
-        return Matrix(self._contenders.values(), self._titles.values(), self._columns.values(), tuple(self._entries))
+        titles = tuple((*title, self._fields.get(title, "")) for title in self._titles.values())
+        return Matrix(self._contenders.values(), titles, self._columns.values(), tuple(self._entries))
 
     def _key(self, case: str) -> str:
         """The case's id, with a number from its second item or run on."""

@@ -27,6 +27,7 @@ def test_every_answer_is_a_line_with_its_provenance(plotbot: Make, runs_dir: Pat
     assert lines[0] == {
         "title_id": "a",
         "title": "About a",
+        "fields": {},
         "model": "m",
         "prompt_hash": "9f2c41d0ab37",
         "variant": None,

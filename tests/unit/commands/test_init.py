@@ -10,7 +10,7 @@ import pytest
 from plotbot.commands import main
 from plotbot.commands.init import STARTER_FILES, starter_file
 from plotbot.errors import InputError
-from plotbot.plan.inputs import read_titles
+from plotbot.plan.titles import read_titles
 from plotbot.settings import load_settings
 
 
