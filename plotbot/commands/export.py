@@ -29,8 +29,8 @@ from plotbot.settings import Settings
 
 HELP = "write the answers, one a line with where it came from, as JSON Lines or CSV"
 COLUMNS = (
-    "title_id", "title", "fields", "model", "prompt_hash", "variant", "response_format", "repeat", "eval", "run", "case",
-    "at", "fingerprint", "params", "response",
+    "title_id", "title", "fields", "model", "prompt_hash", "variant", "response_format", "repeat", "eval", "run",
+    "case", "at", "fingerprint", "params", "response",
 )  # fmt: skip
 # A spreadsheet runs a cell that begins with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
