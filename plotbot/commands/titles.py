@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="INDEX",
         help="the index, a .json file, which keeps what it has; default: TITLES_PATH",
     )
-    add_settings_arguments(parser)
+    add_settings_arguments(parser, ("TITLES_PATH",))
 
 
 def run(args: argparse.Namespace) -> int:
