@@ -27,11 +27,11 @@ _SEED = {
     "core_event": "A goose wins the mayor's office by one vote.",
     "themes": ["power"],
     "tone": "dry",
-    "conflict_type": "person against society",
+    "conflict_type": "person vs society",
     "stakes": "the town's budget",
     "setting_hint": "a harbour town",
     "characters": ["the goose"],
-    "potential_story_hooks": ["The goose signs a treaty."],
+    "potential_story_hooks": ["The goose signs a treaty.", "Nobody reads it."],
 }
 
 

@@ -11,8 +11,9 @@ import pytest
 from plotbot.errors import InputError
 from plotbot.measure.exit_status import worse
 from plotbot.plugin import options
+from plotbot.plugin.failure_summary import FailureSummary
 from plotbot.plugin.junit import JunitErrors
-from plotbot.plugin.outcomes import as_shown, has_asked, is_subtest, reply_text, result_on, show_reply, turn
+from plotbot.plugin.outcomes import as_shown, has_asked, hide_reply, is_subtest, reply_text, result_on, show_reply, turn
 from plotbot.plugin.progress import register_progress
 from plotbot.plugin.session_status import SessionStatus
 from plotbot.plugin.signals import Signals, keep_traceable
@@ -38,6 +39,7 @@ def begin_main_process(config: pytest.Config) -> Process:
     hooks = MainHooks(config, run, warnings, baseline)
     config.pluginmanager.register(hooks, "plotbot-main")
     config.pluginmanager.register(hooks.status, "plotbot-status")
+    config.pluginmanager.register(hooks.failures, "plotbot-failures")
     register_progress(config, run)
     if config.pluginmanager.has_plugin("xdist"):
         config.pluginmanager.register(XdistHooks(config, run), "plotbot-xdist")
@@ -54,6 +56,7 @@ class MainHooks:
         self._baseline = baseline
         self.status = SessionStatus(self._has_evals, self._show_end)
         self._signals = Signals()
+        self.failures = FailureSummary(config, run)
         self._failed_subtests: dict[str, ItemResult] = {}
         self._session: pytest.Session | None = None
         self._pages: HtmlPages | None = None
@@ -86,8 +89,8 @@ class MainHooks:
         if self._run.recorder is not None:
             self._pages = self._new_pages()
 
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Record a result before anything is shown; have a failing test show what the model said."""
         result, recorder = self._result(report), self._run.recorder
         if result is not None and recorder is not None:
@@ -96,6 +99,9 @@ class MainHooks:
             self._show(report, result, recorder)
         if self._run.gone is not None and self._session is not None:
             stop_session(self._session, self._run.gone)
+        yield
+        # Other plugins have seen it. It is read back for the failures that are shown at the end.
+        hide_reply(report)
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Show an exception in an eval's own code as an error: it says nothing about the model."""
@@ -130,7 +136,8 @@ class MainHooks:
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
         """Write the run's lines last, below pytest's own list of failures, where a reader looks first."""
-        yield
+        with self.failures.shortened(terminalreporter):
+            yield
         self._show_run(terminalreporter)
 
     def pytest_unconfigure(self) -> None:

@@ -19,13 +19,18 @@ MESSAGE_CHARACTERS = 1_000
 SHOWN_CHARACTERS = 20_000
 _RESULT = "plotbot_result"
 _ASKED = "plotbot_asked"
+_OF_EVAL = "plotbot_eval"
+_REPLY = "model's reply"
 
 
 def complete(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     """Put the item's result on its report, once a phase has decided it, and make the report readable."""
     state = item.stash.get(STATE, None)
-    result = None if state is None else _result_of(state, call, report)
-    if state is None or result is None:
+    if state is None:
+        return
+    setattr(report, _OF_EVAL, True)
+    result = _result_of(state, call, report)
+    if result is None:
         return
     attach(report, result, asked=state.exchange is not None)
     state.failed = state.failed or report.failed
@@ -81,9 +86,20 @@ def has_asked(report: pytest.TestReport) -> bool:
     return getattr(report, _ASKED, False)
 
 
-def show_reply(report: pytest.TestReport, exchange: Exchange) -> None:
-    """Put the raw reply under a failing test."""
-    report.sections.append(("model's reply", reply_text(exchange, SHOWN_CHARACTERS)))
+def is_of_eval(report: pytest.TestReport) -> bool:
+    """Whether the report is on an item of an eval, in whichever phase."""
+    return hasattr(report, _OF_EVAL)
+
+
+def show_reply(report: pytest.TestReport, exchange: Exchange, limit: int = SHOWN_CHARACTERS) -> None:
+    """Put the raw reply under a failing test, cut to *limit* characters."""
+    report.sections.append((_REPLY, reply_text(exchange, limit)))
+
+
+def hide_reply(report: pytest.TestReport) -> None:
+    """Take away what `show_reply` has added: the texts of all failures are too much to hold in memory."""
+    if report.sections and report.sections[-1][0] == _REPLY:
+        report.sections.pop()
 
 
 def reply_text(exchange: Exchange, limit: int | None = None) -> str:

@@ -11,8 +11,8 @@ from typing import Any, Literal
 from plotbot.records import RECOVERABLE_CATEGORIES
 
 Kind = Literal[
-    "path", "paths", "whole", "number", "numbers", "choice", "choices", "choice_set", "names", "urls", "rates",
-    "executor", "shard",
+    "path", "paths", "whole", "whole_or_all", "number", "numbers", "choice", "choices", "choice_set", "names", "urls",
+    "rates", "executor", "shard",
 ]  # fmt: skip
 Decides = Literal["files", "plan", "seed", "request", "verdict", "gate"]
 """What a key decides: which files an eval reads, which cases the plan has, the seed that each request's seed is
@@ -109,6 +109,7 @@ class Key:
 
 
 _METAVARS: dict[str, str] = {
+    "whole_or_all": "N|all",
     "path": "PATH",
     "paths": "PATH",
     "number": "X",
@@ -122,6 +123,7 @@ _METAVARS: dict[str, str] = {
     "shard": "N/M",
 }
 _ALLOWED: dict[str, str] = {
+    "whole_or_all": "a whole number from 0 to 1000000, or all",
     "path": "a path (relative ones start at the project root)",
     "paths": "a path (relative ones start at the project root), or a list of them, each once",
     "names": "a name, or a list of names, each once",
@@ -218,6 +220,9 @@ KEYS: tuple[Key, ...] = (
     Key("EMBEDDED_GPU_LAYERS", "whole", None, "how many layers of a GGUF file the embedded engine puts on the GPU",
         high=10_000, unset="the engine's own choice", decides=None),
     Key("PIN_PATH", "path", "config/pin.json", "the pinned model", decides=None),
+    Key("SHOW_FAILURES", "whole_or_all", 20,
+        "failures and errors shown in full at the end; of more than so many one of each kind is", high=1_000_000,
+        decides=None),
     Key("REPORT_DIR", "path", "reports", "where reports are written", decides=None),
     Key("RUNS_DIR", "path", "data/runs", "where each run keeps its plan and journal", decides=None),
 )  # fmt: skip
@@ -273,6 +278,7 @@ class SettingValues:
     embedded_threads: int | None
     embedded_gpu_layers: int | None
     pin_path: Path
+    show_failures: int | Literal["all"]
     report_dir: Path
     runs_dir: Path
 

@@ -61,7 +61,7 @@ def from_text(key: Key, texts: Sequence[str]) -> Any:
     if key.is_list:
         return [_number_from_text(text) for text in _split(texts)] if key.kind == "numbers" else _split(texts)
     text = texts[-1] if key.kind == "path" else texts[-1].strip()
-    return _number_from_text(text) if key.kind in {"whole", "number"} else text
+    return _number_from_text(text) if key.kind in {"whole", "whole_or_all", "number"} else text
 
 
 def typed(key: Key, value: Any, root: Path) -> Any:
@@ -122,6 +122,10 @@ def _whole(key: Key, value: Any) -> int:
     if type(value) is not int or not key.low <= value <= key.high:
         raise UnfitError(shown(value))
     return value
+
+
+def _whole_or_all(key: Key, value: Any) -> int | str:
+    return "all" if value == "all" else _whole(key, value)
 
 
 def _number(key: Key, value: Any) -> float:
@@ -259,6 +263,7 @@ def _each(value: Any) -> list[Any]:
 
 _TYPED: dict[str, Callable[[Key, Any], Any]] = {
     "whole": _whole,
+    "whole_or_all": _whole_or_all,
     "number": _number,
     "numbers": _numbers,
     "choice": _choice,

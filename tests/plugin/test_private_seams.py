@@ -35,6 +35,14 @@ def _writes_to_the_file_of_the_moment(_request: Request) -> bool:
     return other.getvalue() == "text" and terminal.width_of_current_line == len("text")
 
 
+def _prints_from_its_lists(_request: Request) -> bool:
+    source = inspect.getsource(pytest.TerminalReporter)
+    order = ["self.summary_failures()", "return (yield)", "self.short_test_summary()"]
+    places = [source.find(step, source.find("def pytest_terminal_summary")) for step in order]
+    reads = ("self.stats.get(name, ())", "self.stats.get(stat, [])", 'self.stats["error"]', 'self.getreports("")')
+    return all(read in source for read in reads) and 0 < places[0] < places[1] < places[2]
+
+
 def _can_suspend_capture(request: Request) -> bool:
     capture = request.config.pluginmanager.get_plugin("capturemanager")
     return hasattr(capture, "global_and_fixture_disabled") and hasattr(capture, "suspend_global_capture")
@@ -81,6 +89,10 @@ SEAMS: dict[str, tuple[str, Callable[[Request], bool]]] = {
     "pytest: the terminal writer writes to `_file` and knows `width_of_current_line`": (
         "terminal.py cannot keep the progress line below pytest's own.",
         _writes_to_the_file_of_the_moment,
+    ),
+    "pytest: the end of the terminal is made of the lists of reports in `stats`, phases under an empty name": (
+        "failure_summary.py cannot shorten the list of failures, or pytest keeps two reports too many for each case.",
+        _prints_from_its_lists,
     ),
     "pytest: the plugin `capturemanager` can be suspended": (
         "terminal.py cannot ask a person: pytest's capture takes the question and the answer.",

@@ -30,6 +30,7 @@ function followAddress() {
   const dialog = byId("case");
   if (answers === null) {
     if (dialog.open) dialog.close();
+    showAddress();
     return;
   }
   opened = answers.filter((entry) => entries.title[entry] === entries.title[answers[0]]);

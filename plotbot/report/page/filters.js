@@ -106,6 +106,14 @@ function showOnly({ category = "", place = null, contender = null }) {
   byId("answers").focus({ preventScroll: true });
 }
 
+// `#show=bad` and `#show=failed:schema` name a choice of the filter "Show": the terminal gives such an address.
+function showAddress() {
+  const [key, value] = location.hash.slice(1).split("=", 2);
+  const category = decoded(value || "");
+  const known = [...controls.category.options].some((choice) => choice.value === category);
+  if (key === "show" && known) showOnly({ category });
+}
+
 function clearFilters() {
   showOnly({});
 }

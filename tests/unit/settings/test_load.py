@@ -37,6 +37,7 @@ SPECIAL: dict[str, tuple[Any, str, Any]] = {
     "CONFIRM": ("skip", "skip", "skip"),
     "MIN_PASS_RATE": ({"*": 0.9, "b": 1}, "0.9,b=1", {"*": 0.9, "b": 1.0}),
     "EXECUTOR": ("dask://Box.local", "dask://Box.local", "dask://box.local:8786"),
+    "SHOW_FAILURES": ("all", "all", "all"),
     "SHARD": ("2/5", "2/5", (2, 5)),
     "EMBEDDED_MODEL": (["a.gguf", "b"], "a.gguf,b", ("a.gguf", "b")),
 }

@@ -313,3 +313,12 @@ def test_a_browser_that_cannot_unpack_says_so_and_shows_the_rest(page: Page, sho
     assert "This browser cannot unpack the answers" in opened(page)
     assert rows(page) == 200
     assert page.complaints() == []
+
+
+def test_an_address_chooses_what_is_shown(page: Page, shown: Shown, three: PageRun) -> None:
+    shown(three, fragment="#show=bad")
+    bad = {item.item for item in three.records.items if three.records.results[item.item].outcome in {"failed", "error"}}
+    titles = {three.records.cases[item.case].title for item in three.records.items if item.item in bad}
+    assert rows(page) == len(titles) < 200
+    shown(three, fragment="#show=%3Cimg%20src=x%3E")
+    assert rows(page) == 200, "what is no choice changes nothing"

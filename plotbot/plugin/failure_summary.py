@@ -1,0 +1,137 @@
+"""pytest's list of failures at the end of a run of evals: of many failures one of each kind, and a count of the rest.
+
+pytest prints every failure in full, and for each one it looks through the reports of all tests. So while pytest prints,
+its lists hold only the reports that are to be shown. All else that reads them (counts, exit status, `--lf`, JUnit,
+other plugins' summaries) finds them whole. Every use of pytest's lists of reports is in this file.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+
+import pytest
+
+from plotbot.plugin import options
+from plotbot.plugin.outcomes import SHOWN_CHARACTERS, has_asked, is_of_eval, show_reply
+from plotbot.report.failure_kinds import common, failure_kinds, kind_lines
+from plotbot.run.artifacts import PAGE, short_path
+from plotbot.run.recorder import Recorder
+from plotbot.run.session import MainRun
+
+SUMMARY_LINES = 20
+"""Lines of pytest's short summary that failures of evals get when not all of them are shown."""
+SHORT_REPLY = 1_000
+"""Characters of a reply that are shown where not all failures are."""
+NOT_CHOSEN = "auto", "fE"
+"""pytest's own defaults of `--tb` and `-r`. A user who has set one of them gets all that pytest would print."""
+_BAD = ("failed", "error")
+_LEAST_WIDTH = 80
+
+
+class FailureSummary:
+    """Shortens what pytest prints at the end, and says what was left out and how to see it.
+
+    `pytest_terminal_summary` is the innermost of the hook's wrappers: it gives the hook's other implementations the
+    whole lists. `shortened` belongs around the outermost.
+    """
+
+    def __init__(self, config: pytest.Config, run: MainRun) -> None:
+        self._config = config
+        self._run = run
+        self._whole: dict[str, list[pytest.TestReport]] = {}
+        self._in_full: dict[str, list[pytest.TestReport]] = {}
+        self._in_short: dict[str, list[pytest.TestReport]] = {}
+        # `--durations` lists all phases.
+        self._phases_kept = config.getoption("durations", default=None) is not None
+        self._terminal: pytest.TerminalReporter | None = None
+
+    def pytest_sessionstart(self) -> None:
+        self._terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
+        """Drop the report of a phase about which pytest has nothing to say at the end; a case has two of them."""
+        yield
+        if report.when == "call" or not report.passed or report.sections or self._phases_kept:
+            return
+        phases = [] if self._terminal is None else self._terminal.stats.get("", [])
+        if phases and phases[-1] is report and is_of_eval(report):
+            phases.pop()
+
+    @contextmanager
+    def shortened(self, terminal: pytest.TerminalReporter) -> Iterator[None]:
+        """Have pytest print only some failures, if there are more than SHOW_FAILURES. Afterwards say what is left."""
+        recorder = self._run.recorder
+        failures = [] if recorder is None else self._failures(terminal, recorder)
+        if recorder is not None:
+            self._choose(terminal, recorder, failures)
+        terminal.stats.update(self._in_full)
+        try:
+            yield
+        finally:
+            terminal.stats.update(self._whole)
+        left = len(failures) - SUMMARY_LINES
+        if self._whole and self._config.option.reportchars == NOT_CHOSEN[1] and left > 0:
+            terminal.write_line(f"… and {left:,} more")
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> Generator[None, None, None]:
+        """Print the kinds below the failures that are shown; the rest of pytest's summary comes after the hook."""
+        if self._whole and self._run.recorder is not None:
+            terminalreporter.stats.update(self._whole)
+            self._print_kinds(terminalreporter, self._run.recorder)
+        yield
+        terminalreporter.stats.update(self._in_short)
+
+    def _failures(self, terminal: pytest.TerminalReporter, recorder: Recorder) -> list[pytest.TestReport]:
+        """The reports of evals that failed or were errors."""
+        results = recorder.records().results
+        return [report for box in _BAD for report in terminal.stats.get(box, ()) if report.nodeid in results]
+
+    def _choose(
+        self, terminal: pytest.TerminalReporter, recorder: Recorder, failures: Sequence[pytest.TestReport]
+    ) -> None:
+        """Choose what is printed in full and what in the short summary, and put the replies under the former."""
+        limit = self._run.settings.show_failures
+        if limit == "all" or self._config.option.tbstyle != NOT_CHOSEN[0] or len(failures) <= limit:
+            self._show_replies(recorder, failures, SHOWN_CHARACTERS)
+            return
+        examples = common(failure_kinds(recorder.records()), limit)
+        chosen = list({report.nodeid: report for report in reversed(failures) if report.nodeid in examples}.values())
+        self._show_replies(recorder, chosen, SHORT_REPLY)
+        self._whole = {box: list(terminal.stats[box]) for box in _BAD if box in terminal.stats}
+        self._in_full = _only(self._whole, failures, chosen)
+        if self._config.option.reportchars == NOT_CHOSEN[1]:
+            self._in_short = _only(self._whole, failures, list(islice(failures, SUMMARY_LINES)))
+
+    def _show_replies(self, recorder: Recorder, reports: Sequence[pytest.TestReport], limit: int) -> None:
+        """Put the replies back under failures. `--show-replies` has printed them already."""
+        if self._config.getoption(options.SHOW_REPLIES):
+            return
+        for report in reports:
+            exchange = recorder.exchange_of(recorder.records().results[report.nodeid].case)
+            if exchange is not None and has_asked(report):
+                show_reply(report, exchange, limit)
+
+    def _print_kinds(self, terminal: pytest.TerminalReporter, recorder: Recorder) -> None:
+        kinds, settings = failure_kinds(recorder.records()), self._run.settings
+        total = sum(kind.count for kind in kinds)
+        terminal.section(f"{total:,} failures of {len(kinds)} kind{'s' if len(kinds) > 1 else ''}")
+        for line in kind_lines(kinds, max(self._config.get_terminal_writer().fullwidth, _LEAST_WIDTH)):
+            terminal.write_line(line)
+        page = short_path(settings.report_dir / PAGE, settings.root)
+        terminal.write_line(f"all of them: {page}#show=bad")
+        terminal.write_line(f"one by one: pytest {shlex.join(self._config.args)} --lf -x")
+
+
+def _only(
+    whole: Mapping[str, Sequence[pytest.TestReport]],
+    failures: Sequence[pytest.TestReport],
+    chosen: Sequence[pytest.TestReport],
+) -> dict[str, list[pytest.TestReport]]:
+    """The lists with *chosen* of the *failures* of evals, and with all that is not of evals."""
+    hidden = {id(report) for report in failures} - {id(report) for report in chosen}
+    return {box: [report for report in reports if id(report) not in hidden] for box, reports in whole.items()}
