@@ -10,7 +10,9 @@ from concurrent.futures import Executor
 from contextlib import suppress
 from typing import Any
 
+import dask
 import distributed
+from distributed.security import Security
 from distributed.versions import VersionMismatchWarning
 
 from plotbot.ask.dask import worker as worker_tasks
@@ -29,21 +31,24 @@ CLOSE_SECONDS = 2.0
 LOCAL_THREADS = 64
 """Of each worker on this machine, where no server has more slots. Idle threads cost next to nothing."""
 _ABOVE_ALL = logging.CRITICAL + 1
+_WITHOUT_PAGES: dict[str, list[str]] = {"distributed.scheduler.http.routes": [], "distributed.worker.http.routes": []}
 _THIS_MACHINE = {"host": "127.0.0.1", "dashboard": False, "dashboard_address": "127.0.0.1:0"}
 
 
 class Cluster:
-    """A connection to the scheduler at *address* (`tcp://HOST:PORT`), for any thread.
+    """A connection to the scheduler at *address* (`tcp://HOST:PORT`, `tls://HOST:PORT`), for any thread.
+
+    *security* holds its certificates; without it Dask's own configuration does.
 
     Raises ServerProblem where no scheduler answers there.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, security: Security | None = None) -> None:
         silence_dask()
         self.address = address
         self._seen: frozenset[str] = frozenset()
         # Dask itself sets no limit to how long a server that is not a scheduler may keep it waiting.
-        connecting = ThreadExecutor("plotbot-dask-connect").submit(_connect, address)
+        connecting = ThreadExecutor("plotbot-dask-connect").submit(_connect, address, security)
         try:
             self._client = connecting.result(ANSWER_SECONDS)
         except (OSError, ValueError, TypeError, AssertionError, ImportError) as error:
@@ -118,15 +123,24 @@ class Cluster:
 class LocalCluster:
     """A scheduler in this process and a worker process for each of the *urls*; they die with this process.
 
+    Dask runs what anybody sends it, and any user of this machine can connect to a loopback port. So scheduler, workers
+    and client speak TLS, each with the certificate in `security`, whose key exists in the memory of this run alone.
+    Dask's HTTP ports have no pages.
+
     Raises ServerProblem where they cannot be started.
     """
 
     def __init__(self, urls: Sequence[str]) -> None:
         silence_dask()
-        workers = {number: {"cls": distributed.Nanny, "options": _options(url)} for number, url in enumerate(urls)}
-        scheduler = {"cls": distributed.Scheduler, "options": {**_THIS_MACHINE, "port": 0}}
+        self.security = _temporary_certificate()
+        common = {**_THIS_MACHINE, "security": self.security, "protocol": "tls://"}
+        each = [{"cls": distributed.Nanny, "options": {**common, **_options(url)}} for url in urls]
+        scheduler = {"cls": distributed.Scheduler, "options": {**common, "port": 0}}
         try:
-            self._cluster = distributed.SpecCluster(scheduler=scheduler, workers=workers, name="plotbot")
+            with dask.config.set(_WITHOUT_PAGES):
+                self._cluster = distributed.SpecCluster(
+                    scheduler=scheduler, workers=dict(enumerate(each)), security=self.security, name="plotbot"
+                )
         except (OSError, RuntimeError) as error:
             raise ServerProblem(f"Dask workers cannot be started on this machine: {error}") from None
         self.scheduler: str = self._cluster.scheduler_address
@@ -140,6 +154,11 @@ class LocalCluster:
             self._cluster.close(timeout=CLOSE_SECONDS)
 
 
+def scheme() -> str:
+    """`tls` where Dask's configuration names certificates for a client (`distributed.comm.tls`), else `tcp`."""
+    return "tls" if Security().get_connection_args("client").get("ssl_context") else "tcp"
+
+
 def silence_dask() -> None:
     """Keep Dask's log off the terminal that pytest draws on: plotbot reports what matters to a run."""
     for name in ("distributed", "tornado", *logging.root.manager.loggerDict):
@@ -147,9 +166,19 @@ def silence_dask() -> None:
             logging.getLogger(name).setLevel(_ABOVE_ALL)
 
 
+def _temporary_certificate() -> Security:
+    try:
+        certificate: Security = Security.temporary()
+    except ImportError:
+        raise ServerProblem(
+            "EXECUTOR=dask starts its workers behind TLS, which needs the package cryptography: "
+            "pip install 'plotbot[dask]'"
+        ) from None
+    return certificate
+
+
 def _options(url: str) -> dict[str, object]:
     return {
-        **_THIS_MACHINE,
         "nthreads": LOCAL_THREADS,
         "memory_limit": 0,
         "silence_logs": logging.CRITICAL,
@@ -164,11 +193,13 @@ def _in_time(job: Callable[[], None], thread: str) -> None:
     closing.join(CLOSE_SECONDS)
 
 
-def _connect(address: str) -> distributed.Client:
+def _connect(address: str, security: Security | None) -> distributed.Client:
     # `DaskPool` compares plotbot's own version, and says so in a sentence where Dask prints a table.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", VersionMismatchWarning)
-        return distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False, name="plotbot")
+        return distributed.Client(
+            address, security=security, timeout=CONNECT_SECONDS, set_as_default=False, name="plotbot"
+        )
 
 
 def _text(error: BaseException) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from plotbot.ask.dask import worker as worker_tasks
-from plotbot.ask.dask.cluster import Cluster, LocalCluster
+from plotbot.ask.dask.cluster import Cluster, LocalCluster, scheme
 from plotbot.ask.dask.worker import PortableSpec, WorkerFacts
 from plotbot.ask.dask.worker_executor import WorkerExecutor
 from plotbot.ask.schedule.host_queue import HostLostError, HostQueue
@@ -98,7 +98,8 @@ class DaskPool:
     def _cluster(self) -> Cluster:
         """The connection, made when it is first needed. Raises `ServerProblem`."""
         if self._connected is None:
-            self._connected = Cluster(self._scheduler())
+            address = self._scheduler()
+            self._connected = Cluster(address, None if self._local is None else self._local.security)
         return self._connected
 
     def _scheduler(self) -> str:
@@ -110,7 +111,7 @@ class DaskPool:
                 f"LM_STUDIO_URL ({self._settings.origins['LM_STUDIO_URL']}) is not used: each Dask worker asks the "
                 f"server that its own {worker_tasks.URL_VARIABLE} names, else {worker_tasks.USUAL_URL}"
             )
-        return self._settings.executor.replace("dask", "tcp", 1)
+        return self._settings.executor.replace("dask", scheme(), 1)
 
     def _described_workers(self) -> list[_DaskWorker]:
         addresses = self._first_workers()

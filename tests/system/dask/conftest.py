@@ -24,10 +24,11 @@ StartMock = Callable[..., MockServer]
 
 
 class Cluster:
-    """A scheduler and its workers, each in a process of its own."""
+    """A scheduler and its workers, each in a process of its own, all with the same further *environ*."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, **environ: str) -> None:
         self.folder = folder
+        self._environ = environ
         self.log = folder / "log.txt"
         self._started: list[subprocess.Popen[bytes]] = []
         file = folder / "scheduler.json"
@@ -37,7 +38,7 @@ class Cluster:
 
     @property
     def executor(self) -> str:
-        return self.address.replace("tcp", "dask")
+        return f"dask://{self.address.partition('://')[2]}"
 
     def worker(self, url: str, *options: str, **environ: str) -> subprocess.Popen[bytes]:
         """Start a worker next to a server; `joined` waits for it."""
@@ -61,7 +62,7 @@ class Cluster:
             process = subprocess.Popen(
                 command,
                 cwd=self.folder,
-                env={**os.environ, "PYTHONPATH": str(REPOSITORY), **environ},
+                env={**os.environ, "PYTHONPATH": str(REPOSITORY), **self._environ, **environ},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -112,12 +113,12 @@ def wait_until() -> Callable[[Callable[[], bool], str], None]:
 
 
 @pytest.fixture(scope="module")
-def new_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Cluster]]:
+def new_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Cluster]]:
     """Start a scheduler; it ends with the module's tests."""
     with ExitStack() as ending:
 
-        def start() -> Cluster:
-            cluster = Cluster(tmp_path_factory.mktemp("cluster"))
+        def start(**environ: str) -> Cluster:
+            cluster = Cluster(tmp_path_factory.mktemp("cluster"), **environ)
             ending.callback(cluster.end)
             return cluster
 
