@@ -13,7 +13,7 @@ from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, list_runs, unfinished_folders
 from plotbot.keep.run_reading import is_running, read_run
-from plotbot.measure.tally import items_by_row, missing_parts, tally_of, total_tally
+from plotbot.measure.tally import items_by_row, missing_parts, tally_of, total_tally, variant_names
 from plotbot.safe import one_line
 
 HELP = "list the runs and how far each came"
@@ -61,7 +61,7 @@ def line_of(folder: RunFolder, disk: Disk) -> RunLine:
         header, counts = _counted(folder, disk) if summary is None else (summary["header"], summary["total"])
         ended = _has_ended(folder, counts, disk)
         state = _state(counts, running=running, ended=ended, whole=not missing_parts(header))
-        variants = len({one["name"] for one in header.get("variants", ())})
+        variants = len(variant_names(header))
         models = ", ".join(map(str, header.get("models", ()))) + (f" in {variants} variants" if variants else "")
         return RunLine(folder.run_id, state, counts, _local(header.get("started")), models)
     except (InputError, KeyError, TypeError, AttributeError):

@@ -67,15 +67,26 @@ class Tally:
 
 
 def items_by_row(records: RunRecords) -> dict[ModelVariant, list[PlannedItem]]:
-    """The planned items of each model and variant, all in plan order, each item once.
+    """The planned items of each model and variant, each item once.
 
-    The first of a model's variants is the one that its others are compared with. An item whose case the run's files
+    Models come in plan order, variants in the header's: the first of a model's variants is the one that its others are compared with. An item whose case the run's files
     do not hold still counts, under `UNKNOWN_MODEL`.
     """
     grouped: dict[ModelVariant, list[PlannedItem]] = {}
     for planned in {planned.item: planned for planned in records.items}.values():
         grouped.setdefault(row_of(records.cases.get(planned.case)), []).append(planned)
-    return grouped
+    models = {row.model: number for number, row in reversed(list(enumerate(grouped)))}
+    turns = {one["name"]: number for number, one in enumerate(records.header.get("variants", ()))}
+    return {
+        row: grouped[row] for row in sorted(grouped, key=lambda row: (models[row.model], turns.get(row.variant, 0)))
+    }
+
+
+def variant_names(header: Mapping[str, Any]) -> tuple[str, ...]:
+    """The names of a run's variants, its first one first; empty if it has one only."""
+    told = header.get("variants")
+    variants = [one for one in told if isinstance(one, Mapping)] if isinstance(told, list) else []
+    return tuple(dict.fromkeys(str(one.get("name", "")) for one in variants))
 
 
 def row_of(case: Case | None) -> ModelVariant:

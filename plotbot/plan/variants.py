@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain, count, product
 from pathlib import Path, PurePath
-from typing import Any
+from typing import NamedTuple
 
 from plotbot.records import FORMAT_NAMES, Variant
 from plotbot.safe import one_line
@@ -14,25 +14,47 @@ from plotbot.settings import Settings
 _LONGEST_FILE_NAME = 60
 
 
-def variants_of(prompts: Sequence[Path], settings: Settings) -> tuple[Variant, ...]:
-    """The variants of an eval with these prompt files; the last of the four varies fastest. The first is compared with.
+class _Word(NamedTuple):
+    """One value in a name, and its place in the list; its text is empty where the run has no other value."""
 
-    A name has no comma and no line break: options that name a variant are lists.
+    text: str
+    place: int
+
+
+def variants_of(prompts: Sequence[Path], settings: Settings) -> tuple[Variant, ...]:
+    """The variants of an eval with these prompt files; the last of the four varies fastest.
+
+    A name says what differs from the first variant of the run, so an eval with a prompt of its own is told apart where
+    the run has several prompts. It has no comma and no line break: options that name a variant are lists.
     """
     efforts: Sequence[str | None] = settings.reasoning_effort or (None,)
-    axes: Sequence[Sequence[Any]] = (prompts, settings.response_format, settings.temperature, efforts)
-    words = (
-        _file_names(prompts),
+    axes = (_prompt_words(prompts, settings), *map(_numbered, (
         [FORMAT_NAMES.get(one, one) for one in settings.response_format],
         [f"t={one:.12g}" for one in settings.temperature],
         [f"effort={one}" for one in efforts],
-    )
-    places = list(product(*(range(len(axis)) for axis in axes)))
-    names = _unique([_name(place, words) for place in places])
+    )))  # fmt: skip
+    names = _unique([_name(words) for words in product(*axes)])
+    combinations = product(prompts, settings.response_format, settings.temperature, efforts)
     return tuple(
         Variant(name, below(prompt, settings.root), response_format, temperature, effort)
-        for name, (prompt, response_format, temperature, effort) in zip(names, product(*axes), strict=True)
+        for name, (prompt, response_format, temperature, effort) in zip(names, combinations, strict=True)
     )
+
+
+def in_order_of_lists(variants: Iterable[Variant], settings: Settings) -> list[Variant]:
+    """The variants in the order of the settings' lists; those of a prompt that is not set come last."""
+    prompts = [below(path, settings.root) for path in settings.prompt_path]
+
+    def place(variant: Variant) -> tuple[int, int, int, int]:
+        effort = variant.reasoning_effort
+        return (
+            prompts.index(variant.prompt) if variant.prompt in prompts else len(prompts),
+            settings.response_format.index(variant.response_format),
+            settings.temperature.index(variant.temperature),
+            0 if effort is None else settings.reasoning_effort.index(effort),
+        )
+
+    return sorted(variants, key=place)
 
 
 def below(path: Path, root: Path) -> str:
@@ -40,9 +62,20 @@ def below(path: Path, root: Path) -> str:
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path)
 
 
-def _name(place: Sequence[int], words: Sequence[Sequence[str]]) -> str:
-    several = [(axis[at], at) for axis, at in zip(words, place, strict=True) if len(axis) > 1]
-    return " ".join(word for word, at in several if at or not any(place))
+def _prompt_words(prompts: Sequence[Path], settings: Settings) -> list[_Word]:
+    of_the_run = settings.prompt_path if len(settings.prompt_path) > 1 else prompts
+    paths = list(dict.fromkeys((*of_the_run, *prompts)))
+    word_of = dict(zip(paths, _numbered(_file_names(paths)), strict=True))
+    return [word_of[path] for path in prompts]
+
+
+def _numbered(words: Sequence[str]) -> list[_Word]:
+    return [_Word(word if len(words) > 1 else "", place) for place, word in enumerate(words)]
+
+
+def _name(words: Sequence[_Word]) -> str:
+    first = not any(word.place for word in words)
+    return " ".join(word.text for word in words if word.text and (first or word.place))
 
 
 def _file_names(paths: Sequence[Path]) -> list[str]:

@@ -8,7 +8,7 @@ run with the last run's plan, because the items that they name exist only in the
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from itertools import product
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -46,10 +46,12 @@ class RecordedPlan:
         Raises `InputError` if it had none, or if the prompt or the schema has changed and must not.
         """
         recorded = self._recorded(files)
-        # Evals may share a prompt, but not name its variants alike. Before there were variants, no name was written.
-        names = set(recorded.get("variants", [case.variant for case in self.cases.values()]))
-        asked = set(product(recorded["hashes"], names))
-        cases = tuple(case for case in self.cases.values() if (case.prompt_hash, case.variant) in asked)
+        # Variants may share a prompt hash. Before there were variants, a header named none.
+        named = "variants" in recorded
+        asked = set(zip(recorded["hashes"], recorded["variants"] if named else repeat(""), strict=False))
+        cases = tuple(
+            case for case in self.cases.values() if (case.prompt_hash, case.variant if named else "") in asked
+        )
         if self._may_differ:
             return tuple(case for case in cases if case.id in self._run.replied)
         then = [self.questions[one] for one in recorded["hashes"]]

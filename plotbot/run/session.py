@@ -14,6 +14,7 @@ from plotbot.errors import AskError, ServerProblem, UsageProblem
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
 from plotbot.plan.plan import Missing, Plan
+from plotbot.plan.variants import in_order_of_lists
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, Variant
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions
 from plotbot.run.recorder import Recorder, RunPlan
@@ -229,10 +230,15 @@ class MainRun:
         }
 
     def _variants(self) -> list[dict[str, Any]]:
-        """What each variant asks with, with its prompt hash; empty if there is one only."""
-        return [
-            {**variant.to_json(), "prompt_hash": question.hash}
+        """What each variant asks with, with its prompt hash; empty if there is one only.
+
+        The run's first variant comes first, whatever eval was collected first.
+        """
+        asked = {
+            variant: question.hash
             for questions in self._questions.values()
             for variant, question in questions.items()
             if variant.name
-        ]
+        }
+        ordered = in_order_of_lists(asked, self.settings)
+        return [{**variant.to_json(), "prompt_hash": asked[variant]} for variant in ordered]

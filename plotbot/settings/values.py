@@ -72,7 +72,8 @@ def typed(key: Key, value: Any, root: Path) -> Any:
         return _path(value, root)
     if key.kind == "paths":
         # Outside of a list, a comma is part of the file's name.
-        return tuple(_path(one, root) for one in _each([value] if isinstance(value, str) else value))
+        paths = tuple(_path(one, root) for one in _each([value] if isinstance(value, str) else value))
+        return tuple(_each(paths))
     return _TYPED[key.kind](key, value)
 
 

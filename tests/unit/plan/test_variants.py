@@ -46,6 +46,14 @@ def test_a_name_says_what_differs_from_the_first(prompts: list[str], values: Map
     assert names(*prompts, **values) == expected
 
 
+def test_an_eval_with_a_prompt_of_its_own_is_told_apart_where_the_run_has_several() -> None:
+    given = settings(PROMPT_PATH=["data/p.txt,data/q.txt"], TEMPERATURE=["0.8,0.2"])
+    for own, expected in (("q.txt", ["q.txt", "q.txt t=0.2"]), ("own.txt", ["own.txt", "own.txt t=0.2"])):
+        assert [one.name for one in variants_of([ROOT / "data" / own], given)] == expected
+    alone = variants_of([ROOT / "own.txt"], settings(TEMPERATURE=["0.8,0.2"]))
+    assert [one.name for one in alone] == ["t=0.8", "t=0.2"]
+
+
 def test_a_variant_knows_what_its_requests_state() -> None:
     given = settings(TEMPERATURE=["0.8,0.2"], REASONING_EFFORT="low", RESPONSE_FORMAT=["json_schema"])
     first, second = variants_of([ROOT / "data/p.txt"], given)
