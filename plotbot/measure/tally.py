@@ -69,17 +69,16 @@ class Tally:
 def items_by_row(records: RunRecords) -> dict[ModelVariant, list[PlannedItem]]:
     """The planned items of each model and variant, each item once.
 
-    Models come in plan order, variants in the header's: the first of a model's variants is the one that its others are compared with. An item whose case the run's files
-    do not hold still counts, under `UNKNOWN_MODEL`.
+    Models come in plan order, variants in the header's: the first of a model's variants is the one that its others are
+    compared with. An item whose case the run's files do not hold still counts, under `UNKNOWN_MODEL`.
     """
     grouped: dict[ModelVariant, list[PlannedItem]] = {}
     for planned in {planned.item: planned for planned in records.items}.values():
         grouped.setdefault(row_of(records.cases.get(planned.case)), []).append(planned)
     models = {row.model: number for number, row in reversed(list(enumerate(grouped)))}
-    turns = {one["name"]: number for number, one in enumerate(records.header.get("variants", ()))}
-    return {
-        row: grouped[row] for row in sorted(grouped, key=lambda row: (models[row.model], turns.get(row.variant, 0)))
-    }
+    turns = {name: number for number, name in enumerate(variant_names(records.header))}
+    ordered = sorted(grouped, key=lambda row: (models[row.model], turns.get(row.variant, 0)))
+    return {row: grouped[row] for row in ordered}
 
 
 def variant_names(header: Mapping[str, Any]) -> tuple[str, ...]:
