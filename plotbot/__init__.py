@@ -4,13 +4,25 @@ __version__ = "0.1.0"
 
 from typing import TYPE_CHECKING, Any
 
-from plotbot.judge import explain, judge, validate_entry
+from plotbot.judge import Check, TitleText, explain, judge, validate_entry
 from plotbot.records import Finding, Reply, Title, Verdict
 
 if TYPE_CHECKING:
     from plotbot.run.results import Results
 
-__all__ = ["Finding", "Reply", "Results", "Title", "Verdict", "__version__", "explain", "judge", "validate_entry"]
+__all__ = [
+    "Check",
+    "Finding",
+    "Reply",
+    "Results",
+    "Title",
+    "TitleText",
+    "Verdict",
+    "__version__",
+    "explain",
+    "judge",
+    "validate_entry",
+]
 
 
 def __getattr__(name: str) -> Any:

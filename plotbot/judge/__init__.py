@@ -1,8 +1,9 @@
 """Judging a reply: strict JSON, schema, checks and the verdict. Pure: no files, no network, no pytest."""
 
+from plotbot.judge.checks import Check, TitleText
 from plotbot.judge.explanations import explain, locate
 from plotbot.judge.schemas import Schema, compile_schema
-from plotbot.judge.story_checks import Check, validate_entry
+from plotbot.judge.story_checks import validate_entry
 from plotbot.judge.strict_json import StrictJsonError, parse_strict
 from plotbot.judge.verdicts import judge, kept_value, kept_values
 from plotbot.records import Finding
@@ -12,6 +13,7 @@ __all__ = [
     "Finding",
     "Schema",
     "StrictJsonError",
+    "TitleText",
     "compile_schema",
     "explain",
     "judge",

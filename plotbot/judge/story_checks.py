@@ -1,14 +1,13 @@
 """Checks of a story seed beyond its schema: it is about its headline, has no placeholders and repeats nothing.
 
-Checks of your own may go here too. A check takes one entry and the headline, and returns findings. The paths of the
-findings count from the entry (`$.tone`).
+Checks for evals of your own are in `plotbot.checks`. The paths of findings count from the entry (`$.tone`).
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from plotbot.judge.schemas import json_path, normalized
@@ -16,7 +15,6 @@ from plotbot.records import Finding
 from plotbot.safe import one_line
 
 Steps = tuple[str | int, ...]
-Check = Callable[[Mapping[str, Any], str], Sequence[Finding]]
 
 MAX_EVENT_WORDS = 50
 _BEFORE_DIFFERENCE = 20
@@ -52,7 +50,7 @@ def validate_entry(entry: Mapping[str, Any], title: str) -> list[Finding]:
     Unicode form, kinds of quotation marks and white space are ignored in the comparison; case, words and other
     punctuation are not. Fields that are missing or of another type are left to the schema.
     """
-    return [*_title(entry, title), *_placeholders(entry, title), *_event(entry), *_repeats(entry)]
+    return [*_title(entry, title), *placeholders(entry, title), *_event(entry), *_repeats(entry)]
 
 
 def strings_in(value: Any) -> Iterator[tuple[Steps, str, str]]:
@@ -86,7 +84,8 @@ def _title(entry: Mapping[str, Any], title: str) -> Iterator[Finding]:
         yield Finding("$.title", "title", f"asked about {_quoted(asked)}, answered about {_quoted(answered)}")
 
 
-def _placeholders(entry: Mapping[str, Any], title: str) -> Iterator[Finding]:
+def placeholders(entry: Mapping[str, Any], title: str) -> Iterator[Finding]:
+    """The texts of an entry that stand for an answer; the headline itself is none where it is asked for."""
     for steps, key, text in strings_in(entry):
         is_headline = steps == ("title",) and _same_title(text, title)
         if not is_headline and _is_placeholder(text, key):

@@ -6,9 +6,10 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from plotbot.judge.checks import Check, TitleText, findings_of
 from plotbot.judge.json_extraction import Extraction, extract, extract_truncated
 from plotbot.judge.schemas import MAX_COUNTED, MAX_LISTED, Schema, compile_schema, json_path, normalized
-from plotbot.judge.story_checks import Check, strings_in
+from plotbot.judge.story_checks import strings_in
 from plotbot.judge.strict_json import StrictJsonError, parse_strict
 from plotbot.records import (
     OK,
@@ -40,7 +41,7 @@ class _Examination:
 @dataclass(frozen=True, slots=True)
 class _Criteria:
     schema: Schema
-    title: str
+    title: TitleText
     check: Check | None
 
     def examine(self, value: Any) -> _Examination:
@@ -50,7 +51,7 @@ class _Criteria:
 
     def _findings(self, value: Any, check: Check) -> Iterator[Finding]:
         for base, entry in _entries(value):
-            for finding in check(entry, self.title):
+            for finding in findings_of(check, entry, self.title):
                 yield replace(finding, path=_rebased(finding.path, base))
         for steps, _, text in strings_in(value):
             if normalized(text) in self.schema.descriptions:
@@ -74,11 +75,12 @@ def judge(
     `tolerated` if its category is in *tolerate*; the category stays. If no value passes, the verdict has the
     violations and findings of the first.
 
-    *check* is called with each entry of an array, or with the one object, and the title's text ('' without a title).
+    *check* is called with each entry of an array, or with the one object, and the headline, a text with the title's
+    `fields` ('' without a title); `plotbot.judge.checks.findings_of` says what it may return.
     With a check, strings that repeat the schema's own descriptions are findings too. Judging raises nothing for any
     reply; an exception from *check* propagates.
     """
-    criteria = _Criteria(schema, title.text if title else "", check)
+    criteria = _Criteria(schema, TitleText.of(title), check)
     verdict = _judged(criteria, reply)
     return replace(verdict, tolerated=verdict.recoverable and verdict.category in tolerate)
 

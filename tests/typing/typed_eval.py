@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, assert_type
 
 import pytest
 
-from plotbot import Finding, Reply, Results, Title, Verdict, __version__, explain, judge, validate_entry
+from plotbot import (
+    Check,
+    Finding,
+    Reply,
+    Results,
+    Title,
+    TitleText,
+    Verdict,
+    __version__,
+    checks,
+    explain,
+    judge,
+    validate_entry,
+)
 
 assert_type(__version__, str)
 
@@ -19,6 +32,19 @@ def short_hooks(entry: Mapping[str, Any], title: str) -> Sequence[Finding]:
 
 def both_checks(entry: Mapping[str, Any], title: str) -> Sequence[Finding]:
     return [*validate_entry(entry, title), *short_hooks(entry, title)]
+
+
+def with_words(entry: Mapping[str, Any], title: TitleText) -> Iterator[str | tuple[str, str]]:
+    if entry["answer"] != title.fields["expected"]:
+        yield "$.answer", "wrong"
+        yield "a text alone"
+
+
+def says_yes(entry: Mapping[str, Any], title: str) -> bool:
+    return title in entry["answer"]
+
+
+ALL: Check = checks.all_of(with_words, says_yes, validate_entry, checks.word_count("answer", most=9))
 
 
 @pytest.mark.eval(prompt="data/prompt.txt")
