@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import pytest
 
 from plotbot.errors import UsageProblem
-from plotbot.plugin import collection, options, outcomes
+from plotbot.plugin import collection, failure_text, options, outcomes
 from plotbot.plugin.fixtures import PROCESS, ItemFixtures, results
 from plotbot.run import garbage
 from plotbot.run.process import Process
@@ -74,15 +75,32 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    report = yield
+    with failure_text.without_traceback(item) if outcomes.has_own_view(item, call) else nullcontext():
+        report = yield
     outcomes.complete(item, call, report)
+    failure_text.make_traceback(report)
     return report
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_report_to_serializable() -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
-    data = yield
-    return None if data is None else outcomes.serializable(data)
+def pytest_report_to_serializable(
+    report: pytest.TestReport,
+) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
+    data: dict[str, Any] | None = yield
+    if data is None:
+        return None
+    failure_text.add_place(report, data)
+    builtin: dict[str, Any] = outcomes.serializable(data)
+    return builtin
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_from_serializable(data: dict[str, Any]) -> Generator[None, Any, Any]:
+    place = failure_text.take_place(data)
+    report = yield
+    if place is not None and report is not None:
+        report.longrepr = failure_text.FailureText(report.longrepr, place)
+    return report
 
 
 def _begin_process(config: pytest.Config) -> Process:

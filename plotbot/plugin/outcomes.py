@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from plotbot.errors import AskError, PlotbotError
 from plotbot.judge import explain, judge
 from plotbot.plugin.collection import STATE
+from plotbot.plugin.failure_text import failure_text
 from plotbot.records import OK, Exchange, ItemResult, Verdict
 from plotbot.run.process import ItemState
 from plotbot.safe import one_line, visible
@@ -36,9 +38,14 @@ def complete(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     state.failed = state.failed or report.failed
     if item.config.getoption("xmlpath", default=None):
         _add_junit_properties(item, state, result)
-    _make_readable(
-        report, call, result, None if item.config.getoption("tbstyle", "auto") != "auto" else _explanation(state)
-    )
+    explanation = _explanation(state) if has_own_view(item, call) else None
+    _make_readable(report, call, result, explanation, item.path)
+
+
+def has_own_view(item: pytest.Item, call: pytest.CallInfo[None]) -> bool:
+    """Whether a failed call is one of an eval, and shown by its verdict: the user has not asked for a traceback."""
+    failed = call.excinfo is not None and call.when == "call" and STATE in item.stash
+    return failed and bool(item.config.getoption("tbstyle", "auto") == "auto")
 
 
 def attach(report: pytest.TestReport, result: ItemResult, *, asked: bool = False) -> None:
@@ -66,11 +73,13 @@ def as_shown(report: pytest.TestReport, result: ItemResult, config: pytest.Confi
 
     The report stays as it is, because pytest asks again.
     """
+    if result.outcome != "passed":
+        return result
     before = report.outcome, report.longrepr
     status = config.hook.pytest_report_teststatus(report=report, config=config)
     message = report.longreprtext
     report.outcome, report.longrepr = before
-    if result.outcome != "passed" or not status or status[0] not in {"failed", "error"}:
+    if not status or status[0] not in {"failed", "error"}:
         return result
     category = "assertion" if status[0] == "failed" else "eval_code"
     return replace(result, outcome=status[0], category=category, message=one_line(message, MESSAGE_CHARACTERS))
@@ -233,7 +242,7 @@ def _explanation(state: ItemState) -> str | None:
 
 
 def _make_readable(
-    report: pytest.TestReport, call: pytest.CallInfo[None], result: ItemResult, explanation: str | None
+    report: pytest.TestReport, call: pytest.CallInfo[None], result: ItemResult, explanation: str | None, path: Path
 ) -> None:
     """Have a failing eval show what a person needs to know, and nothing that could harm a terminal.
 
@@ -247,11 +256,8 @@ def _make_readable(
     if isinstance(error, PlotbotError):
         report.longrepr = visible(str(error))
     elif explanation is not None and result.outcome == "failed":
-        error.args = (explanation,)
-        shown = call.excinfo.getrepr(style="value")
-        if shown.reprcrash is not None:
-            # pytest's list of failures quotes this: the category, not the exception's name.
-            shown.reprcrash.message = explanation.partition("\n")[0]
-        report.longrepr = shown
+        # pytest's list of failures quotes the message: the category, not the exception's name.
+        message = explanation.partition("\n")[0]
+        report.longrepr = failure_text(explanation, message, path, call.excinfo.tb)
     elif (visible_text := visible(text := report.longreprtext)) != text:
         report.longrepr = visible_text
