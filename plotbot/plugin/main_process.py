@@ -100,8 +100,10 @@ class MainHooks:
         if self._run.gone is not None and self._session is not None:
             stop_session(self._session, self._run.gone)
         yield
-        # Other plugins have seen it. It is read back for the failures that are shown at the end.
-        hide_reply(report)
+        if result is not None and recorder is not None:
+            # Other plugins have seen it. It is read back for the failures that are shown at the end.
+            hide_reply(report)
+            recorder.forget_text(result.case)
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Show an exception in an eval's own code as an error: it says nothing about the model."""
@@ -182,13 +184,14 @@ class MainHooks:
         return as_shown(report, result, self._config)
 
     def _show(self, report: pytest.TestReport, result: ItemResult, recorder: Recorder) -> None:
-        exchange = recorder.exchange_of(result.case) if has_asked(report) else None
-        case = recorder.cases[result.case]
-        self._pages = self._pages or self._new_pages()
-        self._pages.show(report, case, result, exchange or recorder.measured(case.id))
+        case, shows_all = recorder.cases[result.case], self._config.getoption(options.SHOW_REPLIES)
+        pages = self._pages = self._pages or self._new_pages()
+        wanted = report.failed or shows_all or pages.needs_reply(report, case, result)
+        exchange = recorder.exchange_of(result.case) if wanted and has_asked(report) else None
+        pages.show(report, case, result, exchange or recorder.measured(case.id))
         if exchange is None:
             return
-        if self._config.getoption(options.SHOW_REPLIES):
+        if shows_all:
             self._print_reply(result, exchange)
         elif report.failed:
             show_reply(report, exchange)

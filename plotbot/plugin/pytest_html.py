@@ -98,13 +98,25 @@ class HtmlPages:
         """Add the row of an item that has reported."""
         self.add(report, case.model, case_row(case, result, exchange))
 
-    def add(self, report: pytest.TestReport, model: str, row: CaseRow) -> None:
-        """Add a case's row; *report* has the traceback and the captured output of a case that did not pass.
+    def needs_reply(self, report: pytest.TestReport, case: Case, result: ItemResult) -> bool:
+        """Whether the row of an item that has reported will show what the model said."""
+        rows = self._models.get(case.model, _Rows())
+        shown = result.outcome != "passed" or len(rows) <= MOST_REPLIES
+        return self._wanted and shown and rows.has_room(report.nodeid, result.outcome)
 
-        It may be called again for the same item: the last row counts.
+    def add(self, report: pytest.TestReport, model: str, row: CaseRow) -> None:
+        """Add a case's row, or only count it where its page has rows enough.
+
+        *report* has the traceback and the captured output of a case that did not pass. This may be called again for
+        the same item: the last row counts.
         """
-        if self._wanted:
-            self._models.setdefault(model, _Rows()).add(report, row)
+        if not self._wanted:
+            return
+        rows = self._models.setdefault(model, _Rows())
+        if rows.has_room(report.nodeid, row.outcome):
+            rows.add(report, row)
+        else:
+            rows.count(report.nodeid, row.host)
 
     def finish(self, metrics: Iterable[ModelMetrics], facts: Mapping[str, object]) -> list[Path]:
         """Write the page of each model in *metrics*, with all of its variants, and return their paths, in that order.
@@ -172,6 +184,7 @@ class _Rows:
         self.hosts: set[str] = set()
         self._entries: dict[str, _Entry | None] = {}
         self._size = 0
+        self._not_passed = 0
 
     def __len__(self) -> int:
         """The number of cases, shown or not."""
@@ -180,10 +193,21 @@ class _Rows:
     def entries(self) -> list[_Entry]:
         return [entry for entry in self._entries.values() if entry is not None]
 
+    def has_room(self, item: str, outcome: str) -> bool:
+        """Whether an item gets a row: of those that passed few do, of the others the first `MOST_ROWS`."""
+        if self._entries.get(item) is not None:
+            return True
+        return len(self) <= MOST_ROWS if outcome == "passed" else self._not_passed < MOST_ROWS
+
+    def count(self, item: str, host: str) -> None:
+        """Count an item without a row."""
+        self._entries.setdefault(item, None)
+        if host:
+            self.hosts.add(host)
+
     def add(self, report: pytest.TestReport, row: CaseRow) -> None:
         entry = self._shortened(report, row)
-        if row.host:
-            self.hosts.add(row.host)
+        self.count(report.nodeid, row.host)
         self._put(report.nodeid, None)
         self._put(report.nodeid, self._bounded(entry))
         if len(self) in {MOST_REPLIES + 1, MOST_ROWS + 1}:
@@ -201,7 +225,10 @@ class _Rows:
 
     def _put(self, item: str, entry: _Entry | None) -> None:
         before = self._entries.get(item)
-        self._size += (0 if entry is None else entry.size) - (0 if before is None else before.size)
+        for one, sign in ((entry, 1), (before, -1)):
+            if one is not None:
+                self._size += sign * one.size
+                self._not_passed += sign * (one.row.outcome != "passed")
         self._entries[item] = entry
 
     def _bounded(self, entry: _Entry | None) -> _Entry | None:
@@ -355,7 +382,8 @@ def _head_lines(metrics: ModelMetrics) -> Iterator[str]:
 
 def _left_out(cases: int) -> list[str]:
     if cases > MOST_ROWS:
-        return [f"{cases} cases: only those that did not pass have a row (from {MOST_ROWS + 1} cases on)."]
+        which = f"only those that did not pass have a row, and no more than {MOST_ROWS} of them"
+        return [f"{cases} cases: {which} (from {MOST_ROWS + 1} cases on). index.html has all cases."]
     if cases > MOST_REPLIES:
         return [f"{cases} cases: only those that did not pass show their reply (from {MOST_REPLIES + 1} cases on)."]
     return []

@@ -56,6 +56,7 @@ class Recorder:
         self._results: dict[str, ItemResult] = {}
         self._exchanges: dict[str, Exchange] = {}
         self._offsets: dict[str, int] = {}
+        self._handed_out: dict[str, Exchange] = {}
         self._in_memory: dict[str, Exchange] = {}
         self._room = HELD_CHARACTERS
 
@@ -114,6 +115,14 @@ class Recorder:
         """The case id of a planned item; None for the item of any other test."""
         return next((planned.case for planned in self.items if planned.item == item), None)
 
+    def hand_out(self, exchange: Exchange) -> None:
+        """Hold an exchange that a test gets now, until `forget_text`: its report comes soon and may show the reply."""
+        self._handed_out[exchange.case] = exchange
+
+    def forget_text(self, case_id: str) -> None:
+        """The test has reported: what reports still need of its exchange is read back."""
+        self._handed_out.pop(case_id, None)
+
     def measured(self, case_id: str) -> Exchange | None:
         """A case's exchange without its texts; None if there is none."""
         return self._exchanges.get(case_id)
@@ -121,6 +130,8 @@ class Recorder:
     def exchange_of(self, case_id: str) -> Exchange | None:
         """A case's durable exchange with its texts; None if there is none, or the journal cannot be read."""
         offset = self._offsets.get(case_id)
+        if case_id in self._handed_out:
+            return self._handed_out[case_id]
         if offset is None or case_id in self._in_memory:
             return self._in_memory.get(case_id)
         with suppress(KeepError):

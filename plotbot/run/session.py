@@ -120,7 +120,9 @@ class MainRun:
 
     def exchange(self, case_id: str) -> Exchange:
         """Wait for the case's exchange until it is durable. Raises `AskError` where none can be had."""
-        return self._answer(self._case(case_id))
+        exchange = self._answer(self._case(case_id))
+        self._the_recorder().hand_out(exchange)
+        return exchange
 
     def refuse(self, problem: UsageProblem) -> None:
         """Note a problem that the user can put right; it ends the session after collection. The first one counts."""

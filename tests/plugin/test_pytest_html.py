@@ -175,7 +175,7 @@ def test_a_model_of_which_nothing_ran_has_a_page_that_says_so(config: pytest.Con
         (MOST_REPLIES, MOST_REPLIES, MOST_REPLIES - 2, None),
         (MOST_REPLIES + 1, MOST_REPLIES + 1, 0, "201 cases: only those that did not pass show their reply"),
         (MOST_ROWS, MOST_ROWS, 0, "1000 cases: only those that did not pass show their reply"),
-        (MOST_ROWS + 2, 2, 0, "1002 cases: only those that did not pass have a row"),
+        (MOST_ROWS + 2, 2, 0, "1002 cases: only those that did not pass have a row, and no more than 1000 of them"),
     ],
 )
 def test_large_runs_show_less_of_what_passed_and_say_so(
@@ -188,6 +188,13 @@ def test_large_runs_show_less_of_what_passed_and_say_so(
     replies = [row["result"] for row in page.rows if "the reply" in row["log"]]
     assert sorted(replies) == ["Error", "Failed", *["Passed"] * passed_replies]
     assert re.findall(r"<p>(\d+ cases: [^(]*) \(", page.source) == ([line] if line else [])
+
+
+def test_of_many_failures_a_thousand_have_a_row_and_all_are_counted(config: pytest.Config) -> None:
+    failures = [(_report(f"t[{n}]", "failed"), _row(str(n), "failed")) for n in range(MOST_ROWS + 3)]
+    page = _written(config, *failures, failures[0], failed=MOST_ROWS + 3)
+    assert len(page.rows) == MOST_ROWS
+    assert "<p>1003 cases: only those that did not pass have a row" in page.source
 
 
 def test_the_last_word_on_a_case_counts_and_keeps_its_traceback(config: pytest.Config) -> None:
