@@ -18,8 +18,9 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import CancelledError
 from contextlib import closing, suppress
 from dataclasses import dataclass
-from urllib.parse import quote, urlsplit
+from urllib.parse import urlsplit
 
+import requests
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError, InvalidChunkLength, InvalidHeader, ReadTimeoutError
 
@@ -56,8 +57,8 @@ class HttpAnswer:
 class HttpSession:
     """Makes requests for any number of threads, with one deadline thread for all of them.
 
-    It uses urllib3's connections, not its pools and not `requests`: no proxy variable, netrc, cookie or redirect
-    changes where a request goes.
+    `requests` prepares each address once. What is sent goes straight into a connection of urllib3's, not through a
+    Session: no proxy variable, netrc, cookie or redirect changes where a request goes.
     """
 
     def __init__(self) -> None:
@@ -145,16 +146,12 @@ class _Request:
 
 def _prepare(url: str) -> _Endpoint:
     try:
-        parts = urlsplit(url)
-        # Both are checked as they are read, the name's form in IDNA too.
-        host, port = (parts.hostname or "").encode("idna").decode("ascii"), parts.port
-    except ValueError:
-        host, port = "", None
-    if not host or parts.scheme not in {"http", "https"}:
-        raise AskError("unreachable", f"{one_line(url, 200)} is no address that can be asked.")
-    path = quote(parts.path or "/", safe="/%:@!$&'()*+,;=~")
+        prepared = requests.Request("GET", url).prepare()
+    except requests.RequestException:
+        raise AskError("unreachable", f"{one_line(url, 200)} is no address that can be asked.") from None
+    parts = urlsplit(str(prepared.url))
     tls = tls_context() if parts.scheme == "https" else None
-    return _Endpoint(f"{parts.scheme}://{parts.netloc}", host, port, path, tls)
+    return _Endpoint(f"{parts.scheme}://{parts.netloc}", parts.hostname or "", parts.port, prepared.path_url, tls)
 
 
 def _send_and_read(request: _Request, in_flight: RequestInFlight) -> HttpAnswer:
