@@ -15,7 +15,8 @@ from typing import Any
 
 from plotbot.judge import Check, TitleText
 from plotbot.judge.checks import findings_of
-from plotbot.judge.schemas import json_path, normalized
+from plotbot.judge.json_paths import json_path
+from plotbot.judge.schemas import normalized
 from plotbot.judge.scripts import share_in
 from plotbot.judge.story_checks import placeholders
 from plotbot.records import Finding

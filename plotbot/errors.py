@@ -8,6 +8,7 @@ PlotbotError
 │   │   └── SilentServerProblem   a server that accepts connections and does not answer
 │   └── EngineError            the embedded engine cannot start
 ├── AskError                   no usable answer arrived: the server's fault, pytest ERROR, with its category
+├── TooCostlyError             a reply could not be judged in time: the schema's fault, pytest ERROR, with a category
 ├── KeepError                  an answer could not be kept where it belongs; it stays in the journal
 │   ├── LockBusyError          another process held a title file's lock for too long
 │   └── ForeignFileError       a title file's inside belongs to another title
@@ -57,6 +58,23 @@ class AskError(PlotbotError):
         super().__init__(category, message)
         self.category = category
         self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.category}: {self.message}"
+
+
+class TooCostlyError(PlotbotError):
+    """A reply could not be judged in time: the schema's fault, not the model's.
+
+    `keyword` is the JSON path of the schema's keyword that took the time; empty if it is not known.
+    """
+
+    category = "too_costly"
+
+    def __init__(self, message: str, keyword: str = "") -> None:
+        super().__init__(message, keyword)
+        self.message = message
+        self.keyword = keyword
 
     def __str__(self) -> str:
         return f"{self.category}: {self.message}"

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, NamedTuple, Self
 ERROR_CATEGORIES = frozenset({
     "unreachable", "timeout", "server_busy", "http_error", "auth", "model_unavailable", "model_crashed",
     "model_unloaded", "wrong_model", "context_overflow", "bad_request", "protocol", "too_large", "eval_code",
+    "too_costly",
 })  # fmt: skip
 OK = "ok"
 
@@ -346,8 +347,10 @@ class Verdict:
 class ItemResult:
     """What became of an item (one test × one case), as the journal's `verdict` line has it.
 
-    `outcome` is `passed`, `failed`, `error` or `skipped`; `category` is `ok`, a failure's or an error's. `kept` says
-    that the eval kept the answer, so that a dead run's answers can be folded later; `tolerated` that it passed by name.
+    `outcome` is `passed`, `failed`, `error` or `skipped`; `category` is `ok`, a failure's or an error's: of what
+    decided the outcome. `verdict` is the category of the verdict on the reply, which may be another one where the eval
+    asserts more; empty if nothing was judged, and in the journals of versions before 0.2. `kept` says that the eval
+    kept the answer, so that a dead run's answers can be folded later; `tolerated` that it passed by name.
     """
 
     case: str
@@ -362,6 +365,7 @@ class ItemResult:
     kept: bool = False
     seconds: float = 0.0
     phase: str = "call"
+    verdict: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {

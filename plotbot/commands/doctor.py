@@ -190,8 +190,8 @@ def _file(what: str, path: Path, settings: Settings, read: Callable[[Path], str]
 
 
 def _read_schema(path: Path) -> str:
-    compile_schema(read_schema(path), str(path))
-    return "a valid JSON Schema"
+    schema = compile_schema(read_schema(path), str(path))
+    return "; ".join(("a valid JSON Schema", *schema.warnings))
 
 
 def _server(facts: ServerFacts) -> str:

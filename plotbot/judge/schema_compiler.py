@@ -10,8 +10,9 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from jsonschema import FormatChecker, SchemaError, ValidationError, validators
@@ -21,7 +22,9 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import specification_with
 
-from plotbot.judge.patterns import MAX_MATCHED, may_take_exponential_time
+from plotbot.judge.json_paths import json_path
+from plotbot.judge.patterns import MAX_MATCHED, may_take_long
+from plotbot.judge.time_limit import OutOfTimeError, current_limit
 from plotbot.safe import one_line
 
 if TYPE_CHECKING:
@@ -50,6 +53,9 @@ _FORMATS = ("date", "email", "idn-email", "ipv4", "ipv6", "regex", "uuid")
 
 _Steps = tuple[str | int, ...]
 _Keyword = Callable[[Any, Any, Any, Any], Iterator[ValidationError] | None]
+takes_long = lru_cache(maxsize=1_000)(may_take_long)
+# What a schema says, and the instance: whether checking the one against the other comes back to the clock too late.
+_Unstoppable = Callable[[Any, Any, Mapping[str, Any]], bool]
 
 
 class SchemaFlawError(Exception):
@@ -63,11 +69,15 @@ class SchemaFlawError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class CompiledParts:
-    """What jsonschema knows of a checked schema: `descriptions` are those of all its subschemas."""
+    """What jsonschema knows of a checked schema: `descriptions` are those of all its subschemas.
+
+    `slow_patterns` are the regular expressions that may take long, each with the steps to it.
+    """
 
     root_types: frozenset[str]
     descriptions: tuple[str, ...]
     validator: Validator
+    slow_patterns: tuple[tuple[_Steps, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +92,14 @@ class _Subschema:
 def compiled_parts(schema: Mapping[str, Any]) -> CompiledParts:
     """Check a schema and build its validator. Raises `SchemaFlawError` for the first flaw."""
     dialect = _dialect_of(schema)
+    # A `$schema` would make jsonschema go on with its own validator, which knows no time limit.
+    schema = {keyword: argument for keyword, argument in schema.items() if keyword != "$schema"}
     subschemas = _checked(schema, dialect)
     texts = (one.schema.get("description") for one in subschemas)
     descriptions = tuple(text for text in texts if isinstance(text, str))
-    return CompiledParts(_root_types(subschemas[0]), descriptions, _validator(schema, dialect))
+    patterns = [((*at.steps, *steps), pattern) for at in subschemas for steps, pattern in _patterns(at.schema)]
+    slow = tuple((steps, pattern) for steps, pattern in patterns if takes_long(pattern))
+    return CompiledParts(_root_types(subschemas[0]), descriptions, _validator(schema, dialect, subschemas), slow)
 
 
 def _dialect_of(schema: Mapping[str, Any]) -> type[Validator]:
@@ -189,6 +203,8 @@ def _resolved(at: _Subschema, keyword: str) -> _Subschema | None:
 
 def _check_keywords(at: _Subschema, dialect: type[Validator]) -> None:
     known = _UNCHECKED.union(dialect.VALIDATORS)
+    if "$schema" in at.schema:
+        raise SchemaFlawError((*at.steps, "$schema"), "a part of a schema cannot have a dialect of its own; remove it")
     for keyword in at.schema:
         if keyword not in known and not keyword.startswith("x-"):
             close = difflib.get_close_matches(keyword, known, n=1)
@@ -197,21 +213,21 @@ def _check_keywords(at: _Subschema, dialect: type[Validator]) -> None:
 
 
 def _check_patterns(at: _Subschema) -> None:
-    patterns = [(("pattern",), at.schema["pattern"])] if "pattern" in at.schema else []
-    named = at.schema.get("patternProperties", {})
-    for steps, pattern in [*patterns, *((("patternProperties", name), name) for name in named)]:
-        flaw = _pattern_flaw(pattern)
-        if flaw:
-            raise SchemaFlawError((*at.steps, *steps), f"{_short(pattern)} {flaw}")
+    for steps, pattern in _patterns(at.schema):
+        try:
+            re.compile(pattern)
+            takes_long(pattern)
+        except (re.error, OverflowError, RecursionError) as error:
+            flaw = f"{_short(pattern)} is not a regular expression: {error}"
+            raise SchemaFlawError((*at.steps, *steps), flaw) from None
 
 
-def _pattern_flaw(pattern: str) -> str:
-    try:
-        re.compile(pattern)
-        slow = may_take_exponential_time(pattern)
-    except (re.error, OverflowError, RecursionError) as error:
-        return f"is not a regular expression: {error}"
-    return "repeats what can match in several ways and could take for ever; repeat single characters" if slow else ""
+def _patterns(schema: Mapping[str, Any]) -> Iterator[tuple[_Steps, str]]:
+    """A subschema's own regular expressions, and the steps to each."""
+    if "pattern" in schema:
+        yield ("pattern",), schema["pattern"]
+    for pattern in schema.get("patternProperties", {}):
+        yield ("patternProperties", pattern), pattern
 
 
 def _check_loop(at: _Subschema) -> None:
@@ -237,41 +253,99 @@ def _short(value: Any) -> str:
     return one_line(repr(value), 60)
 
 
-def _validator(schema: Mapping[str, Any], dialect: type[Validator]) -> Validator:
-    bounded = {name: _bounded(check) for name, check in dialect.VALIDATORS.items() if name in _MATCHING}
+def _validator(schema: Mapping[str, Any], dialect: type[Validator], subschemas: Iterable[_Subschema]) -> Validator:
+    checks = {**dialect.VALIDATORS, "uniqueItems": _unique_items}
+    places, unstoppable = {id(at.schema): at.steps for at in subschemas}, _unstoppable(subschemas)
+    timed = {name: _timed(name, check, places, unstoppable.get(name)) for name, check in checks.items()}
     extend: Callable[..., Any] = validators.extend  # the stub has no types
-    made: Validator = extend(dialect, {**bounded, "uniqueItems": _unique_items})(
+    made: Validator = extend(dialect, timed)(
         schema, registry=Registry(), format_checker=FormatChecker(formats=_FORMATS)
     )
     return made
 
 
-_MATCHING = frozenset({"pattern", "patternProperties", "additionalProperties", "unevaluatedProperties"})
+def _timed(keyword: str, check: _Keyword, places: Mapping[int, _Steps], unstoppable: _Unstoppable | None) -> _Keyword:
+    """The keyword's check within the time limit. *places* are the steps to each subschema, by its `id`."""
+
+    def name(schema: Mapping[str, Any]) -> str:
+        return json_path((*places.get(id(schema), ()), keyword))
+
+    def quick(validator: Any, argument: Any, instance: Any, schema: Any) -> Iterator[ValidationError] | None:
+        limit = current_limit()
+        if limit is not None:
+            if limit.is_over:
+                raise OutOfTimeError(name(schema))
+            if unstoppable is not None and unstoppable(argument, instance, schema):
+                limit.begin(name(schema))
+        return check(validator, argument, instance, schema)
+
+    def slow(validator: Any, argument: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        try:
+            yield from quick(validator, argument, instance, schema) or ()
+        except OutOfTimeError as out:
+            out.costly = out.costly or name(schema)
+            raise
+        limit = current_limit()
+        if limit is not None and limit.is_over:
+            raise OutOfTimeError(name(schema), name(schema))
+
+    return slow if keyword in _REPEATING or unstoppable is not None else quick
 
 
-def _bounded(check: _Keyword) -> _Keyword:
-    """The keyword's check, except that a string longer than `MAX_MATCHED` is a violation and is not matched."""
-
-    def bounded(validator: Any, argument: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
-        if _is_too_long(instance, schema):
-            yield ValidationError(f"longer than the {MAX_MATCHED:,} characters that a pattern is matched on")
-        else:
-            yield from check(validator, argument, instance, schema) or ()
-
-    return bounded
+# The keywords that apply subschemas more than once to the same value or to many: what takes long is their doing.
+_REPEATING = frozenset({
+    "allOf", "anyOf", "contains", "dependencies", "dependentSchemas", "if", "not", "oneOf", "unevaluatedItems",
+    "unevaluatedProperties", "uniqueItems",
+})  # fmt: skip
 
 
-def _is_too_long(instance: Any, schema: Mapping[str, Any]) -> bool:
-    if isinstance(instance, str):
-        return len(instance) > MAX_MATCHED
-    keyed = isinstance(instance, Mapping) and "patternProperties" in schema
-    return keyed and any(len(key) > MAX_MATCHED for key in instance)
+def _matches_slowly(patterns: Iterable[str], strings: Iterable[Any]) -> bool:
+    """Whether one of the patterns may take long on one of the strings."""
+    texts = [text for text in strings if isinstance(text, str)]
+    return any(len(text) > MAX_MATCHED for text in texts) or (bool(texts) and any(map(takes_long, patterns)))
+
+
+_MANY = 2_000
+
+
+def _has_slow_names(_argument: Any, instance: Any, schema: Mapping[str, Any]) -> bool:
+    patterns = schema.get("patternProperties", {})
+    return bool(patterns) and isinstance(instance, Mapping) and _matches_slowly(patterns, instance)
+
+
+def _is_large(_argument: Any, instance: Any, _schema: Mapping[str, Any]) -> bool:
+    return isinstance(instance, list | Mapping) and len(instance) > _MANY
+
+
+def _unstoppable(subschemas: Iterable[_Subschema]) -> Mapping[str, _Unstoppable]:
+    """By keyword: for which instances its check comes back to the clock too late."""
+    names = [pattern for at in subschemas for pattern in at.schema.get("patternProperties", {})]
+
+    def is_unevaluated_slowly(argument: Any, instance: Any, schema: Mapping[str, Any]) -> bool:
+        # jsonschema matches the patterns of the other subschemas here, and looks each member up in a list.
+        return _is_large(argument, instance, schema) or (
+            bool(names) and isinstance(instance, Mapping) and _matches_slowly(names, instance)
+        )
+
+    return {
+        "pattern": lambda pattern, instance, _schema: _matches_slowly((pattern,), (instance,)),
+        "patternProperties": _has_slow_names,
+        "additionalProperties": _has_slow_names,
+        "format": lambda name, instance, _schema: name == "regex" and isinstance(instance, str),
+        "contains": _is_large,
+        "unevaluatedItems": _is_large,
+        "unevaluatedProperties": is_unevaluated_slowly,
+    }
 
 
 def _unique_items(validator: Any, required: Any, instance: Any, _schema: Any) -> Iterator[ValidationError]:
     """`uniqueItems` in linear time; jsonschema compares each pair."""
     if required and validator.is_type(instance, "array"):
-        keys = {json.dumps(_same_numbers(item), sort_keys=True) for item in instance}
+        limit, keys = current_limit(), set()
+        for item in instance:
+            if limit is not None and limit.is_over:
+                raise OutOfTimeError("uniqueItems")
+            keys.add(json.dumps(_same_numbers(item), sort_keys=True))
         if len(keys) != len(instance):
             yield ValidationError(f"{one_line(repr(instance), 60)} has non-unique elements")
 

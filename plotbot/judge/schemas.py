@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import re
-from collections.abc import Iterable, Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from plotbot.errors import InputError
+from plotbot.errors import InputError, TooCostlyError
 from plotbot.judge.fast_path import Predicate, fast_check
+from plotbot.judge.helper import violations_in_helper
+from plotbot.judge.json_paths import json_path
+from plotbot.judge.time_limit import JUDGING_SECONDS, Limit, NotHereError, OutOfTimeError, limited, too_costly
 from plotbot.records import Violation
 from plotbot.safe import one_line
 
@@ -24,9 +26,6 @@ MAX_COUNTED = 1_000
 """How many violations are counted: a hostile reply could have hundreds of thousands."""
 _LONGEST_MESSAGE = 240
 _LONGEST_VALUE = 60
-_LONGEST_KEY = 40
-_LONGEST_PATH = 200
-_PLAIN_KEY = re.compile(r"[A-Za-z_]\w{0,39}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,7 @@ class Schema:
     `raw` is the mapping as it was read. `types` are the JSON types that its root allows, empty if it allows all.
     `descriptions` are its descriptions of three words or more, after `normalized`: a model that returns one of them
     returned a placeholder. `surely_valid` is the fast path: True only for values in which `validator` finds nothing.
+    `warnings` name the patterns that may take long.
     """
 
     raw: Mapping[str, Any]
@@ -43,14 +43,33 @@ class Schema:
     descriptions: frozenset[str]
     validator: Validator
     surely_valid: Predicate
+    warnings: tuple[str, ...] = ()
 
     def allows_type(self, value: Any) -> bool:
         """Whether the schema's root allows the value's JSON type."""
         return not self.types or any(self.validator.is_type(value, name) for name in self.types)
 
-    def violations(self, value: Any) -> tuple[Violation, ...]:
-        """The value's violations, in the schema's order, at most `MAX_COUNTED` of them. Never raises."""
-        return () if self.surely_valid(value) else tuple(islice(self._violations(value), MAX_COUNTED))
+    def violations(self, value: Any, until: float | None = None) -> tuple[Violation, ...]:
+        """The value's violations, in the schema's order, at most `MAX_COUNTED` of them.
+
+        *until*, by `time.monotonic`, is when judging must have ended: `JUDGING_SECONDS` from now if it is not given.
+        Raises `TooCostlyError` if it has not, and nothing else.
+        """
+        if self.surely_valid(value):
+            return ()
+        limit = Limit(time.monotonic() + JUDGING_SECONDS if until is None else until)
+        try:
+            return self.violations_within(value, limit)
+        except NotHereError:
+            return violations_in_helper(self.raw, value, limit.until)
+
+    def violations_within(self, value: Any, limit: Limit) -> tuple[Violation, ...]:
+        """The same in this process. Raises `TooCostlyError`, and `NotHereError` if the *limit* allows it."""
+        try:
+            with limited(limit):
+                return tuple(islice(self._violations(value), MAX_COUNTED))
+        except OutOfTimeError as out:
+            raise too_costly(out.costly or out.keyword) from None
 
     def _violations(self, value: Any) -> Iterator[Violation]:
         try:
@@ -67,7 +86,7 @@ def compile_schema(schema: Mapping[str, Any], source: str) -> Schema:
     `format` is asserted for date, email, idn-email, ipv4, ipv6, regex and uuid; other formats are annotations.
     Raises `InputError`, with source and JSON path, if the schema is no mapping, is invalid in its dialect, has an
     unknown dialect or keyword (`x-…` is allowed), has a `$ref` that is remote, unresolvable or circular, or has a
-    `pattern` that Python cannot compile or that could take exponential time.
+    `pattern` that Python cannot compile. Patterns that may take long are in the schema's `warnings`.
     """
     # jsonschema takes 40 ms to import, which would delay an xdist worker's first request for its cases.
     from plotbot.judge.schema_compiler import SchemaFlawError, compiled_parts  # noqa: PLC0415  see above
@@ -79,27 +98,18 @@ def compile_schema(schema: Mapping[str, Any], source: str) -> Schema:
     except SchemaFlawError as flaw:
         raise InputError(f"{source}: {json_path(flaw.steps)}: {flaw.message}") from None
     descriptions = frozenset(normalized(text) for text in parts.descriptions if len(text.split()) >= 3)
-    return Schema(schema, parts.root_types, descriptions, parts.validator, fast_check(schema))
+    warnings = tuple(
+        f"{source}: {json_path(steps)}: {one_line(repr(pattern), 80)} may take very long on some texts; a reply that "
+        f"cannot be judged in {JUDGING_SECONDS:g} s is an error ({TooCostlyError.category}). A repeat is quick if the "
+        "character after it ends it: [^,]*, instead of .*,"
+        for steps, pattern in parts.slow_patterns
+    )
+    return Schema(schema, parts.root_types, descriptions, parts.validator, fast_check(schema), warnings)
 
 
 def normalized(text: str) -> str:
     """The text as it is compared for repetition: without case, extra white space and closing punctuation."""
     return " ".join(text.casefold().split()).rstrip(".!?…,;: ")
-
-
-def json_path(steps: Iterable[str | int]) -> str:
-    """The JSON path of the steps from the root: `$[0].themes[2]`.
-
-    A key that is not a plain name is quoted, in ASCII, and cut to 40 characters; the path is cut to 200.
-    """
-    path = "$" + "".join(map(_step, steps))
-    return path if len(path) <= _LONGEST_PATH else path[: _LONGEST_PATH - 1] + "…"
-
-
-def _step(step: str | int) -> str:
-    if isinstance(step, int):
-        return f"[{step}]"
-    return f".{step}" if _PLAIN_KEY.fullmatch(step) else f"[{json.dumps(one_line(step, _LONGEST_KEY))}]"
 
 
 def _message(error: ValidationError) -> str:

@@ -10,7 +10,8 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from plotbot.judge.schemas import json_path, normalized
+from plotbot.judge.json_paths import json_path
+from plotbot.judge.schemas import normalized
 from plotbot.records import Finding
 from plotbot.safe import one_line
 

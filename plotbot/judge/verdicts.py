@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 from plotbot.judge.checks import Check, TitleText, findings_of
 from plotbot.judge.json_extraction import Extraction, extract, extract_truncated
-from plotbot.judge.schemas import MAX_COUNTED, MAX_LISTED, Schema, compile_schema, json_path, normalized
+from plotbot.judge.json_paths import json_path
+from plotbot.judge.schemas import MAX_COUNTED, MAX_LISTED, Schema, compile_schema, normalized
 from plotbot.judge.story_checks import strings_in
 from plotbot.judge.strict_json import StrictJsonError, parse_strict
+from plotbot.judge.time_limit import JUDGING_SECONDS
 from plotbot.records import (
     OK,
     RECOVERABLE_CATEGORIES,
@@ -43,9 +46,11 @@ class _Criteria:
     schema: Schema
     title: TitleText
     check: Check | None
+    until: float
+    """When judging must have ended, by `time.monotonic`: several values of one reply share the time."""
 
     def examine(self, value: Any) -> _Examination:
-        violations = self.schema.violations(value)
+        violations = self.schema.violations(value, self.until)
         findings = () if violations or self.check is None else tuple(self._findings(value, self.check))
         return _Examination(violations, findings)
 
@@ -78,9 +83,10 @@ def judge(
     *check* is called with each entry of an array, or with the one object, and the headline, a text with the title's
     `fields` ('' without a title); `plotbot.judge.checks.findings_of` says what it may return.
     With a check, strings that repeat the schema's own descriptions are findings too. Judging raises nothing for any
-    reply; an exception from *check* propagates.
+    reply but `TooCostlyError`, where checking it against the schema takes too long; an exception from *check*
+    propagates.
     """
-    criteria = _Criteria(schema, TitleText.of(title), check)
+    criteria = _Criteria(schema, TitleText.of(title), check, time.monotonic() + JUDGING_SECONDS)
     verdict = _judged(criteria, reply)
     return replace(verdict, tolerated=verdict.recoverable and verdict.category in tolerate)
 
@@ -110,10 +116,11 @@ def kept_values(*, judge_again: bool = False) -> Callable[[Exchange, ItemResult,
     def value_of(exchange: Exchange, result: ItemResult, question: Question) -> Any:
         if exchange.reply is None:
             raise StrictJsonError("no reply is on record", 0, 1, 1)
-        if (judge_again or result.category in RECOVERABLE_CATEGORIES) and question.hash not in schemas:
+        judged = result.verdict or result.category
+        if (judge_again or judged in RECOVERABLE_CATEGORIES) and question.hash not in schemas:
             schemas[question.hash] = compile_schema(question.schema, "the recorded schema")
         schema = schemas.get(question.hash)
-        value = kept_value(exchange.reply, schema or question.schema, result.category)
+        value = kept_value(exchange.reply, schema or question.schema, judged)
         broken = next(iter(schema.violations(value)), None) if judge_again and schema is not None else None
         if broken is not None:
             raise StrictJsonError(f"judged again, it breaks its schema: {broken.path} {broken.message}", 0, 1, 1)

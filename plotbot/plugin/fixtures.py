@@ -79,8 +79,8 @@ class ItemFixtures:
         ) -> Verdict:
             asked = _own_reply(state) if reply is ... else reply
             state.schema = self._schema(state) if schema is ... else schema
-            state.verdict = judge_reply(asked, state.schema, state.case.title, check=check, tolerate=tolerate)
-            return state.verdict
+            state.verdicts.append(judge_reply(asked, state.schema, state.case.title, check=check, tolerate=tolerate))
+            return state.verdicts[-1]
 
         return verdict_on
 

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from plotbot.errors import AskError, PlotbotError
+from plotbot.errors import AskError, PlotbotError, TooCostlyError
 from plotbot.judge import explain, judge
+from plotbot.plugin.assertions import asserted_verdict, own_frames, own_message
 from plotbot.plugin.collection import STATE
 from plotbot.plugin.failure_text import failure_text
-from plotbot.records import OK, Exchange, ItemResult, Verdict
+from plotbot.records import OK, Exchange, ItemResult, Reply, Verdict
 from plotbot.run.process import ItemState
 from plotbot.safe import one_line, visible
 
@@ -38,12 +39,11 @@ def complete(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     state.failed = state.failed or report.failed
     if item.config.getoption("xmlpath", default=None):
         _add_junit_properties(item, state, result)
-    explanation = _explanation(state) if has_own_view(item, call) else None
-    _make_readable(report, call, result, explanation, item.path)
+    _make_readable(report, call, state, item.path if has_own_view(item, call) else None)
 
 
 def has_own_view(item: pytest.Item, call: pytest.CallInfo[None]) -> bool:
-    """Whether a failed call is one of an eval, and shown by its verdict: the user has not asked for a traceback."""
+    """Whether a failed call is one of an eval, and may be shown by its verdict: the user asked for no traceback."""
     failed = call.excinfo is not None and call.when == "call" and STATE in item.stash
     return failed and bool(item.config.getoption("tbstyle", "auto") == "auto")
 
@@ -148,47 +148,73 @@ def _result_of(state: ItemState, call: pytest.CallInfo[None], report: pytest.Tes
         return _result(state, report, "skipped", OK, _skip_reason(report))
     if report.passed:
         return _passed(state, report)
-    return _not_passed(state, report, call.excinfo.value if call.excinfo is not None else None)
+    return _not_passed(state, report, call)
 
 
 def _passed(state: ItemState, report: pytest.TestReport) -> ItemResult:
     verdict = state.verdict
     if verdict is None or not verdict.tolerated:
         return _result(state, report, "passed", OK, "")
-    return _result(state, report, "passed", verdict.category, explain(verdict), verdict)
+    return _result(state, report, "passed", verdict.category, explain(verdict))
 
 
-def _not_passed(state: ItemState, report: pytest.TestReport, error: BaseException | None) -> ItemResult:
-    if isinstance(error, AskError):
+def _not_passed(state: ItemState, report: pytest.TestReport, call: pytest.CallInfo[None]) -> ItemResult:
+    failed, error = call.excinfo, None if call.excinfo is None else call.excinfo.value
+    if isinstance(error, AskError | TooCostlyError):
         return _result(state, report, "error", error.category, error.message)
-    if report.when != "call" or not _is_about_the_reply(error):
-        return _result(state, report, "error", "eval_code", f"{type(error).__name__}: {error}")
-    verdict = state.verdict or _own_verdict(state)
-    if verdict is not None and not verdict.ok:
-        return _result(state, report, "failed", verdict.category, explain(verdict), verdict)
-    return _result(state, report, "failed", "assertion", str(error or report.longrepr))
+    text = report.longreprtext if error is None else text_of(error)
+    if report.when != "call" or not _is_about_the_reply(failed):
+        return _result(state, report, "error", "eval_code", f"{type(error).__name__}: {text}")
+    if not state.verdicts:
+        state.verdicts.extend(_own_verdict(state))
+    reply = None if state.exchange is None else state.exchange.reply
+    state.asserted = None if failed is None else asserted_verdict(text, failed, state.verdicts, reply)
+    if failed is None or state.asserted is None:
+        return _result(state, report, "failed", "assertion", text)
+    return _result(state, report, "failed", state.asserted.category, _words_of(state.asserted, text, failed))
 
 
-def _is_about_the_reply(error: BaseException | None) -> bool:
-    # A failed report without an exception is a strict xfail that passed: the eval's own claim did not hold.
-    return error is None or isinstance(error, AssertionError | pytest.fail.Exception)
+def _words_of(
+    verdict: Verdict, text: str, failed: pytest.ExceptionInfo[BaseException], reply: Reply | None = None
+) -> str:
+    """A failed verdict in words, after the message that the eval's author wrote, if it is another one."""
+    explanation = explain(verdict, reply)
+    if explanation.partition("\n")[0] in text:
+        return explanation
+    own = own_message(text, failed)
+    return f"{own}\n{explanation}" if own else explanation
 
 
-def _own_verdict(state: ItemState) -> Verdict | None:
-    """The reply's own verdict, for an eval that did not use the `judge` fixture; None where nothing can be judged."""
+def text_of(error: BaseException) -> str:
+    """The text of an exception, also of one that has none: its `__str__` is an eval's code and may raise anything."""
+    try:
+        return str(error)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as broken:  # noqa: BLE001  pytest too shows such an exception and goes on
+        return f"<its text cannot be shown: {type(broken).__name__}>"
+
+
+def _is_about_the_reply(failed: pytest.ExceptionInfo[BaseException] | None) -> bool:
+    # A failed report without an exception is a strict xfail that passed: the eval's own claim did not hold. pytest
+    # itself fails a test that it cannot run, such as `async def` without a plugin.
+    if failed is None or isinstance(failed.value, AssertionError):
+        return True
+    return isinstance(failed.value, pytest.fail.Exception) and any(own_frames(failed))
+
+
+def _own_verdict(state: ItemState) -> list[Verdict]:
+    """The reply's own verdict, for an eval that did not use the `judge` fixture; empty where nothing can be judged."""
     if state.exchange is None or state.exchange.reply is None or state.schema is None:
-        return None
-    return judge(state.exchange.reply, state.schema, state.case.title)
+        return []
+    try:
+        return [judge(state.exchange.reply, state.schema, state.case.title)]
+    except TooCostlyError:
+        return []
 
 
-def _result(
-    state: ItemState,
-    report: pytest.TestReport,
-    outcome: str,
-    category: str,
-    message: str,
-    verdict: Verdict | None = None,
-) -> ItemResult:
+def _result(state: ItemState, report: pytest.TestReport, outcome: str, category: str, message: str) -> ItemResult:
+    verdict = state.asserted or state.verdict
     return ItemResult(
         case=state.case.id,
         item=report.nodeid,
@@ -202,6 +228,7 @@ def _result(
         kept=state.kept,
         seconds=report.duration,
         phase=report.when or "",
+        verdict=verdict.category if verdict else "",
     )
 
 
@@ -214,10 +241,13 @@ def _skip_reason(report: pytest.TestReport) -> str:
 
 def _add_junit_properties(item: pytest.Item, state: ItemState, result: ItemResult) -> None:
     """Add what a JUnit reader wants to know beside the outcome. A server that does not count gives no tokens."""
-    properties: dict[str, object] = {"model": visible(state.case.model), "category": result.category}
-    if state.case.variant:
-        properties["variant"] = visible(state.case.variant)
-    properties |= {f"field.{visible(name)}": _field(value) for name, value in state.case.title.fields.items()}
+    properties: dict[str, object] = {
+        "model": visible(state.case.model),
+        "category": result.category,
+        "verdict": result.verdict if result.verdict not in {"", result.category} else None,
+        "variant": visible(state.case.variant) or None,
+        **{f"field.{visible(name)}": _field(value) for name, value in state.case.title.fields.items()},
+    }
     if state.exchange is not None:
         reply = state.exchange.reply
         properties["seconds"] = round(state.exchange.seconds, 3)
@@ -234,30 +264,30 @@ def _field(value: object) -> str:
     return one_line(value if isinstance(value, str) else json.dumps(value), MESSAGE_CHARACTERS)
 
 
-def _explanation(state: ItemState) -> str | None:
-    """The verdict in words, for a reply that is not good enough; None where the verdict is not the reason."""
-    if state.verdict is None or state.verdict.ok:
-        return None
-    return explain(state.verdict, state.exchange.reply if state.exchange else None)
-
-
-def _make_readable(
-    report: pytest.TestReport, call: pytest.CallInfo[None], result: ItemResult, explanation: str | None, path: Path
-) -> None:
+def _make_readable(report: pytest.TestReport, call: pytest.CallInfo[None], state: ItemState, path: Path | None) -> None:
     """Have a failing eval show what a person needs to know, and nothing that could harm a terminal.
 
-    An error of the server or of a title file is shown without the harness's traceback. A bad reply is shown by the
-    *explanation* of its verdict: the eval's source and pytest's view of its variables add nothing, unless `--tb` asks
-    for them. All else may quote the model, so it is made visible where it holds anything that is not.
+    An error of the server or of a title file is shown without the harness's traceback. A bad reply is shown by its
+    verdict, at the last line of the eval's file *path* that ran: the eval's source and pytest's view of its variables
+    add nothing; without *path* they are shown, as `--tb` asks. An assertion about something else is shown as pytest
+    shows it, with the verdict beside it. All else may quote the model, so it is made visible where it holds anything
+    that is not.
     """
     if call.excinfo is None:
         return
-    error = call.excinfo.value
+    error, reply = call.excinfo.value, None if state.exchange is None else state.exchange.reply
     if isinstance(error, PlotbotError):
         report.longrepr = visible(str(error))
-    elif explanation is not None and result.outcome == "failed":
+    elif state.asserted is not None and path is not None:
+        words = _words_of(state.asserted, text_of(error), call.excinfo, reply)
         # pytest's list of failures quotes the message: the category, not the exception's name.
-        message = explanation.partition("\n")[0]
-        report.longrepr = failure_text(explanation, message, path, call.excinfo.tb)
+        message = _headed(state.asserted.category, words.partition("\n")[0])
+        report.longrepr = failure_text(words, message, path, call.excinfo.tb)
     elif (visible_text := visible(text := report.longreprtext)) != text:
         report.longrepr = visible_text
+    if report.failed and state.asserted is None and state.verdict is not None and not state.verdict.ok:
+        report.sections.append(("verdict on the reply", explain(state.verdict, reply)))
+
+
+def _headed(category: str, line: str) -> str:
+    return line if line.startswith(f"{category}: ") else f"{category}: {line}"

@@ -34,6 +34,7 @@ ADVICE = {
     "bad_request": "The server refuses the request: read its message; it may not know RESPONSE_FORMAT.",
     "protocol": "The server's answers are not chat completions: check that LM_STUDIO_URL is the right endpoint.",
     "too_large": "Answers are too large to read: lower MAX_TOKENS.",
+    "too_costly": "A reply takes too long to judge: write the keyword of the schema that the error names more simply.",
     "eval_code": "An eval's own code raised an exception: its traceback is above.",
 }
 

@@ -54,10 +54,17 @@ class ItemState:
     files: EvalFiles
     exchange: Exchange | None = None
     schema: Schema | None = None
-    verdict: Verdict | None = None
+    verdicts: list[Verdict] = field(default_factory=list)
+    asserted: Verdict | None = None
+    """The bad verdict that the failing assertion is about; None if it is about something else."""
     kept: bool = False
     failed: bool = False
     """Whether a part of it has failed already: a subtest."""
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """The last verdict that the eval was given; None if it did not judge."""
+        return self.verdicts[-1] if self.verdicts else None
 
 
 @dataclass(slots=True)

@@ -63,6 +63,7 @@ class MainRun:
         self._begun = False
         self._scheduler: Scheduler | None = None
         self._questions: dict[EvalFiles, Mapping[Variant, Question]] = {}
+        self._warned: set[str] = set()
         # Planning and the first handshake happen once: the threads of other workers wait for the outcome.
         self._turn = threading.RLock()
 
@@ -164,6 +165,9 @@ class MainRun:
     def _read(self, files: EvalFiles) -> Mapping[Variant, Question]:
         if files not in self._questions:
             self._questions[files] = read_questions(files, self.settings, self.schemas)
+            for warning in set(self.schemas.of(files.schema).warnings) - self._warned:
+                self._warned.add(warning)
+                self._warn(warning)
         return self._questions[files]
 
     def _begin(self, items: Sequence[PlannedItem], recorder: Recorder) -> None:

@@ -18,6 +18,8 @@ ENDINGS = [
     ("pytest.fail('I do not like it')", "failed", "assertion", "I do not like it", 1),
     ("raise ValueError('my \\x1b[31m bug \\ud800')", "error", "eval_code", "ValueError: my \\x1b[31m bug \\ud800", 10),
     ("{}['gone']", "error", "eval_code", "KeyError: 'gone'", 10),
+    ("raise Unspeakable", "error", "eval_code", "Unspeakable: <its text cannot be shown: ZeroDivisionError>", 10),
+    ("raise UnspeakableClaim", "failed", "assertion", "<its text cannot be shown: SystemExit>", 1),
     ("pytest.skip('not today')", "skipped", "ok", "not today", 0),
     ("pytest.xfail('known')", "skipped", "ok", "known", 0),
     ("results.keep(dataclasses.replace(reply))", "error", "eval_code", "takes the very reply that the `reply`", 10),
@@ -49,6 +51,8 @@ def test_an_evals_own_code_decides(
     code, outcome, category, message, status = ending
     write_eval(
         "import dataclasses\nimport pytest\n\n"
+        "class Unspeakable(Exception):\n    def __str__(self):\n        1 / 0\n    __repr__ = __str__\n\n"
+        "class UnspeakableClaim(AssertionError):\n    def __str__(self):\n        raise SystemExit(7)\n\n"
         f"def test_own(reply, schema, judge, results, request):\n    assert judge(reply, schema).ok\n    {code}\n"
     )
     result = evals(start_mock(), "--test-sample-size=1")
@@ -103,18 +107,32 @@ def test_a_broken_teardown_is_an_error_of_a_case_that_had_passed(
     assert (total["planned"], total["passed"], total["error"]) == (2, 0, 2)
 
 
+def test_an_async_eval_that_pytest_cannot_run_is_an_error_of_the_eval(
+    evals: Callable[..., pytest.RunResult],
+    write_eval: Callable[[str], None],
+    start_mock: Callable[..., MockServer],
+    verdicts: Callable[[], list[dict[str, Any]]],
+) -> None:
+    write_eval("async def test_own(reply, schema):\n    assert reply\n")
+    assert evals(start_mock(rules=(Rule(fault="F05"),)), "--test-sample-size=2").ret == 10
+    assert [(one["outcome"], one["category"]) for one in verdicts()] == [("error", "eval_code")] * 2
+    assert "async def functions are not natively supported" in verdicts()[0]["message"]
+
+
 def test_a_strict_xfail_that_passes_is_a_failure(
     evals: Callable[..., pytest.RunResult],
     write_eval: Callable[[str], None],
     start_mock: Callable[..., MockServer],
     verdicts: Callable[[], list[dict[str, Any]]],
 ) -> None:
-    write_eval("import pytest\n\n@pytest.mark.xfail(reason='never')\ndef test_own(reply):\n    assert reply\n")
-    assert evals(start_mock(), "--test-sample-size=1").ret == 1
-    assert [(one["outcome"], one["category"]) for one in verdicts()] == [("failed", "assertion")]
+    write_eval("import pytest\n\n@pytest.mark.xfail(reason='never')\ndef test_own(reply, judge):\n    judge()\n")
+    assert evals(start_mock(rules=(Rule(fault="F05"),)), "--test-sample-size=1").ret == 1
+    (verdict,) = verdicts()
+    assert (verdict["outcome"], verdict["category"], verdict["verdict"]) == ("failed", "assertion", "fenced")
+    assert "never" in verdict["message"]
 
 
-def test_an_eval_without_the_judge_gets_the_replys_own_category(
+def test_an_eval_without_the_judge_fails_by_its_own_assertion_beside_the_replys_verdict(
     evals: Callable[..., pytest.RunResult],
     write_eval: Callable[[str], None],
     start_mock: Callable[..., MockServer],
@@ -123,7 +141,7 @@ def test_an_eval_without_the_judge_gets_the_replys_own_category(
     write_eval("import json\n\ndef test_own(reply, schema):\n    assert reply.content.startswith('[')\n")
     assert evals(start_mock(rules=(Rule(fault="F05"),)), "--test-sample-size=1").ret == 1
     (verdict,) = verdicts()
-    assert (verdict["outcome"], verdict["category"]) == ("failed", "fenced")
+    assert (verdict["outcome"], verdict["category"], verdict["verdict"]) == ("failed", "assertion", "fenced")
 
 
 @pytest.mark.parametrize("fixture", ["title", "schema", "judge"])

@@ -200,7 +200,9 @@ function messagePart(item) {
 
 function verdictLine(entry, item, exchange) {
   const outcome = outcomeOf(entry);
+  const beside = item.verdict && !["ok", item.category].includes(item.verdict);
   const notes = [
+    beside && `the verdict on the reply: ${item.verdict}`,
     item.tolerated && "tolerated by name",
     item.recoverable && !item.tolerated && "a valid answer could be recovered",
     item.kept && "kept in the dataset",

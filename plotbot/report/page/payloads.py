@@ -150,6 +150,7 @@ def _item(entry: Entry, limit: int) -> dict[str, Any]:
         "item": _line(entry.planned.item),
         "outcome": entry.outcome,
         "category": _line(result.category),
+        "verdict": _line(result.verdict),
         "message": pieces(result.message, limit),
         "mark": marked_at(result),
         "violations": [[_line(v.path), _line(v.keyword), _line(v.message)] for v in _some(result.violations, limit)],
