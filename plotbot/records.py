@@ -44,6 +44,7 @@ FAILURES: Mapping[str, Failure] = {
     "assertion": Failure("the eval asserts otherwise"),
 }
 FAILURE_CATEGORIES = frozenset(FAILURES)
+_NO_PARAMS: Mapping[str, Any] = {}  # one for all cases of a run without variants: there may be 100,000
 FORMAT_NAMES: Mapping[str, str] = {"none": "free", "json_schema": "json"}
 """The response formats in the names of variants."""
 RECOVERABLE_CATEGORIES = frozenset(name for name, failure in FAILURES.items() if failure.recoverable)
@@ -130,7 +131,7 @@ class Case:
     repeat: int
     seed: int
     variant: str = ""
-    params: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    params: Mapping[str, Any] = field(default_factory=lambda: _NO_PARAMS, hash=False)
 
     def to_json(self) -> dict[str, Any]:
         fields = {**_fields(self), "title": self.title.to_json(), "params": dict(self.params)}

@@ -10,7 +10,9 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from typing import Any
 
 from plotbot.plan.sample import draw
 from plotbot.plan.titles import read_titles
@@ -108,8 +110,14 @@ def _case(model: str, variant: Variant, question: Question, title: Title, repeat
         repeat=repeat,
         seed=case_seed(model_seed, title.id, repeat),
         variant=variant.name,
-        params=variant.params,
+        params=_params_of(variant),
     )
+
+
+@cache
+def _params_of(variant: Variant) -> Mapping[str, Any]:
+    """One mapping for all cases of a variant."""
+    return variant.params
 
 
 def _slug(model: str, variant: str, response_format: str, title: Title, repeat: int) -> str:
