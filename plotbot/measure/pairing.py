@@ -6,11 +6,12 @@ on the same titles, and no report says it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from plotbot.measure.intervals import Interval
 from plotbot.measure.paired_tests import Pair, difference_interval, holm, mcnemar_exact, rates
+from plotbot.measure.tally import ModelVariant
 from plotbot.measure.verdict_sheet import SheetPart, TitleVerdicts, VerdictSheet, is_rated, passes
 
 SIGNIFICANT = 0.05
@@ -52,11 +53,15 @@ class Paired:
 
 @dataclass(frozen=True, slots=True)
 class Rival:
-    """One row of a report: a model in one variant, in one run. `run` is empty if there is one run only."""
+    """One row of a report: a model in one variant, in one run. `run` is empty if there is one run only.
+
+    `of` names what it is a variant of: the model. It is empty if the run has one variant only.
+    """
 
     label: str
     titles: Titles
     run: str = ""
+    of: str = ""
 
     @property
     def rate(self) -> float | None:
@@ -83,11 +88,15 @@ class Contest:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The rivals with a pass rate, the best first: each other one against the best, and each against its neighbour."""
+    """The rivals with a pass rate, the best first: each other one against the best, and each against its neighbour.
+
+    `with_first` is each variant of a model against the model's first.
+    """
 
     order: tuple[Rival, ...]
     with_best: tuple[Contest, ...]
     neighbours: tuple[Contest, ...]
+    with_first: tuple[Contest, ...] = ()
 
 
 def is_settled(p: float) -> bool:
@@ -95,13 +104,14 @@ def is_settled(p: float) -> bool:
 
 
 def rivals_of(sheet: VerdictSheet, run: str = "") -> tuple[Rival, ...]:
-    """The rows of a run. *run* is its name if several runs are compared."""
-    found: dict[str, dict[str, dict[str, TitleVerdicts]]] = {}
-    for part in sheet.parts:
-        row = found.setdefault(part.label, {})
+    """The rows of a run, a model's variants in the run's order. *run* is its name if several runs are compared."""
+    turns = {name: number for number, name in enumerate(sheet.variants)}
+    found: dict[ModelVariant, dict[str, dict[str, TitleVerdicts]]] = {}
+    for part in sorted(sheet.parts, key=lambda part: turns.get(part.variant, 0)):
+        row = found.setdefault(ModelVariant(part.model, part.variant), {})
         for title, verdicts in part.titles.items():
             row.setdefault(title, {})[part.eval] = verdicts
-    return tuple(Rival(label, titles, run) for label, titles in found.items())
+    return tuple(Rival(row.label, titles, run, row.model if row.variant else "") for row, titles in found.items())
 
 
 def titles_of(part: SheetPart) -> Titles:
@@ -139,7 +149,15 @@ def rank(rivals: Sequence[Rival]) -> Ranking:
     with_best = _contests([(other, order[0]) for other in order[1:]])
     neighbours = _contests(list(zip(order[1:], order[:-1], strict=True)))
     # The best and the second are in both sets; they have one p.
-    return Ranking(order, with_best, (*with_best[:1], *neighbours[1:]))
+    return Ranking(order, with_best, (*with_best[:1], *neighbours[1:]), _contests(list(_with_first(rivals))))
+
+
+def _with_first(rivals: Sequence[Rival]) -> Iterator[tuple[Rival, Rival]]:
+    firsts: dict[tuple[str, str], Rival] = {}
+    for rival in rivals:
+        first = firsts.setdefault((rival.run, rival.of), rival)
+        if rival.of and rival is not first:
+            yield first, rival
 
 
 def _contests(rivals: Sequence[tuple[Rival, Rival]]) -> tuple[Contest, ...]:

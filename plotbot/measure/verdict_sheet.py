@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from plotbot.measure.tally import ModelVariant, eval_of
+from plotbot.measure.tally import ModelVariant, eval_of, variant_names
 from plotbot.records import OK, ItemResult, Question, RunRecords
 from plotbot.safe import digest
 
@@ -66,6 +66,7 @@ class VerdictSheet:
     """A run's verdicts. `params` are the sampling parameters of all its requests, including the base of the seeds.
 
     `questions` (by hash) and `headlines` (by title id) are texts that say what a difference is; a baseline has none.
+    `variants` are their names in the run's order: the first is the one that the others are compared with.
     """
 
     run: str
@@ -73,6 +74,7 @@ class VerdictSheet:
     parts: tuple[SheetPart, ...]
     questions: Mapping[str, Question] = field(default_factory=dict, compare=False)
     headlines: Mapping[str, str] = field(default_factory=dict, compare=False)
+    variants: tuple[str, ...] = field(default=(), compare=False)
 
 
 def verdict_sheet(records: RunRecords, questions: Mapping[str, Question]) -> VerdictSheet:
@@ -88,7 +90,8 @@ def verdict_sheet(records: RunRecords, questions: Mapping[str, Question]) -> Ver
             found.setdefault(key, {}).setdefault(case.title.id, {})[case.repeat] = word
     parts = (_part(key, params[key], found[key], records, questions) for key in sorted(found))
     headlines = {case.title.id: case.title.text for case in records.cases.values()}
-    return VerdictSheet(records.run, _params(records.header), tuple(parts), questions, headlines)
+    variants = variant_names(records.header)
+    return VerdictSheet(records.run, _params(records.header), tuple(parts), questions, headlines, variants)
 
 
 def passes(word: str) -> bool:

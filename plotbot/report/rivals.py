@@ -12,12 +12,16 @@ _MOST_RANKED = 30
 
 
 def rival_sentences(rivals: Sequence[Rival]) -> list[Sentence]:
-    """The best against each other one, then the order; empty for fewer than two rivals with a pass rate."""
+    """The best against each other one, then the order; empty for fewer than two rivals with a pass rate.
+
+    Where models have variants, each variant stands against the first of its model: that is the question that they ask.
+    """
     ranking = rank(rivals)
     if len(ranking.order) < 2:
         return []
-    sentences = [contest_sentence(one) for one in ranking.with_best[:_MOST_RANKED]]
-    return sentences if len(ranking.order) == 2 else [*sentences, *_order(ranking)]
+    contests = ranking.with_first or ranking.with_best
+    sentences = [contest_sentence(one) for one in contests[:_MOST_RANKED]]
+    return sentences if len(ranking.order) == 2 else [*sentences, *_order(ranking, len(contests))]
 
 
 def contest_sentence(contest: Contest) -> Sentence:
@@ -52,11 +56,12 @@ def named(rival: Rival) -> Sentence:
     return [name(rival.label), " in run ", name(rival.run)] if rival.run else [name(rival.label)]
 
 
-def _order(ranking: Ranking) -> Iterator[Sentence]:
+def _order(ranking: Ranking, contests: int) -> Iterator[Sentence]:
     """The rivals from the best to the worst, those in one group that their neighbours cannot be told apart from."""
     order: Sentence = ["In order: ", *named(ranking.order[0])]
     for contest, rival in zip(ranking.neighbours[: _MOST_RANKED - 1], ranking.order[1:], strict=False):
         order += [" > " if contest.settled else " ~ ", *named(rival)]
     cut = len(ranking.order) - _MOST_RANKED
     yield [*order, *([f" … and {cut} more"] if cut > 0 else []), " (~: neighbours that cannot be told apart)."]
-    yield [f"Each p is corrected for {len(ranking.with_best)} comparisons (Holm)."]
+    if contests > 1:
+        yield [f"Each p is corrected for {contests} comparisons (Holm)."]

@@ -29,11 +29,13 @@ function drawWords() {
 
 function drawHeadline() {
   const models = new Set(index.contenders.map((one) => one.model)).size;
+  const names = new Set(index.contenders.map((one) => one.variant)).size;
+  const variants = names > 1 ? ` in ${names} variants` : "";
   const runs = index.runs.length > 1 ? ` in ${index.runs.length} runs` : "";
   byId("headline").textContent =
-    `${plural(models, "model", "models")}, ${plural(index.titles.length, "title", "titles")}${runs}`;
-  const names = index.runs.flatMap((run, position) => [position ? ", " : "", name(run.id)]);
-  byId("origin").append(...filled(el("span"), {}, ["Run ", ...names, ` · made ${index.made_at}`]).childNodes);
+    `${plural(models, "model", "models")}${variants}, ${plural(index.titles.length, "title", "titles")}${runs}`;
+  const runNames = index.runs.flatMap((run, position) => [position ? ", " : "", name(run.id)]);
+  byId("origin").append(...filled(el("span"), {}, ["Run ", ...runNames, ` · made ${index.made_at}`]).childNodes);
 }
 
 // Rate and interval on a scale from 0 to 100 %.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import html
 import itertools
 import random
@@ -139,3 +140,24 @@ def test_terminal_page_markdown_and_compare_say_the_same_sentence_to_the_digit(s
     if len(rivals) == 2:
         (compared,) = compare_sheets(sheet, sheet, models=(rivals[0].label, rivals[1].label))
         assert texts[0] in _digits(" ".join(comparison_lines("r", "r", [compared])))
+
+
+def test_variants_stand_against_the_first_of_their_model_whichever_is_the_best() -> None:
+    def variant(model: str, name: str, bad: int) -> Rival:
+        return dataclasses.replace(_rival(f"{model} {name}", [number >= bad for number in range(50)]), of=model)
+
+    rivals = [variant(model, name, bad) for model in "mn" for name, bad in (("old", 10), ("new", 0), ("odd", 11))]
+    told = _told(rivals)
+    assert told[0].startswith("m new is better than m old by 20.0 points")
+    assert told[1].startswith("m odd and m old cannot be told apart: -2.0 points") or "m old and m odd" in told[1]
+    assert [" n " in sentence for sentence in told[:4]] == [False, False, True, True]
+    assert told[4].startswith("In order: m new ~ n new > m old")
+    assert told[5] == "Each p is corrected for 4 comparisons (Holm)."
+    assert len(told) == 6
+
+
+def test_the_first_variant_is_the_run_s_own_first() -> None:
+    header = {"variants": [{"name": "z"}, {"name": "a"}]}
+    records = run_of(*({"model": "m", "variant": name, "title": "t", "outcome": "passed"} for name in ("a", "z")))
+    rivals = rivals_of(verdict_sheet(dataclasses.replace(records, header=header), QUESTIONS))
+    assert [rival.label for rival in rivals] == ["m z", "m a"]
