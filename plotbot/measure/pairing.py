@@ -107,7 +107,8 @@ def rivals_of(sheet: VerdictSheet, run: str = "") -> tuple[Rival, ...]:
     """The rows of a run, a model's variants in the run's order. *run* is its name if several runs are compared."""
     turns = {name: number for number, name in enumerate(sheet.variants)}
     found: dict[ModelVariant, dict[str, dict[str, TitleVerdicts]]] = {}
-    for part in sorted(sheet.parts, key=lambda part: turns.get(part.variant, 0)):
+    models = list(dict.fromkeys(part.model for part in sheet.parts))
+    for part in sorted(sheet.parts, key=lambda part: (models.index(part.model), turns.get(part.variant, 0))):
         row = found.setdefault(ModelVariant(part.model, part.variant), {})
         for title, verdicts in part.titles.items():
             row.setdefault(title, {})[part.eval] = verdicts

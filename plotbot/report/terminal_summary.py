@@ -91,7 +91,10 @@ def table_lines(metrics: Sequence[ModelMetrics]) -> list[str]:
 
 
 def detail_lines(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> list[str]:
-    """For each model what fails and how often, and its gate; then the sum over all models if there are several."""
+    """For each row what fails and how often, and its gate; then the sum over all rows if there are several.
+
+    Nothing is told of a variant of which the table tells all.
+    """
     by_row = {gate.row: gate for gate in gates}
     lines = [line for one in metrics for line in _model_lines(one, by_row.get(one.tally.row))]
     if len(metrics) > 1:
@@ -123,10 +126,7 @@ def _line(name: str, name_width: int, cells: Sequence[str], widths: Sequence[int
 
 
 def _model_lines(metrics: ModelMetrics, gate: GateResult | None) -> list[str]:
-    lines = [
-        _shortened(one_line(metrics.label, _NAME_LIMIT), WIDTH),
-        *_wrapped("  ", formatting.accounting_line(metrics.tally)),
-    ]
+    lines: list[str] = []
     for label, counts in (("failures", metrics.failures), ("errors", metrics.errors)):
         if counts:
             lines += _wrapped(f"  {label}: ", formatting.category_counts(counts))
@@ -143,7 +143,11 @@ def _model_lines(metrics: ModelMetrics, gate: GateResult | None) -> list[str]:
     lines += _host_lines(metrics)
     if gate is not None:
         lines += _wrapped("  gate: ", formatting.gate_words(gate))
-    return [*lines, ""]
+    if metrics.variant and not lines:
+        # A run may have dozens of variants, and the table has their accounts.
+        return []
+    name = _shortened(one_line(metrics.label, _NAME_LIMIT), WIDTH)
+    return [name, *_wrapped("  ", formatting.accounting_line(metrics.tally)), *lines, ""]
 
 
 def _host_lines(metrics: ModelMetrics) -> Iterator[str]:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from plotbot.measure.gate import judge_gates
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.report.terminal_summary import detail_lines, summary_lines, table_lines
+from plotbot.report.terminal_summary import WIDTH, detail_lines, summary_lines, table_lines
 
 MakeMetrics = Callable[..., ModelMetrics]
 
@@ -92,3 +94,19 @@ def test_the_summary_ends_with_the_paths_and_the_next_step(make_metrics: MakeMet
 
 def test_an_empty_plan_says_so() -> None:
     assert summary_lines(()) == ["no case was planned"]
+
+
+def test_the_variants_of_a_model_stand_below_its_name_and_only_what_went_wrong_is_told(
+    make_metrics: MakeMetrics,
+) -> None:
+    def row(variant: str, **given: Any) -> ModelMetrics:
+        metrics = make_metrics("qwen/qwen3-4b", **given)
+        return dataclasses.replace(metrics, tally=dataclasses.replace(metrics.tally, variant=variant))
+
+    rows = [row("prompt.txt t=0.8", passed=9), row("t=0.2", passed=8, failed=1, failures={"schema": 1})]
+    lines = summary_lines(rows)
+    assert [line[:18].rstrip() for line in lines[2:5]] == ["qwen/qwen3-4b", "  prompt.txt t=0.8", "  t=0.2"]
+    assert "qwen/qwen3-4b t=0.2" in lines
+    assert "qwen/qwen3-4b prompt.txt t=0.8" not in lines
+    assert any(line.startswith("all variants: planned 18 = 17 passed + 1 failed") for line in lines)
+    assert all(len(line) <= WIDTH for line in lines)
