@@ -17,7 +17,7 @@ from queue import SimpleQueue
 import requests
 
 from plotbot.ask.transport.prompts import Conversations
-from plotbot.records import Question
+from plotbot.records import Question, Title
 
 
 def main() -> None:
@@ -30,7 +30,12 @@ def main() -> None:
     titles: dict[str, str] = json.loads(Path("data/titles_index.json").read_bytes())
 
     def ask(title: str) -> bool:
-        body = {"model": model, "messages": conversations.about(question, title), "stream": False, "temperature": 0.7}
+        body = {
+            "model": model,
+            "messages": conversations.about(question, Title("", title)),
+            "stream": False,
+            "temperature": 0.7,
+        }
         session, url = slot = free.get()
         answer = session.post(url, json=body, timeout=90).json()
         free.put(slot)

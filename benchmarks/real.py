@@ -24,7 +24,7 @@ from benchmarks.measuring import Run, checked, evals, in_turns, measure, median,
 from plotbot.ask.embedded import MODEL_PATH, EmbeddedEngine, EngineOptions
 from plotbot.ask.embedded.gguf import read_model
 from plotbot.ask.transport.prompts import Conversations
-from plotbot.records import Question
+from plotbot.records import Question, Title
 
 POOL, ONE, FOUR = "thread pool", "pytest evals", "pytest evals -n 4"
 CONTEXT, SLOTS, LOAD_SECONDS = 2048, 4, 600.0
@@ -87,7 +87,12 @@ def _ask_as_pool(url: str, params: Mapping[str, Any]) -> None:
     titles: dict[str, str] = json.loads(Path("data/titles_index.json").read_bytes())
 
     def ask(title: str) -> int:
-        body = {**params, "messages": conversations.about(question, title), "stream": False, "repeat_penalty": 1.0}
+        body = {
+            **params,
+            "messages": conversations.about(question, Title("", title)),
+            "stream": False,
+            "repeat_penalty": 1.0,
+        }
         answer = requests.post(f"{url}/v1/chat/completions", json=body, timeout=600).json()
         return int(answer["usage"]["completion_tokens"])
 

@@ -81,12 +81,20 @@ class Title:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked about every title: an eval's files, read, in one response format (`none` or `json_schema`)."""
+    """What is asked about every title: an eval's files, read, in one response format (`none` or `json_schema`).
+
+    `template` is that of the user message; empty where the message is made from the schema.
+    """
 
     prompt: str
     schema: Mapping[str, Any]
     response_format: str
     hash: str
+    template: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Without a template, as every version reads it."""
+        return {name: value for name, value in _fields(self).items() if value or name != "template"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ import re
 import secrets
 import shutil
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -112,7 +112,7 @@ def plan_json(
     return {
         "run": run_id,
         "header": header,
-        "questions": [asdict(question) for question in questions],
+        "questions": [question.to_json() for question in questions],
         "cases": [case.to_json() for case in cases if case.id in needed],
         "items": [[item.item, item.case] for item in items],
     }

@@ -79,10 +79,10 @@ class ModelSpec:
 class Rule:
     """When to misbehave, and how. The first rule that matches a request decides; without one the mock behaves.
 
-    When (all that are given must hold): `headline` and `model` are searched as regular expressions; `route` likewise in
-    `METHOD /path`, and without it only predictions are meant; `handshake`: False leaves the handshake alone, True means
-    nothing else, None both; `nth` (from 1) and `every` count the requests for which the rest holds; `probability` draws
-    with the scenario's seed.
+    When (all that are given must hold): `headline` (the whole message, where it ends in none) and `model` are searched
+    as regular expressions; `route` likewise in `METHOD /path`, and without it only predictions are meant; `handshake`:
+    False leaves the handshake alone, True means nothing else, None both; `nth` (from 1) and `every` count the requests
+    for which the rest holds; `probability` draws with the scenario's seed.
 
     How: `reply` (with `reasoning`, `finish_reason`) or `status` with `body` and `headers` or `fault`; with any of them,
     or alone, `shape` (how the bytes travel; `seconds` between its pieces), `latency`, and `swap`, which changes the
@@ -229,6 +229,11 @@ class Rulebook:
         return next((counted.rule for counted in self._rules if counted.matches(route, asked)), None)
 
 
+def _about(asked: Asked) -> str:
+    """The headline that a prediction is about; the whole message where a template has put no headline at its end."""
+    return asked.prompt if asked.headline is None else asked.headline
+
+
 class _Counted:
     def __init__(self, rule: Rule, seed: int) -> None:
         self.rule = rule
@@ -249,7 +254,7 @@ class _Counted:
         return (
             (rule.handshake is None or rule.handshake == asked.handshake)
             and (rule.model is None or re.search(rule.model, asked.model) is not None)
-            and (rule.headline is None or re.search(rule.headline, asked.headline or "") is not None)
+            and (rule.headline is None or re.search(rule.headline, _about(asked)) is not None)
         )
 
     def _is_due(self) -> bool:

@@ -51,6 +51,12 @@ class Plan:
                 self._answers[key] = self._make(questions, titles_path)
             return self._answers[key]
 
+    def titles_of(self, path: Path) -> tuple[Title, ...]:
+        """The titles of a file, which is read once."""
+        if path not in self._titles:
+            self._titles[path] = read_titles(path)
+        return self._titles[path]
+
     def _make(self, questions: Mapping[Variant, Question], titles_path: Path) -> tuple[Case, ...]:
         cases = _disambiguated([
             _case(model, variant, question, title, repeat, self._settings.model_seed)
@@ -64,9 +70,7 @@ class Plan:
         return tuple(cases)
 
     def _sample(self, path: Path, model: str, question: Question) -> tuple[Title, ...]:
-        if path not in self._titles:
-            self._titles[path] = read_titles(path)
-        titles, size = self._titles[path], self._settings.test_sample_size
+        titles, size = self.titles_of(path), self._settings.test_sample_size
         if self._missing is not None:
             titles = tuple(self._missing(titles, model, question))
             size = min(size, len(titles))
@@ -74,12 +78,16 @@ class Plan:
         return draw(titles, size, self._settings.sample_seed)[part - 1 :: parts]
 
 
-def case_id(model: str, prompt_hash: str, title: Title, repeat: int, variant: str = "") -> str:
+def case_id(
+    model: str, prompt_hash: str, title: Title, repeat: int, variant: str = "", *, asks_fields: bool = False
+) -> str:
     """Sixteen hex digits of a SHA-256 over the case's content. Its position in the plan does not count.
 
-    The variant's name counts where there is one: two variants may differ in nothing that the prompt hash covers.
+    The variant's name counts where there is one: two variants may differ in nothing that the prompt hash covers. The
+    title's fields count where a template may name them.
     """
-    content = json.dumps([model, prompt_hash, title.id, title.text, repeat, *([variant] if variant else [])])
+    fields = [dict(title.fields)] if asks_fields and title.fields else []
+    content = json.dumps([model, prompt_hash, title.id, title.text, repeat, *([variant] if variant else []), *fields])
     return hashlib.sha256(content.encode("ascii")).hexdigest()[:16]
 
 
@@ -101,7 +109,7 @@ def with_unique_slugs(cases: Sequence[Case]) -> list[Case]:
 
 def _case(model: str, variant: Variant, question: Question, title: Title, repeat: int, model_seed: int) -> Case:
     return Case(
-        id=case_id(model, question.hash, title, repeat, variant.name),
+        id=case_id(model, question.hash, title, repeat, variant.name, asks_fields=bool(question.template)),
         slug=_slug(model, variant.name, question.response_format, title, repeat),
         model=model,
         title=title,

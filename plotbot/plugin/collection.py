@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import linecache
 from collections.abc import Sequence
 
 import pytest
@@ -12,7 +13,10 @@ from plotbot.run.eval_files import EvalFiles
 from plotbot.run.process import ItemState, Process
 from plotbot.settings import Settings
 
-MARKER = "eval(prompt=, schema=, titles=): the files that an eval of plotbot asks with; the settings name the rest"
+MARKER = (
+    "eval(prompt=, schema=, titles=, template=): the files that an eval of plotbot asks with. "
+    "The settings name those that it does not"
+)
 STATE = pytest.StashKey[ItemState]()
 _PARAMETER = "reply"
 
@@ -74,14 +78,28 @@ def _parameter(item: pytest.Item) -> object:
 
 def _eval_files(metafunc: pytest.Metafunc, settings: Settings) -> EvalFiles | None:
     """The files of an eval; None for a test that asks for no `reply`."""
-    where, marker = metafunc.definition.nodeid, metafunc.definition.get_closest_marker("eval")
+    marker, asks = metafunc.definition.get_closest_marker("eval"), _asks_a_model(metafunc)
+    if marker is None and not asks:
+        return None
+    where = _place(metafunc.definition)
     args, kwargs = ((), {}) if marker is None else (marker.args, marker.kwargs)
     files = EvalFiles.of_marker(args, kwargs, settings, where)
-    if _asks_a_model(metafunc):
-        return files
-    if marker is not None:
+    if not asks:
         raise InputError(f"{where}: marked as an eval, but it asks for no `reply` fixture")
-    return None
+    return files
+
+
+def _place(definition: pytest.Item) -> str:
+    """A test with the line of its eval marker, or of itself without one: `evals/test_a.py:7: test_a`."""
+    path, first, _ = definition.location
+    line = (first or 0) + 1
+    # pytest gives the line of the first decorator; the marker may be a later one, or stand elsewhere.
+    for number in range(line, line + 50):
+        text = linecache.getline(str(definition.path), number)
+        if ".eval(" in text or text.lstrip().startswith(("def ", "async def ")):
+            line = number if ".eval(" in text else line
+            break
+    return f"{path}:{line}: {definition.name}"
 
 
 def _asks_a_model(metafunc: pytest.Metafunc) -> bool:

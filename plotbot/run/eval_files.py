@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 from plotbot.ask.transport.prompts import prompt_hash
 from plotbot.errors import InputError
 from plotbot.judge import Schema, compile_schema
-from plotbot.plan.inputs import read_prompt, read_schema
+from plotbot.plan.inputs import OPTIONS, read_prompt, read_schema, read_template
 from plotbot.plan.variants import below, variants_of
 from plotbot.records import Question, Variant
 from plotbot.settings import Settings
@@ -21,26 +21,36 @@ _OTHERS = (
 )
 
 
+_ARGUMENTS = ("prompt", "schema", "titles", "template")
+
+
 @dataclass(frozen=True, slots=True)
 class EvalFiles:
-    """The files that an eval asks with, as absolute paths. Several prompts make variants."""
+    """The files that an eval asks with, as absolute paths. Several prompts make variants.
+
+    Without a template the user message is made from the schema. `where` names the test and its marker's line in
+    messages; it does not tell two evals of the same files apart.
+    """
 
     prompts: tuple[Path, ...]
     schema: Path
     titles: Path
+    template: Path | None = None
+    where: str = field(default="", compare=False)
 
     @classmethod
     def of_marker(cls, args: Sequence[object], kwargs: Mapping[str, object], settings: Settings, where: str) -> Self:
-        """The files that `@pytest.mark.eval(prompt=, schema=, titles=)` names from the project root; else those set.
+        """The files that `@pytest.mark.eval(prompt=, schema=, titles=, template=)` names from the project root.
 
-        Raises `InputError` for arguments that are not plotbot's; *where* names the test.
+        What it does not name is as the settings say. Raises `InputError` for arguments that are not plotbot's; *where*
+        names the test.
         """
-        unknown = sorted(set(kwargs) - {"prompt", "schema", "titles"})
+        unknown = sorted(set(kwargs) - {*_ARGUMENTS})
+        taken = f"{', '.join(_ARGUMENTS[:-1])} and {_ARGUMENTS[-1]}"
         if args:
-            raise InputError(f"{where}: the eval marker takes prompt, schema and titles, all by name; {_OTHERS}")
+            raise InputError(f"{where}: the eval marker takes {taken}, all by name; {_OTHERS}")
         if unknown:
-            taken = "it takes prompt, schema and titles"
-            raise InputError(f"{where}: the eval marker has no {unknown[0]!r}: {taken}; {_OTHERS}")
+            raise InputError(f"{where}: the eval marker has no {unknown[0]!r}: it takes {taken}; {_OTHERS}")
 
         def path(name: str) -> Path | None:
             given = kwargs.get(name)
@@ -53,11 +63,21 @@ class EvalFiles:
             settings.prompt_path if prompt is None else (prompt,),
             path("schema") or settings.schema_path,
             path("titles") or settings.titles_path,
+            path("template") or settings.template_path,
+            where,
         )
 
+    @property
+    def by_role(self) -> Iterator[tuple[str, Path]]:
+        """What each file is, and its path."""
+        yield from (("prompt", path) for path in self.prompts)
+        yield from (("schema", self.schema), ("titles", self.titles))
+        if self.template is not None:
+            yield "template", self.template
+
     def to_json(self) -> dict[str, Any]:
-        """The files by role; `prompt` is a list where there are several."""
-        return self._by_role(str)
+        """The files by role, and `where`; `prompt` is a list where there are several."""
+        return {**self._by_role(str), "where": self.where}
 
     def below(self, root: Path) -> dict[str, Any]:
         """The files as a run's plan names them: from the project root, so that a run can be replayed elsewhere."""
@@ -66,12 +86,14 @@ class EvalFiles:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         prompts = data["prompt"] if isinstance(data["prompt"], list) else [data["prompt"]]
-        return cls(tuple(map(Path, prompts)), Path(data["schema"]), Path(data["titles"]))
+        template = Path(data["template"]) if "template" in data else None
+        return cls(tuple(map(Path, prompts)), Path(data["schema"]), Path(data["titles"]), template, data["where"])
 
     def _by_role(self, shown: Callable[[Path], str]) -> dict[str, Any]:
         prompts = [shown(path) for path in self.prompts]
         prompt = prompts[0] if len(prompts) == 1 else prompts
-        return {"prompt": prompt, "schema": shown(self.schema), "titles": shown(self.titles)}
+        files = {"prompt": prompt, "schema": shown(self.schema), "titles": shown(self.titles)}
+        return files if self.template is None else {**files, "template": shown(self.template)}
 
 
 class Schemas:
@@ -87,13 +109,27 @@ class Schemas:
         return self._compiled[path]
 
 
+def refuse_missing(files: EvalFiles, root: Path, roles: Container[str]) -> None:
+    """Raise `InputError` that names all files of these roles that are not there, and where they are named."""
+    missing = [(role, path) for role, path in files.by_role if role in roles and not path.exists()]
+    if missing:
+        listed = ", ".join(f"{role} {below(path, root)}" for role, path in missing)
+        count = "1 of its files is" if len(missing) == 1 else f"{len(missing)} of its files are"
+        raise InputError(
+            f"{files.where}: {count} not there: {listed}. Make what is missing, or name other files in the "
+            f"marker or with {', '.join(dict.fromkeys(OPTIONS[role] for role, _ in missing))}; `plotbot new NAME` "
+            "writes an eval with all of its files"
+        )
+
+
 def read_questions(files: EvalFiles, settings: Settings, schemas: Schemas) -> dict[Variant, Question]:
     """The question of each variant, in their order. Raises `InputError` for a file that cannot be used."""
     schema = schemas.of(files.schema).raw
+    template = "" if files.template is None else read_template(files.template)
     prompts = {below(path, settings.root): read_prompt(path) for path in files.prompts}
 
     def question(variant: Variant) -> Question:
         prompt, form = prompts[variant.prompt], variant.response_format
-        return Question(prompt, schema, form, prompt_hash(prompt, schema, form))
+        return Question(prompt, schema, form, prompt_hash(prompt, schema, form, template), template)
 
     return {variant: question(variant) for variant in variants_of(files.prompts, settings)}

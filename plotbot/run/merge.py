@@ -34,7 +34,7 @@ Renamed = Callable[[ItemResult], ItemResult]
 """A part's result under the item's name in the merged run."""
 
 _Line = tuple[str, Mapping[str, Any]]
-_INPUTS = {"TITLES_PATH": "titles", "PROMPT_PATH": "prompt", "SCHEMA_PATH": "schema"}
+_INPUTS = {"TITLES_PATH": "titles", "PROMPT_PATH": "prompt", "SCHEMA_PATH": "schema", "TEMPLATE_PATH": "template"}
 # Journal lines in memory at a time: 10,000 replies are too heavy.
 _AT_ONCE = 100
 
@@ -148,6 +148,8 @@ def _local_paths(header: Mapping[str, Any], settings: Settings) -> dict[str, Any
     values = settings.to_json()["values"]
     here = {key.name: values[key.name] for key in KEYS if key.kind in {"path", "paths"}}
     for key, role in _INPUTS.items():
+        if header["settings"].get(key) is None:
+            continue
         files = [file for one in header["evals"] for file in _as_list(one["files"].get(role))]
         paths = [_local(str(there), files, settings.root) for there in _as_list(header["settings"].get(key))]
         here[key] = paths[0] if len(paths) == 1 else paths

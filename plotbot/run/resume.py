@@ -225,6 +225,8 @@ def _refuse_changed_questions(
     asked = zip(files.prompts, then[::per_prompt], now[::per_prompt], strict=False)
     if changed := [str(path) for path, one, other in asked if one.prompt != other.prompt]:
         changes.append(f"the prompt ({', '.join(changed)}) has changed")
+    if then[0].template != now[0].template:
+        changes.append(f"the template ({files.template or 'none'}) has changed")
     if then[0].schema != now[0].schema:
         changes.append(f"the schema ({files.schema}) has changed")
     raise InputError(_refusal(run, changes or ["plotbot words the structured prompt otherwise now"]))

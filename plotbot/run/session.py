@@ -10,13 +10,14 @@ from typing import Any, Protocol
 
 from plotbot import __version__
 from plotbot.ask.schedule.scheduler import Scheduler
+from plotbot.ask.transport.templates import refuse_unknown_names
 from plotbot.errors import AskError, ServerProblem, UsageProblem
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
 from plotbot.plan.plan import Missing, Plan
 from plotbot.plan.variants import in_order_of_lists
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, Variant
-from plotbot.run.eval_files import EvalFiles, Schemas, read_questions
+from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_missing
 from plotbot.run.recorder import Recorder, RunPlan
 from plotbot.run.recovery import recover_dead_runs
 from plotbot.run.servers import Servers
@@ -107,10 +108,17 @@ class MainRun:
     def cases(self, files: EvalFiles) -> Sequence[Case]:
         """The cases of an eval. The first call makes the plan. Raises `UsageProblem` if none can be made."""
         with self._turn, self._noting_problems():
-            plan, questions = self._planned(), self._read(files)
-            if isinstance(plan, Plan):
-                return plan.cases_of(questions, files.titles)
-            return plan.cases_of(questions, files)
+            plan = self._planned()
+            # The titles of an earlier run are in its plan.
+            asked_with = ("prompt", "schema", "template", *(("titles",) if isinstance(plan, Plan) else ()))
+            refuse_missing(files, self.settings.root, asked_with)
+            questions = self._read(files)
+            if not isinstance(plan, Plan):
+                return plan.cases_of(questions, files)
+            if files.template is not None:
+                template = next(iter(questions.values())).template
+                refuse_unknown_names(template, plan.titles_of(files.titles), str(files.template))
+            return plan.cases_of(questions, files.titles)
 
     def select(self, items: Sequence[PlannedItem]) -> None:
         """Begin to ask the items that deselection left. Raises `UsageProblem` if the servers cannot be asked."""

@@ -161,6 +161,8 @@ KEYS: tuple[Key, ...] = (
         unset="the one loaded model", decides=None),
     Key("TITLES_PATH", "path", "data/titles_index.json", "the titles to sample from", decides="files"),
     Key("PROMPT_PATH", "paths", "data/prompt.txt", "the system message; a list makes variants", decides="files"),
+    Key("TEMPLATE_PATH", "path", None, "the user message, with {title}, {schema} and fields in braces",
+        unset="made from the schema", decides="files"),
     Key("SCHEMA_PATH", "path", "data/story_seed.schema.json", "the JSON Schema that a reply must satisfy",
         decides="files"),
     Key("TEST_SAMPLE_SIZE", "whole", 10, "titles in a run; 0 is all of them", high=10_000_000, decides="plan"),
@@ -250,6 +252,7 @@ class SettingValues:
     model: tuple[str, ...]
     titles_path: Path
     prompt_path: tuple[Path, ...]
+    template_path: Path | None
     schema_path: Path
     test_sample_size: int
     sample_seed: int

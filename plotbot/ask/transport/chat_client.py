@@ -90,7 +90,7 @@ class ChatClient:
 
     def ask(self, case: Case, question: Question) -> Exchange:
         """Ask a case; a server's fault is in the exchange. Raises CancelledError once this is closed or stopped."""
-        messages = self._conversations.about(question, case.title.text)
+        messages = self._conversations.about(question, case.title)
         schema = question.schema if case.response_format == "json_schema" else None
         params = {**case.params, "seed": case.seed}
         return self.converse(case.model, messages, case=case.id, params=params, schema=schema)

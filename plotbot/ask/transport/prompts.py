@@ -1,4 +1,4 @@
-"""The messages of a case, made from prompt file, schema and headline, and the hash that identifies them.
+"""The messages of a case, made from prompt file, schema, template and title, and the hash that identifies them.
 
 The structured prompt is generated from the schema, so a changed schema asks for other fields without a change in the
 code. A schema keyword without a wording here is shown as JSON, so that nothing of the schema is left out.
@@ -11,13 +11,14 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from plotbot.records import Case, Question
+from plotbot.ask.transport.templates import fill
+from plotbot.records import Case, Question, Title
 
 Message = dict[str, str]
 
 _ANNOTATIONS = frozenset({"$schema", "$id", "$comment", "title", "description", "default", "examples"})
 _json = json.JSONEncoder(ensure_ascii=False).encode
-_TEMPLATE = "Write {what}.\n{fields}Headline: "
+_HEADLINE = "Headline: "
 
 
 def make_structured_prompt(title: str, schema: Mapping[str, Any]) -> str:
@@ -25,7 +26,7 @@ def make_structured_prompt(title: str, schema: Mapping[str, Any]) -> str:
 
     As a JSON string the headline can be copied letter for letter and cannot pose as an instruction.
     """
-    return _instructions(schema) + _json(title)
+    return f"{_schema_words(schema)}{_HEADLINE}{_json(title)}"
 
 
 def messages(prompt: str, title: str, schema: Mapping[str, Any]) -> list[Message]:
@@ -38,28 +39,34 @@ class Conversations:
 
     def __init__(self, questions: Mapping[str, Question] | None = None) -> None:
         self._questions = questions or {}
-        self._instructions: dict[str, str] = {}
+        self._words: dict[str, str] = {}
 
     def of(self, case: Case) -> list[Message]:
         """The messages of a case; none if its question is not among *questions*, which are by hash."""
         question = self._questions.get(case.prompt_hash)
-        return [] if question is None else self.about(question, case.title.text)
+        return [] if question is None else self.about(question, case.title)
 
-    def about(self, question: Question, title: str) -> list[Message]:
-        """The same as `messages`, for a question and the text of a title."""
-        instructions = self._instructions.get(question.hash)
-        if instructions is None:
-            instructions = self._instructions[question.hash] = _instructions(question.schema)
-        return conversation(question.prompt, instructions + _json(title))
+    def about(self, question: Question, title: Title) -> list[Message]:
+        """The messages of a question about a title: by the question's template, else as `messages` makes them."""
+        words = self._words.get(question.hash)
+        if words is None:
+            words = self._words[question.hash] = _schema_words(question.schema)
+        if question.template:
+            user = fill(question.template, title, schema=question.schema, schema_words=words.rstrip())
+        else:
+            user = f"{words}{_HEADLINE}{_json(title.text)}"
+        return conversation(question.prompt, user)
 
 
-def prompt_hash(prompt: str, schema: Mapping[str, Any], response_format: str) -> str:
+def prompt_hash(prompt: str, schema: Mapping[str, Any], response_format: str, template: str = "") -> str:
     """Twelve hex digits of the SHA-256 of everything that is asked, except the title.
 
-    The structured prompt of an empty title covers the wording of this module's template, the canonical schema covers
-    the constraint that the server may be given.
+    The structured prompt of an empty title covers the wording of this module, the canonical schema covers the
+    constraint that the server may be given. A template takes the place of the structured prompt, with the schema in
+    words, which it may name.
     """
-    asked = [prompt, make_structured_prompt("", schema), schema, response_format]
+    user = [template, _schema_words(schema)] if template else make_structured_prompt("", schema)
+    asked = [prompt, user, schema, response_format]
     canonical = json.dumps(asked, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode("ascii")).hexdigest()[:12]
 
@@ -69,10 +76,10 @@ def conversation(system: str, user: str) -> list[Message]:
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
 
-def _instructions(schema: Mapping[str, Any]) -> str:
-    """The structured prompt without the headline."""
+def _schema_words(schema: Mapping[str, Any]) -> str:
+    """What a schema asks for, in lines of words."""
     entry = _entry_schema(schema)
-    return _TEMPLATE.format(what=_what(schema), fields="" if entry is None else _fields(entry))
+    return f"Write {_what(schema)}.\n{'' if entry is None else _fields(entry)}"
 
 
 def _entry_schema(schema: Mapping[str, Any]) -> Mapping[str, Any] | None:

@@ -1,0 +1,140 @@
+"""`plotbot prompt [EVAL]`: prints what a model would be sent, letter for letter, without sending it."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import closing, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plotbot.ask.transport.auth import Auth
+from plotbot.ask.transport.http import HttpSession
+from plotbot.ask.transport.prompts import Conversations, Message
+from plotbot.ask.transport.templates import refuse_unknown_names
+from plotbot.ask.transport.urls import base_url
+from plotbot.commands.shared import add_settings_arguments, project_settings
+from plotbot.errors import AskError, InputError, UsageProblem
+from plotbot.plan.titles import read_titles
+from plotbot.records import ExitStatus, Title
+from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_missing
+from plotbot.safe import visible
+from plotbot.settings import Settings
+
+HELP = "print what a model would be sent about a title, with its length, and send nothing"
+_SETTINGS = (
+    "TITLES_PATH", "PROMPT_PATH", "TEMPLATE_PATH", "SCHEMA_PATH", "RESPONSE_FORMAT", "TEMPERATURE", "REASONING_EFFORT",
+    "LM_STUDIO_URL",
+)  # fmt: skip
+_TOKENIZER_SECONDS = 2.0
+_MOST_BYTES = 20_000_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    what = "an eval as pytest names it (evals/test_haiku.py, …::test_haiku); default: those in evals"
+    parser.add_argument("eval", nargs="?", metavar="EVAL", help=what)
+    parser.add_argument("--title", metavar="ID", help="the title's id; default: the first title of the file")
+    add_settings_arguments(parser, _SETTINGS)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the messages of each eval and variant. Raises `UsageProblem` for an eval or a title that is not there."""
+    settings = project_settings(args)
+    for files in _evals(args.eval, settings):
+        title = _title(files, args.title, settings)
+        for name, messages in _conversations(files, title, settings):
+            _show(f"{files.where}{f', {name}' if name else ''}, title {title.id}", messages, settings)
+    return ExitStatus.OK
+
+
+class _Collector:
+    """Takes note of the evals and their markers while pytest collects."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, pytest.Mark | None] = {}
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+        if "reply" in metafunc.fixturenames:
+            self.found[metafunc.definition.nodeid] = metafunc.definition.get_closest_marker("eval")
+
+
+def _evals(target: str | None, settings: Settings) -> Sequence[EvalFiles]:
+    """The files of the evals that pytest finds. It is told a model, so that it asks no server for one."""
+    collector, said = _Collector(), io.StringIO()
+    where = str(settings.root / "evals") if target is None else _absolute(target)
+    arguments = [
+        f"--rootdir={settings.root}", f"--confcutdir={settings.root}", "-c", str(settings.root / "pytest.ini"),
+        "--collect-only", "-q", "-p", "no:cacheprovider", "--model=preview", "--test-sample-size=1", where,
+    ]  # fmt: skip
+    with redirect_stdout(said), redirect_stderr(said):
+        status = pytest.main(arguments, plugins=[collector])
+    if not collector.found:
+        reason = said.getvalue().strip() if status not in {0, 5} else "there is no test that asks for `reply` in it"
+        raise InputError(f"{where}: {reason}")
+    return [
+        EvalFiles.of_marker(*(((), {}) if marker is None else (marker.args, marker.kwargs)), settings, name)
+        for name, marker in collector.found.items()
+    ]
+
+
+def _absolute(target: str) -> str:
+    path, found, test = target.partition("::")
+    return f"{Path.cwd() / path}{found}{test}"
+
+
+def _title(files: EvalFiles, wanted: str | None, settings: Settings) -> Title:
+    refuse_missing(files, settings.root, {role for role, _ in files.by_role})
+    titles = read_titles(files.titles)
+    title = titles[0] if wanted is None else next((title for title in titles if title.id == wanted), None)
+    if title is None:
+        raise UsageProblem(f"{files.titles}: there is no title with the id {wanted!r}: name one of this file")
+    return title
+
+
+def _conversations(files: EvalFiles, title: Title, settings: Settings) -> Iterator[tuple[str, list[Message]]]:
+    for variant, question in read_questions(files, settings, Schemas()).items():
+        if files.template is not None:
+            refuse_unknown_names(question.template, [title], str(files.template))
+        yield variant.name, Conversations().about(question, title)
+
+
+def _show(what: str, messages: Sequence[Message], settings: Settings) -> None:
+    length = sum(len(message["content"]) for message in messages)
+    tokens = _tokens(messages, settings)
+    print(f"# {visible(what)}: {length:,} characters{'' if tokens is None else f', {tokens:,} tokens'}")
+    for message in messages:
+        print(f"\n# {message['role']} ({len(message['content']):,} characters)\n{visible(message['content'])}")
+    print()
+
+
+def _tokens(messages: Sequence[Message], settings: Settings) -> int | None:
+    """How many tokens the first server's model reads, as llama.cpp's server tells; None where no server does."""
+    prompt = _told(settings, "/apply-template", {"messages": list(messages)}).get("prompt")
+    if not isinstance(prompt, str):
+        return None
+    tokens = _told(settings, "/tokenize", {"content": prompt, "add_special": True, "parse_special": True}).get("tokens")
+    return len(tokens) if isinstance(tokens, list) else None
+
+
+def _told(settings: Settings, path: str, asked: Any) -> dict[str, Any]:
+    """The JSON object that the first server answers to a POST; empty where it does not know the path."""
+    token = None if settings.lm_api_token is None else settings.lm_api_token.reveal()
+    with closing(HttpSession()) as session:
+        try:
+            answer = session.request(
+                "POST",
+                f"{base_url(settings.lm_studio_url[0])}{path}",
+                headers=Auth(token).headers,
+                deadline_seconds=_TOKENIZER_SECONDS,
+                cap_bytes=_MOST_BYTES,
+                json_body=json.dumps(asked).encode("ascii"),
+            )
+            told = json.loads(answer.body)
+        except (AskError, ValueError, RecursionError):
+            return {}
+    return told if isinstance(told, dict) and answer.status == 200 else {}
