@@ -10,6 +10,7 @@ PlotbotError
 ├── AskError                   no usable answer arrived: the server's fault, pytest ERROR, with its category
 ├── TooCostlyError             a reply could not be judged in time: the schema's fault, pytest ERROR, with a category
 ├── KeepError                  an answer could not be kept where it belongs; it stays in the journal
+│   ├── DiskError              the disk refused: a fault of the harness's, exit status 3
 │   ├── LockBusyError          another process held a title file's lock for too long
 │   └── ForeignFileError       a title file's inside belongs to another title
 └── RpcError                  a worker's line to the main process broke
@@ -82,6 +83,10 @@ class TooCostlyError(PlotbotError):
 
 class KeepError(PlotbotError):
     """An answer is in the journal but could not be folded into its title file; names the file and the reason."""
+
+
+class DiskError(KeepError):
+    """The disk refused a journal, a title file or its lock; names the file and the system's reason."""
 
 
 class LockBusyError(KeepError):

@@ -19,7 +19,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, Self
 
-from plotbot.errors import InputError, KeepError
+from plotbot.errors import DiskError, InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe
 from plotbot.keep.locks import Lock, holder_of, take_lock
 
@@ -61,7 +61,7 @@ class Journal:
         """Open the journal at *path* for appending, created if missing; its folder must exist.
 
         A last line that a crash cut short gets a line break. Raises `InputError` while another process or `Journal` has
-        the file open, and `KeepError` if it cannot be opened.
+        the file open, and `DiskError` if it cannot be opened.
         """
         lock = _take_lock(path, disk)
         try:
@@ -74,7 +74,7 @@ class Journal:
                 raise
         except OSError as error:
             lock.release()
-            raise KeepError(describe(error, path)) from error
+            raise DiskError(describe(error, path)) from error
         except BaseException:
             lock.release()
             raise
@@ -85,7 +85,7 @@ class Journal:
         """Write one record; the future gives the byte offset of its line.
 
         The future of a *durable* line resolves after the flush, any other after the write. If the disk refuses, it
-        fails with `KeepError` and nothing of the line stays in the file. Raises `KeepError` at once for data that is
+        fails with `DiskError` and nothing of the line stays in the file. Raises `KeepError` at once for data that is
         not JSON, and after `close`.
         """
         entry = _Entry(self._encode(kind, data), durable, Future())
@@ -163,7 +163,7 @@ class Journal:
         try:
             offset = self._write(group)
         except OSError as error:
-            self._fail(group, KeepError(describe(error, self._path)))
+            self._fail(group, DiskError(describe(error, self._path)))
         except MemoryError:
             self._fail(group, KeepError(f"{self._path}: out of memory"))
         else:
@@ -213,7 +213,7 @@ def _take_lock(path: Path, disk: Disk) -> Lock:
     try:
         lock = take_lock(lock_path, disk)
     except OSError as error:
-        raise KeepError(describe(error, lock_path)) from error
+        raise DiskError(describe(error, lock_path)) from error
     if lock is None:
         holder = holder_of(lock_path, disk)
         raise InputError(f"{path.parent}: this run still runs ({holder}); wait for it, or stop it first")

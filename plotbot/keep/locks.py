@@ -18,7 +18,7 @@ from pathlib import Path
 
 from filelock import lock_descriptor, unlock_descriptor
 
-from plotbot.errors import KeepError, LockBusyError
+from plotbot.errors import DiskError, LockBusyError
 from plotbot.keep.filesystem import Disk, describe
 from plotbot.safe import digest
 
@@ -138,7 +138,7 @@ class TitleLocks:
         """Hold the lock of the lock file *path* (see `shard`) within the context.
 
         Raises `LockBusyError` after *timeout* seconds, or as soon as *give_up* returns True, or at once unless *wait*.
-        Raises `KeepError` if the lock file itself cannot be used.
+        Raises `DiskError` if the lock file itself cannot be used.
         """
         try:
             lock = take_lock(path, self.disk)
@@ -146,7 +146,7 @@ class TitleLocks:
                 raise LockBusyError(self._busy(path))
             lock = lock or self._wait(path, give_up)
         except OSError as error:
-            raise KeepError(describe(error, path)) from error
+            raise DiskError(describe(error, path)) from error
         try:
             lock.stamp()
             yield

@@ -14,6 +14,7 @@ from typing import Any
 
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
+from plotbot.keep.locks import take_lock
 from plotbot.keep.pretty_json import spread
 from plotbot.records import Case, PlannedItem, Question
 from plotbot.settings import Settings
@@ -21,6 +22,7 @@ from plotbot.settings import Settings
 LAST = "last"
 RUN_HELP = f"a run's id or folder, or {LAST!r} for the newest"
 """What a RUN argument takes, for help texts."""
+_PROBE_BYTES = 4096
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _HIDDEN_SUFFIX = ".new"
 
@@ -156,16 +158,25 @@ def find_run(name: str, settings: Settings, here: Path) -> RunFolder:
 
 
 def check_writable(folder: Path, disk: Disk) -> None:
-    """Try to create a file in *folder*, or in its nearest parent that exists, and remove it again.
+    """Try to create, to fill and to lock a file in *folder*, or in its nearest parent that exists, and remove it again.
 
     Raises `InputError` with the folder, the reason and what to do.
     """
+    probe = _nearest_existing(folder) / f".plotbot-{secrets.token_hex(4)}.tmp"
     try:
-        probe = _nearest_existing(folder) / f".plotbot-{secrets.token_hex(4)}.tmp"
-        disk.close(disk.create(probe))
-        disk.unlink(probe)
+        _write_probe(probe, disk)
     except OSError as error:
         raise _unwritable(folder, error) from error
+    try:
+        lock = take_lock(probe, disk)
+        if lock is not None:
+            lock.release()
+    except OSError as error:
+        raise InputError(
+            f"{describe(error, folder)}: files cannot be locked there; choose a folder on another file system"
+        ) from error
+    finally:
+        disk.unlink(probe)
 
 
 def _run_with_id(runs_dir: Path, run_id: str) -> RunFolder:
@@ -174,6 +185,19 @@ def _run_with_id(runs_dir: Path, run_id: str) -> RunFolder:
         newest = ", ".join(list(known)[-3:]) or "none"
         raise InputError(f"{runs_dir}: no run {run_id!r:.80}; the newest here: {newest}")
     return known[run_id]
+
+
+def _write_probe(probe: Path, disk: Disk) -> None:
+    fd = disk.create(probe)
+    try:
+        # A full disk still creates empty files.
+        disk.write(fd, bytes(_PROBE_BYTES))
+        disk.sync(fd)
+    except OSError:
+        disk.unlink(probe)
+        raise
+    finally:
+        disk.close(fd)
 
 
 def _nearest_existing(folder: Path) -> Path:

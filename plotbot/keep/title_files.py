@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 
-from plotbot.errors import ForeignFileError, KeepError, LockBusyError
+from plotbot.errors import DiskError, ForeignFileError, KeepError, LockBusyError
 from plotbot.keep.filesystem import TEMP_SUFFIX, Disk, describe, replace_unflushed
 from plotbot.keep.locks import LOCKS_FOLDER, TitleLocks, never
 from plotbot.keep.title_document import DamagedError, Document, merge, parse, render
@@ -112,7 +112,7 @@ def fold(
     try:
         disk.make_folder(folder)
     except OSError as error:
-        return _all_refused(answers, KeepError(describe(error, folder)))
+        return _all_refused(answers, DiskError(describe(error, folder)))
     _each(partial(_fold_shard, folder=folder, locks=locks, disk=disk, give_up=give_up), shards)
     return _flushed(answers, shards, folder, disk)
 
@@ -204,7 +204,7 @@ def _fold_shard(
     except KeepError as error:
         reason = error
     except OSError as error:
-        reason = KeepError(describe(error, shard.lock))
+        reason = DiskError(describe(error, shard.lock))
     except MemoryError:
         # `_flushed` finds the answers that this leaves without a result; the other shards go on.
         return True
@@ -225,7 +225,7 @@ def _fold_title(shard: _Shard, answers: Sequence[Answer], path: Path, disk: Disk
     except (TypeError, ValueError, RecursionError) as error:
         shard.refuse(answers, KeepError(f"{path}: an answer that is no JSON: {error}"), passing=False)
     except OSError as error:
-        shard.refuse(answers, KeepError(describe(error, path)), passing=True)
+        shard.refuse(answers, DiskError(describe(error, path)), passing=True)
     else:
         shard.folded += answers
 
@@ -271,7 +271,7 @@ def _flushed(answers: Sequence[Answer], shards: Sequence[_Shard], folder: Path, 
         try:
             disk.sync_folder(folder)
         except OSError as error:
-            unfolded += _all_refused(folded, KeepError(describe(error, folder))).unfolded
+            unfolded += _all_refused(folded, DiskError(describe(error, folder))).unfolded
             folded = ()
     settled = {id(answer) for answer in (*folded, *(refused.answer for refused in unfolded))}
     # Those of a shard that ran out of memory.

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.errors import AskError, PlotbotError, TooCostlyError
+from plotbot.errors import AskError, DiskError, PlotbotError, TooCostlyError
 from plotbot.judge import explain, judge
 from plotbot.plugin.assertions import asserted_verdict, own_frames, own_message
 from plotbot.plugin.collection import STATE
@@ -32,6 +32,10 @@ def complete(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     if state is None:
         return
     setattr(report, _OF_EVAL, True)
+    if call.excinfo is not None and isinstance(call.excinfo.value, DiskError):
+        # The run's journal cannot be written: nothing is recorded, so the item counts as not run.
+        report.longrepr = visible(str(call.excinfo.value))
+        return
     result = _result_of(state, call, report)
     if result is None:
         return

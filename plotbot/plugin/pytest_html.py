@@ -26,12 +26,15 @@ from pytest_html.report_data import ReportData
 from pytest_html.selfcontained_report import SelfContainedReport
 from pytest_html.util import _process_css, _read_template
 
+from plotbot.errors import KeepError
+from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import speed_of
 from plotbot.records import Case, Exchange, ItemResult
 from plotbot.report import formatting
 from plotbot.report.formatting import as_text
 from plotbot.report.hosts import apart_sentence, mixed_sentence
+from plotbot.run.artifacts import generator
 from plotbot.safe import digest, file_stem, one_line, visible
 
 MOST_REPLIES = 200
@@ -118,19 +121,17 @@ class HtmlPages:
         else:
             rows.count(report.nodeid, row.host)
 
-    def finish(self, metrics: Iterable[ModelMetrics], facts: Mapping[str, object]) -> list[Path]:
-        """Write the page of each model in *metrics*, with all of its variants, and return their paths, in that order.
+    def finish(self, metrics: Iterable[ModelMetrics], facts: Mapping[str, object]) -> Iterator[Path]:
+        """Write the page of each model in *metrics*, with all of its variants, and yield its path, in that order.
 
-        The page's environment table shows *facts* beside the model; no value may be a secret. Raises `OSError` if a
-        page cannot be written.
+        The page's environment table shows *facts* beside the model; no value may be a secret. Raises `KeepError` naming
+        a page that cannot be written; the file is then whole, or not there.
         """
-        if not self._wanted:
-            return []
-        self._folder.mkdir(parents=True, exist_ok=True)
         variants: dict[str, list[ModelMetrics]] = {}
-        for one in metrics:
+        for one in metrics if self._wanted else ():
             variants.setdefault(one.model, []).append(one)
-        return [self._write(model, of_model, facts) for model, of_model in variants.items()]
+        for model, of_model in variants.items():
+            yield self._write(model, of_model, facts)
 
     def _write(self, model: str, variants: Sequence[ModelMetrics], facts: Mapping[str, object]) -> Path:
         path = self._folder / page_name(model)
@@ -254,12 +255,14 @@ class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no ty
     def __init__(self, path: Path, config: pytest.Config, template: object) -> None:
         # pytest-html does not get the path: it would expand ~ and $NAME in it.
         self._target = path
+        self._run = ""
         css = _process_css(_RESOURCES / "style.css", []) + _CSS
         own = _PageConfig(config)
         super().__init__(path.name, own, ReportData(own), template, css)
 
     def describe(self, model: str, facts: Mapping[str, object], head: Iterable[str]) -> None:
         """Set the title, the environment table and the lines above the table of cases."""
+        self._run = str(facts.get("run", ""))
         self._report.title = f"plotbot: {one_line(model, _LONGEST_CELL)}"
         self._report.set_data("environment", {visible(name): _text(str(value)) for name, value in facts.items()})
         self._report.additional_summary["prefix"] += [f"<p>{_text(line)}</p>" for line in head]
@@ -281,8 +284,12 @@ class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no ty
         self._generate_report()
 
     def _write_report(self, rendered_report: str) -> None:
-        with self._target.open("w", encoding="utf-8", newline="\n") as file:
-            file.write(_sealed(rendered_report))
+        disk = Disk()
+        try:
+            disk.make_folder(self._target.parent)
+            write_atomically(self._target, _sealed(rendered_report, self._run).encode(), disk)
+        except OSError as error:
+            raise KeepError(describe(error, self._target)) from error
 
 
 def case_row(case: Case, result: ItemResult, exchange: Exchange | None) -> CaseRow:
@@ -317,8 +324,8 @@ def page_name(model: str) -> str:
     return f"{stem}-{digest(model)}.html" if stem in _TAKEN else f"{stem}.html"
 
 
-def _sealed(page: str) -> str:
-    """The page with a content security policy: no network, and no script except pytest-html's own."""
+def _sealed(page: str, run: str) -> str:
+    """The page with its run's name and a content security policy: no network, no script except pytest-html's own."""
     scripts = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
     digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
@@ -326,7 +333,9 @@ def _sealed(page: str) -> str:
     # The reload button of an unfinished page is never shown here, and the policy would report its handler.
     page = page.replace(' onclick="location.reload()"', "", 1)
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}"/>'
-    return page.replace("<head>", f"<head>\n    {meta}", 1).replace("<html>", '<html lang="en">', 1)
+    return page.replace("<head>", f"<head>\n    {generator(html.escape(run))}\n    {meta}", 1).replace(
+        "<html>", '<html lang="en">', 1
+    )
 
 
 def _values(row: CaseRow) -> dict[str, str]:

@@ -6,14 +6,16 @@ run ended.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from plotbot.ask.transport.prompts import Conversations
-from plotbot.errors import InputError, KeepError
+from plotbot.errors import InputError, KeepError, PlotbotError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import RunOnDisk
@@ -31,6 +33,9 @@ from plotbot.run.recovery import kept_results
 from plotbot.settings import Settings
 
 PAGE, MARKDOWN = "index.html", "summary.md"
+_HEAD_BYTES = 4096
+_OLD_PAGE = '<title id="head-title">plotbot: '
+"""In the head of a model's page of a version that did not name the run."""
 _UNFOLDED = "not yet in its title file: plotbot fold puts it there"
 
 
@@ -91,30 +96,65 @@ def measure_recorded(run: RunOnDisk) -> tuple[MeasuredRun, RunOutcome]:
     return MeasuredRun(run.folder, records, run.questions, run.exchanges, metrics, gates), outcome
 
 
-def write_artifacts(
-    runs: Sequence[tuple[MeasuredRun, RunOutcome | None]], folder: Path, disk: Disk, compared: Sequence[str] = ()
-) -> list[Path]:
+def write_artifacts(runs: Sequence[tuple[MeasuredRun, RunOutcome]], folder: Path, disk: Disk) -> list[Path]:
     """Write each run's `summary.json`, then Markdown and page of all runs together into *folder*; return these two.
 
-    A run without an outcome, whose replies were only judged again, keeps the summary that it has. *compared* are the
-    lines of a comparison with a baseline. Raises `KeepError` naming the file that cannot be written.
+    Raises `KeepError` naming the files that cannot be written.
     """
     for run, outcome in runs:
-        if outcome is not None:
-            _write_summary(run, outcome, disk)
-    markdown = "\n".join(
-        summary_markdown(run.records, run.metrics, run.gates, compared, run.rivals()) for run, _ in runs
-    )
-    shown = [_page_run(run) for run, _ in runs]
-    page = write_page(shown, datetime.now(UTC).isoformat(timespec="seconds"))
-    files = {folder / MARKDOWN: markdown.encode(), folder / PAGE: page}
-    for path, data in files.items():
+        write_summary(run, outcome, disk)
+    written, faults = write_reports([run for run, _ in runs], folder, disk)
+    if faults:
+        raise KeepError("; ".join(faults))
+    return written
+
+
+def write_summary(run: MeasuredRun, outcome: RunOutcome, disk: Disk) -> None:
+    """Write a run's `summary.json`. Raises `KeepError` naming it if it cannot be written."""
+    summary = summarise(run.records, run.metrics, run.gates, outcome.exit_status)
+    summary |= {"unfolded": dict(sorted(outcome.unfolded.items())), "wrong_models": list(outcome.wrong_models)}
+    run.folder.write_json(run.folder.summary, summary, disk)
+
+
+def write_reports(
+    runs: Sequence[MeasuredRun],
+    folder: Path,
+    disk: Disk,
+    compared: Sequence[str] = (),
+    more: Callable[[], Iterable[Path]] = tuple,
+) -> tuple[list[Path], list[str]]:
+    """Write Markdown and page of all runs together into *folder*, then the pages that *more* writes there.
+
+    Return the files, and a sentence for each that could not be written. Reports of other runs, which would look like
+    these runs' own, are removed. *compared* are the lines of a comparison with a baseline. *more* yields each page once
+    it is written and raises `OSError` or `KeepError` for one that cannot be.
+    """
+    written: list[Path] = []
+    faults: list[str] = []
+    for name, content in ((MARKDOWN, partial(_markdown, runs, compared)), (PAGE, partial(_page, runs))):
         try:
             disk.make_folder(folder)
-            write_atomically(path, data, disk)
+            write_atomically(folder / name, content(), disk)
+            written.append(folder / name)
         except OSError as error:
-            raise KeepError(describe(error, path)) from error
-    return list(files)
+            faults.append(describe(error, folder / name))
+        except PlotbotError as error:
+            faults.append(f"{folder / name}: {error}")
+    try:
+        for path in more():
+            written.append(path)  # noqa: PERF402  those before a fault are written
+    except OSError as error:
+        faults.append(describe(error, folder))
+    except KeepError as error:
+        faults.append(str(error))
+    # After a fault the pages of this run may be those of an earlier session, too.
+    own = () if faults else [run.folder.run_id for run in runs]
+    return written, [*faults, *_remove_others(folder, written, own)]
+
+
+def generator(run: str) -> str:
+    """The element that says in the head of a model's page which run it is of."""
+    return f'<meta name="generator" content="plotbot {run}"/>'
 
 
 def short_path(path: Path, root: Path) -> str:
@@ -122,10 +162,39 @@ def short_path(path: Path, root: Path) -> str:
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
 
 
-def _write_summary(run: MeasuredRun, outcome: RunOutcome, disk: Disk) -> None:
-    summary = summarise(run.records, run.metrics, run.gates, outcome.exit_status)
-    summary |= {"unfolded": dict(sorted(outcome.unfolded.items())), "wrong_models": list(outcome.wrong_models)}
-    run.folder.write_json(run.folder.summary, summary, disk)
+def _markdown(runs: Sequence[MeasuredRun], compared: Sequence[str]) -> bytes:
+    return "\n".join(
+        summary_markdown(run.records, run.metrics, run.gates, compared, run.rivals()) for run in runs
+    ).encode()
+
+
+def _page(runs: Sequence[MeasuredRun]) -> bytes:
+    return write_page([_page_run(run) for run in runs], datetime.now(UTC).isoformat(timespec="seconds"))
+
+
+def _remove_others(folder: Path, written: Sequence[Path], own: Sequence[str]) -> Iterator[str]:
+    """Remove what earlier runs left in the folder of reports; a sentence for each file that stays."""
+    try:
+        pages = sorted(folder.glob("*.html"))
+        for path in (folder / MARKDOWN, *pages):
+            if path in written or not path.is_file() or not _is_of_others(path, own):
+                continue
+            try:
+                path.unlink()
+            except OSError as error:
+                yield f"{describe(error, path)}: it is of an earlier run and could not be removed"
+    except OSError as error:
+        yield f"{describe(error, folder)}: reports of earlier runs may be there"
+
+
+def _is_of_others(path: Path, own: Sequence[str]) -> bool:
+    """Whether a report is plotbot's, and of another run than *own*. A page of the user's own is neither."""
+    if path.name in {MARKDOWN, PAGE}:
+        return True
+    with path.open("rb") as file:
+        head = file.read(_HEAD_BYTES).decode("utf-8", "replace")
+    named = re.search(generator('([^"]*)'), head)
+    return named[1] not in own if named else _OLD_PAGE in head
 
 
 def _page_run(run: MeasuredRun) -> PageRun:

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from plotbot.errors import KeepError, PlotbotError
-from plotbot.measure.exit_status import ExitReasons, counted_reasons, exit_status
+from plotbot.errors import KeepError
+from plotbot.measure.exit_status import ExitReasons, counted_reasons, exit_status, worse
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.records import RunRecords
+from plotbot.records import ExitStatus, RunRecords
 from plotbot.report.comparison import changed_verdict_lines
 from plotbot.report.terminal_summary import summary_lines
-from plotbot.run.artifacts import PAGE, MeasuredRun, RunOutcome, measure_live, short_path, write_artifacts
+from plotbot.run.artifacts import (
+    MARKDOWN,
+    MeasuredRun,
+    RunOutcome,
+    measure_live,
+    short_path,
+    write_reports,
+    write_summary,
+)
 from plotbot.run.baseline import Baseline
 from plotbot.run.recorder import Recorder
 from plotbot.run.recovery import note_deleted, recover_held
@@ -28,8 +37,8 @@ _MOST_PAGES = 5
 class ModelPages(Protocol):
     """What writes a page for each model, from the cases that it has collected."""
 
-    def finish(self, metrics: Iterable[ModelMetrics], facts: Mapping[str, object]) -> list[Path]:
-        """Write the pages and return their paths. Raises `OSError` where one cannot be written."""
+    def finish(self, metrics: Iterable[ModelMetrics], facts: Mapping[str, object]) -> Iterator[Path]:
+        """Write the pages and yield each one's path. Raises `KeepError` naming one that cannot be written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +72,18 @@ def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: B
     recorder = run.recorder
     if recorder is None or not recorder.items or run.problem is not None:
         return Finished(exit_status(ExitReasons(usage=run.problem is not None)), faults=[*faults, *named])
-    faults += [str(recorder.unwritten)] if recorder.unwritten else []
     _settle_held(run, recorder, interrupted=session.interrupted)
     measured = measure_live(recorder, run.settings)
-    status = exit_status(_exit_reasons(measured, recorder, session, wrong_models, faults))
     compared = [] if baseline is None else baseline.lines(measured.records, measured.questions)
-    outcome = RunOutcome(status, recorder.unfolded, wrong_models) if recorder.opened else None
-    paths, unwritten = _write(run, measured, outcome, pages, compared)
+    paths, unwritten = _write_reports(run, measured, pages, compared) if _has_reports(run) else ({}, [])
+    faults += unwritten
+    status = exit_status(_exit_reasons(measured, recorder, session, wrong_models, faults))
+    if recorder.opened:
+        try:
+            write_summary(measured, RunOutcome(status, recorder.unfolded, wrong_models), run.disk)
+        except KeepError as error:
+            faults.append(f"the summary could not be written: {error}")
+            status = worse(status, ExitStatus.HARNESS_FAULT)
     return Finished(
         status,
         lines=[
@@ -78,16 +92,19 @@ def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: B
             *_below(compared),
         ],
         warnings=[*_idle_gates(run, measured.metrics), *_unfolded(recorder)],
-        faults=[*faults, *unwritten, *named],
+        faults=[*faults, *named],
     )
 
 
 def _stop(run: MainRun) -> list[str]:
+    faults = []
     try:
         run.stop()
     except KeepError as error:
-        return [str(error)]
-    return []
+        faults.append(str(error))
+    if run.recorder is not None and run.recorder.fault is not None:
+        faults.append(f"the run's journal could not be written, so nothing more was asked: {run.recorder.fault}")
+    return faults
 
 
 def _settle_held(run: MainRun, recorder: Recorder, *, interrupted: bool) -> None:
@@ -110,29 +127,32 @@ def _exit_reasons(
     return replace(
         counted_reasons([one.tally for one in measured.metrics], recorder.header, measured.gates, unsettled=unsettled),
         floor=session.floor,
-        harness_fault=session.harness_fault or bool(faults),
+        harness_fault=session.harness_fault or bool(faults) or recorder.disk_refused,
         interrupted=session.interrupted,
         stopped_by_maxfail=session.stopped_by_maxfail,
     )
 
 
-def _write(
-    run: MainRun, measured: MeasuredRun, outcome: RunOutcome | None, pages: ModelPages, compared: Sequence[str]
+def _has_reports(run: MainRun) -> bool:
+    """Whether there is anything to show: a run that asked nothing leaves the reports of the one before."""
+    return not run.keeps_answers or (run.recorder is not None and run.recorder.opened)
+
+
+def _write_reports(
+    run: MainRun, measured: MeasuredRun, pages: ModelPages, compared: Sequence[str]
 ) -> tuple[dict[str, str], list[str]]:
-    """Write the files. Return their paths by what they are, and the faults of those that could not be written."""
-    if outcome is None and run.keeps_answers:
-        return {}, []
+    """Write the reports. Return what is where, by what it is, and the faults of the files that could not be written."""
     root, folder, paths = run.settings.root, run.settings.report_dir, dict[str, str]()
-    if outcome is not None:
+    if run.keeps_answers:
         paths = {"answers": short_path(run.settings.generated_dir, root), "run": short_path(measured.folder.path, root)}
-    try:
-        write_artifacts([(measured, outcome)], folder, run.disk, compared)
-        written = [folder / PAGE, *pages.finish(measured.metrics, _facts(measured.records))]
-    except (OSError, PlotbotError) as error:
-        return paths, [f"a report could not be written: {error}"]
-    named = [short_path(page, root) for page in written[:_MOST_PAGES]]
-    more = [f"and {len(written) - len(named)} more there"] if len(written) > len(named) else []
-    return paths | {"reports": ", ".join([*named, *more])}, []
+    more = partial(pages.finish, measured.metrics, _facts(measured.records))
+    written, faults = write_reports([measured], folder, run.disk, compared, more)
+    shown = [page for page in written if page.name != MARKDOWN]
+    named = [short_path(page, root) for page in shown[:_MOST_PAGES]]
+    others = [f"and {len(shown) - len(named)} more there"] if len(shown) > len(named) else []
+    if shown:
+        paths["reports"] = ", ".join([*named, *others])
+    return paths, [f"a report could not be written: {fault}" for fault in faults]
 
 
 def _facts(records: RunRecords) -> dict[str, object]:

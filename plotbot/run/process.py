@@ -19,8 +19,8 @@ class FoldLog(Protocol):
     def note_folded(self, case_ids: Sequence[str]) -> None:
         """Note which cases' answers are in their title files."""
 
-    def note_unfolded(self, reasons: Mapping[str, str]) -> None:
-        """Note which cases' answers could not be folded, and why."""
+    def note_unfolded(self, reasons: Mapping[str, str], *, disk_refused: bool = False) -> None:
+        """Note which cases' answers could not be folded, and why; *disk_refused* says that it was the disk."""
 
 
 class Run(Protocol):

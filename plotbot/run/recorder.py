@@ -6,13 +6,13 @@ It creates the run folder with the first exchange, so a session that asks nothin
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
-from plotbot.errors import KeepError
+from plotbot.errors import DiskError, KeepError, PlotbotError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import read_line_at, read_lines_at
@@ -37,16 +37,20 @@ class RunPlan(Protocol):
 class Recorder:
     """One run's recorder. Exchanges come from the threads that ask, results from pytest's thread.
 
-    `unfolded` gives for each case whose answer could not be folded the reason; `unwritten` is why a verdict is not in
-    the journal, or None.
+    `unfolded` gives for each case whose answer could not be folded the reason, `disk_refused` says that the disk was
+    the reason for one of them. `fault` is set, and *on_fault* called on any thread, once the journal cannot be written.
     """
 
-    def __init__(self, folder: RunFolder, plan: RunPlan, disk: Disk) -> None:
+    def __init__(
+        self, folder: RunFolder, plan: RunPlan, disk: Disk, on_fault: Callable[[DiskError], None] = lambda _: None
+    ) -> None:
         self.folder = folder
         self.header: dict[str, Any] = {}
         self.items: tuple[PlannedItem, ...] = ()
         self.unfolded: dict[str, str] = {}
-        self.unwritten: BaseException | None = None
+        self.disk_refused = False
+        self.fault: DiskError | None = None
+        self._on_fault = on_fault
         self._folded: set[str] = set()
         self._folded_before: frozenset[str] = frozenset()
         self._plan = plan
@@ -93,8 +97,8 @@ class Recorder:
 
     def keep(self, exchange: Exchange) -> Future[int]:
         """Write an exchange; the future gives its offset in the journal once it is durable. Raises `KeepError`."""
-        self._exchanges[exchange.case] = exchange.without_text()
         written = self._open().append("exchange", exchange.to_json())
+        self._exchanges[exchange.case] = exchange.without_text()
         written.add_done_callback(partial(self._remember, exchange))
         return written
 
@@ -103,13 +107,20 @@ class Recorder:
         return Exchange.from_json(read_line_at(self.folder.journal, offset, self._disk).data)
 
     def note(self, result: ItemResult) -> None:
-        """Write an item's result; a later one of the same item replaces it."""
-        self._results[result.item] = result
+        """Write an item's result; a later one of the same item replaces it.
+
+        A result that the journal does not take is not counted: its item can be run again.
+        """
+        if self.fault is not None:
+            return
         if self._journal is not None:
             written = self._journal.append("verdict", result.to_json(), durable=False)
             # It is shown next, and what has been shown must not be lost if this process is killed.
             with suppress(TimeoutError):
-                self.unwritten = self.unwritten or written.exception(CLOSE_SECONDS)
+                if (error := written.exception(CLOSE_SECONDS)) is not None:
+                    self._fail(error)
+                    return
+        self._results[result.item] = result
 
     def case_of(self, item: str) -> str | None:
         """The case id of a planned item; None for the item of any other test."""
@@ -144,9 +155,10 @@ class Recorder:
         if self._journal is not None and case_ids:
             self._journal.append("folded", {"cases": list(case_ids)}, durable=False)
 
-    def note_unfolded(self, reasons: Mapping[str, str]) -> None:
-        """Note which cases' answers could not be folded, and why."""
+    def note_unfolded(self, reasons: Mapping[str, str], *, disk_refused: bool = False) -> None:
+        """Note which cases' answers could not be folded, and why; *disk_refused* says that it was the disk."""
         self.unfolded.update(reasons)
+        self.disk_refused = self.disk_refused or disk_refused
 
     @property
     def folded(self) -> frozenset[str]:
@@ -185,8 +197,10 @@ class Recorder:
             self._journal.close(CLOSE_SECONDS)
 
     def _remember(self, exchange: Exchange, written: Future[int]) -> None:
-        if written.exception() is not None:
+        if (error := written.exception()) is not None:
             # There is no line to read back.
+            self._exchanges.pop(exchange.case, None)
+            self._fail(error)
             return
         self._offsets[exchange.case] = written.result()
         self._in_memory.pop(exchange.case, None)
@@ -197,8 +211,18 @@ class Recorder:
     def _open(self) -> Journal:
         with self._opening:
             if self._journal is None:
-                self._journal = self._begin()
+                try:
+                    self._journal = self._begin()
+                except PlotbotError as error:
+                    refused = DiskError(str(error))
+                    self._fail(refused)
+                    raise refused from error
             return self._journal
+
+    def _fail(self, error: BaseException) -> None:
+        if self.fault is None:
+            self.fault = error if isinstance(error, DiskError) else DiskError(str(error))
+            self._on_fault(self.fault)
 
     def _begin(self) -> Journal:
         """Create the folder with the plan, then open the journal: a journal always has its plan."""

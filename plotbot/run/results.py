@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from types import EllipsisType
 
-from plotbot.errors import KeepError
+from plotbot.errors import DiskError, KeepError
 from plotbot.judge import StrictJsonError, parse_strict
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.title_files import configured_fold, sweep_temps, title_locks
@@ -54,7 +54,8 @@ class Results:
         unfolded = self._writer.close(HURRIED_SECONDS if self._process.hurried else None)
         if unfolded:
             reasons = {left.answer.case: str(left.error) for left in unfolded}
-            self._process.run.fold_log.note_unfolded(reasons)
+            disk_refused = any(isinstance(left.error, DiskError) for left in unfolded)
+            self._process.run.fold_log.note_unfolded(reasons, disk_refused=disk_refused)
 
     def _folded(self, answers: Sequence[Answer]) -> None:
         self._process.run.fold_log.note_folded([answer.case for answer in answers])

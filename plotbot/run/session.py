@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -11,7 +12,7 @@ from typing import Any, Protocol
 from plotbot import __version__
 from plotbot.ask.schedule.scheduler import Scheduler
 from plotbot.ask.transport.templates import refuse_unknown_names
-from plotbot.errors import AskError, ServerProblem, UsageProblem
+from plotbot.errors import AskError, DiskError, PlotbotError, ServerProblem, UsageProblem
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
 from plotbot.plan.plan import Missing, Plan
@@ -95,7 +96,9 @@ class MainRun:
 
     @property
     def gone(self) -> str | None:
-        """Why the run cannot go on, once no host answers any more; None before."""
+        """Why the run cannot go on: no host answers any more, or the journal cannot be written; None before."""
+        if self.recorder is not None and self.recorder.fault is not None:
+            return str(self.recorder.fault)
         return None if self._scheduler is None else self._scheduler.gone
 
     def described_models(self) -> list[str]:
@@ -128,8 +131,16 @@ class MainRun:
                 self._begin(items, self._the_recorder())
 
     def exchange(self, case_id: str) -> Exchange:
-        """Wait for the case's exchange until it is durable. Raises `AskError` where none can be had."""
-        exchange = self._answer(self._case(case_id))
+        """Wait for the case's exchange until it is durable.
+
+        Raises `AskError` where none can be had, and `DiskError` where none can be kept.
+        """
+        try:
+            exchange = self._answer(self._case(case_id))
+        except (PlotbotError, RuntimeError, CancelledError):
+            if self.recorder is not None and self.recorder.fault is not None:
+                raise self.recorder.fault from None
+            raise
         self._the_recorder().hand_out(exchange)
         return exchange
 
@@ -164,8 +175,12 @@ class MainRun:
     def _planned(self) -> Plan | EarlierPlan:
         if self._plan is None:
             self._plan = self._new_plan()
-            self.recorder = Recorder(self.folder, self._plan, self.disk)
+            self.recorder = Recorder(self.folder, self._plan, self.disk, self._stop_asking)
         return self._plan
+
+    def _stop_asking(self, _: DiskError) -> None:
+        if self._scheduler is not None:
+            self._scheduler.stop()
 
     def _new_plan(self) -> Plan | EarlierPlan:
         return Plan(self.settings, self._servers.models(), self._missing)

@@ -4,7 +4,8 @@ The connection is a Unix socket in a folder that is private to the user, else on
 
 A worker does not know which items it will be sent, so it cannot look ahead or share slots; the main process can. A
 worker therefore requests the cases and every reply, and reports what it has folded. Messages are JSON, never pickles:
-`{"ask": name, …}` from the worker, `{"answer": …}`, `{"problem": …}`, `{"fault": …}` or `{"broken": …}` back.
+`{"ask": name, …}` from the worker; `{"answer": …}`, `{"problem": …}`, `{"fault": …}`, `{"disk": …}` or `{"broken": …}`
+back.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from multiprocessing.connection import Client, Connection, Listener, answer_chal
 from pathlib import Path
 from typing import Any, Self
 
-from plotbot.errors import AskError, PlotbotError, RpcError, UsageProblem
+from plotbot.errors import AskError, DiskError, PlotbotError, RpcError, UsageProblem
 from plotbot.records import Case, Exchange, ExitStatus, PlannedItem
 from plotbot.run.eval_files import EvalFiles
 from plotbot.run.process import Run
@@ -98,6 +99,8 @@ class RpcServer:
             return {"problem": str(problem)}
         except AskError as error:
             return {"fault": [error.category, error.message]}
+        except DiskError as error:
+            return {"disk": str(error)}
         except (PlotbotError, RuntimeError, CancelledError) as stopped:
             return {"broken": str(stopped)}
 
@@ -114,7 +117,7 @@ class RpcServer:
             case "folded":
                 self._run.fold_log.note_folded(message["cases"])
             case "unfolded":
-                self._run.fold_log.note_unfolded(message["reasons"])
+                self._run.fold_log.note_unfolded(message["reasons"], disk_refused=message["disk"])
             case "refuse":
                 self._run.refuse(UsageProblem(message["problem"]))
                 return {"answer": None}
@@ -148,8 +151,8 @@ class RpcClient:
     def note_folded(self, case_ids: Sequence[str]) -> None:
         self._send({"ask": "folded", "cases": list(case_ids)})
 
-    def note_unfolded(self, reasons: Mapping[str, str]) -> None:
-        self._send({"ask": "unfolded", "reasons": dict(reasons)})
+    def note_unfolded(self, reasons: Mapping[str, str], *, disk_refused: bool = False) -> None:
+        self._send({"ask": "unfolded", "reasons": dict(reasons), "disk": disk_refused})
 
     def refuse(self, problem: UsageProblem) -> None:
         # Waits for an answer, so that the main process knows it before xdist tells it that this worker has collected.
@@ -169,6 +172,8 @@ class RpcClient:
             raise UsageProblem(answer["problem"])
         if "fault" in answer:
             raise AskError(*answer["fault"])
+        if "disk" in answer:
+            raise DiskError(answer["disk"])
         if "broken" in answer:
             raise RpcError(answer["broken"])
         return answer["answer"]

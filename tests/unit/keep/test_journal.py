@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import plotbot
-from plotbot.errors import InputError, KeepError
+from plotbot.errors import DiskError, InputError, KeepError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import read_journal, read_line_at
@@ -178,7 +178,7 @@ def test_a_torn_write_is_truncated_before_the_next_line(path: Path, hooked: Hook
     with _open(path, hooked(full)) as journal:
         outcomes = [journal.append("exchange", {"n": n}).exception(WAIT) for n in range(3)]
     failed = 1 if stuck < 2 else 2
-    assert [type(outcome) for outcome in outcomes] == [KeepError] * failed + [type(None)] * (3 - failed)
+    assert [type(outcome) for outcome in outcomes] == [DiskError] * failed + [type(None)] * (3 - failed)
     assert _numbers(path) == list(range(failed, 3))
     assert read_journal(path).damaged == ()
 
