@@ -63,6 +63,16 @@ def test_before_the_plan_there_is_nothing_to_say(progress: Callable[..., Progres
     assert progress(1.0).line() is None
 
 
+def test_a_model_that_is_loading_comes_first_and_before_the_items_alone() -> None:
+    run: Any = FakeRun({"m": 2})
+    view = Progress(run, iter((100.0, 110.0)).__next__)
+    assert view.line() is None, "a run whose clock does not run yet has no figures"
+    run.activity = "loading m: 1.2 of 4.9 GB, 7 s"
+    assert view.line() == "plotbot: loading m: 1.2 of 4.9 GB, 7 s"
+    view.begin()
+    assert view.line() == "plotbot: loading m: 1.2 of 4.9 GB, 7 s | 0/2 in all | 3 in flight"
+
+
 def test_one_models_line_tells_all_there_is(progress: Callable[..., Progress]) -> None:
     view = progress(10.0, qwen=8)
     view.note(result("qwen0", "passed"))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from plotbot.ask.embedded import MODEL_PATH
 from plotbot.ask.servers.discovery import ServerFacts
 from plotbot.ask.servers.host import find_server
 from plotbot.ask.servers.model_listing import ModelFacts
@@ -194,3 +195,24 @@ def test_a_reader_that_leaves_ends_the_command_quietly(root: Path, closed_port: 
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, cwd=PROJECT, check=False, timeout=60)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, b"")
+
+
+@pytest.mark.parametrize(
+    ("options", "ready", "said"),
+    [
+        ((), True, "model that comes with plotbot: story-seeds.gguf, 2.04 MB, Q8_0, llama, 4 slots, 1 thread"),
+        (("--embedded-model=a.gguf",), True, "needs about 96.5 MB of memory, "),
+        (("--embedded-model=a.gguf",), True, "2048 tokens of context for each slot"),
+        (("--embedded-model=a.gguf,bad.gguf",), False, "NO  model bad.gguf: "),
+        (("--embedded-model=nothing-such",), False, "no model of that name"),
+        (("--embedded-model=a.gguf", "--context-length=4096"), False, "a has 2048 tokens at most"),
+    ],
+)
+def test_the_embedded_engines_files_are_looked_at_without_being_loaded(
+    root: Path, capsys: pytest.CaptureFixture[str], options: tuple[str, ...], ready: bool, said: str
+) -> None:
+    pytest.importorskip("xllamacpp")
+    (root / "a.gguf").write_bytes(MODEL_PATH.read_bytes())
+    (root / "bad.gguf").write_bytes(b"no model")
+    assert main(["doctor", "--embedded", "--rootdir", str(root), *options]) == (0 if ready else 4)
+    assert said in capsys.readouterr().out

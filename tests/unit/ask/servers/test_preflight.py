@@ -7,6 +7,7 @@ from plotbot.ask.servers.discovery import ServerFacts
 from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.ask.servers.preflight import (
     Demand,
+    context_wanted,
     demand_of,
     ignored_keywords,
     impossible_context,
@@ -31,6 +32,13 @@ def test_the_demand_is_of_the_shortest_and_the_longest_title_in_bytes() -> None:
     demand = demand_of([CASE, long], {"q": QUESTION}, 1000)
     assert demand.longest_prompt - demand.shortest_prompt == 200 - 40
     assert demand.likely_tokens == demand.longest_prompt // 4 + 1000
+
+
+def test_the_context_that_is_wanted_holds_prompt_and_reply_and_hardly_depends_on_the_titles() -> None:
+    assert context_wanted([QUESTION], 40, 1000) == context_wanted([QUESTION], 900, 1000) == 2048
+    long = replace(QUESTION, prompt="é" * 30_000)
+    assert context_wanted([QUESTION, long], 40, 1000) >= 60_000 // 3 + 1000
+    assert context_wanted([QUESTION], 9000, 1000) % 1024 == 0 < context_wanted([QUESTION], 9000, 1000) - 4000
 
 
 @pytest.mark.parametrize(
