@@ -121,11 +121,11 @@ class EngineClient:
 
     @property
     def loading(self) -> str | None:
-        """How far the model is that is loading now, or None."""
+        """How much of the memory that it needs a model has filled while it loads; None while none does."""
         engine, began = self._engine, self._began
         if engine is None or engine.url or self._closed:
             return None
-        done, size = engine.loaded_bytes, self._models[engine.options.alias].gguf.size_bytes
+        done, size = engine.loaded_bytes, self._models[engine.options.alias].needed_bytes
         how_far = size_text(size) if done is None else share(done, size)
         return f"loading {one_line(engine.options.alias, 60)}: {how_far}, {_since(began):.0f} s"
 
