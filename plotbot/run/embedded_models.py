@@ -151,7 +151,7 @@ def too_large(model: EmbeddedModel, has: Memory) -> str | None:
 
 def sha256_shown(model: EmbeddedModel, settings: Settings, show: Callable[[str], None]) -> str:
     """The SHA-256 of a model's file; *show* hears how far it has been read, for a progress line."""
-    total = sum(path.stat().st_size for path in model.gguf.paths)
+    total = model.gguf.size_bytes
     done, began = 0, time.monotonic()
 
     def read(count: int) -> None:
