@@ -216,3 +216,11 @@ def test_the_embedded_engines_files_are_looked_at_without_being_loaded(
     (root / "bad.gguf").write_bytes(b"no model")
     assert main(["doctor", "--embedded", "--rootdir", str(root), *options]) == (0 if ready else 4)
     assert said in capsys.readouterr().out
+
+
+def test_the_models_that_a_pattern_means_are_shown_in_the_order_in_which_they_would_be_asked(root: Path) -> None:
+    models = [_model("qwen-b", loaded=False), _model("gemma", loaded=True), _model("qwen-a", loaded=True)]
+    check = _found(root, models, MODEL="qwen*")[-1]
+    assert (check.ready, check.said) == (True, "qwen* is 2 models, in this order")
+    assert check.details == ("qwen-a", "qwen-b (the server will load it when it is first asked)")
+    assert "no language model matches qwenn*. Did you mean qwen-b" in _refused(_found(root, models, MODEL="qwenn*"))

@@ -129,3 +129,14 @@ def test_looking_whether_a_run_is_running_makes_no_file(tmp_path: Path) -> None:
     (tmp_path / "20261122-121501-7f3a01").mkdir()
     assert not is_running(RunFolder(tmp_path / "20261122-121501-7f3a01"))
     assert list((tmp_path / "20261122-121501-7f3a01").iterdir()) == []
+
+
+def test_the_formats_of_a_run_from_before_there_were_variants_are_its_variants(
+    write_run: WriteRun, row: MakeRow, tmp_path: Path
+) -> None:
+    folder = write_run(tmp_path, row("a"), row("b"))
+    plan = json.loads(folder.plan.read_bytes())
+    assert all("variant" not in case for case in plan["cases"])
+    plan["cases"][1]["response_format"] = "json_schema"
+    folder.plan.write_text(json.dumps(plan), encoding="ascii")
+    assert [case.variant for case in read_run(folder, Disk()).cases.values()] == ["free", "json"]

@@ -117,3 +117,17 @@ def test_whatever_shares_titles_is_compared_the_likest_parts_with_one_another() 
     ]
     assert _only(compare_sheets(before, other)).differences == ("model org/m -> n",)
     assert compare_sheets(before, sheet_of(("c", [GOOD]))) == ()
+
+
+def test_a_run_of_one_variant_is_compared_with_the_variant_that_asks_the_same() -> None:
+    alone = sheet_of(("t1", [GOOD]))
+    several = (
+        changed(alone, variant="t=0.8", params={"temperature": 0.8}),
+        changed(alone, variant="t=0", params={"temperature": 0}),
+    )
+    after = dataclasses.replace(alone, parts=tuple(part for sheet in several for part in sheet.parts))
+    (comparison,) = compare_sheets(alone, after)
+    assert (comparison.after.label, comparison.differences) == ("org/m t=0", ())
+    (named,) = compare_sheets(after, after, models=("org/m t=0.8", "org/m t=0"))
+    assert (named.before.label, named.after.label) == ("org/m t=0.8", "org/m t=0")
+    assert named.differences == ("parameter temperature 0.8 -> 0",)

@@ -28,6 +28,13 @@ def _headline(sheet: VerdictSheet) -> str:
     return only_part(sheet).titles["t1"].headline
 
 
+def test_a_baseline_file_holds_what_a_variant_is_and_asks_with() -> None:
+    plain = sheet_of(("t1", [GOOD]))
+    sheet = changed(plain, variant="short.txt t=0.2", params={"temperature": 0.2})
+    assert parse_baseline(baseline_text(sheet), "here") == sheet
+    assert "variant" not in baseline_text(plain), "a file that earlier versions read"
+
+
 @pytest.mark.parametrize("name", ["\ud800", "\x00\x1b[2J", "t\u202e", "x" * 10_000])
 def test_a_baseline_file_holds_any_title_id(name: str) -> None:
     sheet = sheet_of((name, [GOOD]))
