@@ -36,7 +36,8 @@ def project(tmp_path: Path, make_project: Callable[[Path], Path]) -> Path:
 @pytest.fixture
 def evals(project: Path, engine: EmbeddedEngine, run_pytest: Callable[..., Any]) -> Evals:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        given = ("--lm-studio-url", engine.url, "--sample-seed=1", "--model-seed=1", "--temperature=0", *arguments)
+        given = ("--lm-studio-url", engine.url, "--sample-seed=1", "--model-seed=1", *arguments)
+        given += () if any(one.startswith("--temperature") for one in arguments) else ("--temperature=0",)
         result: subprocess.CompletedProcess[str] = run_pytest(project, "evals", *given)
         return result
 
