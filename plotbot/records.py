@@ -7,9 +7,11 @@ through files and sockets unharmed.
 from __future__ import annotations
 
 import base64
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple, Self
 
 ERROR_CATEGORIES = frozenset({
@@ -18,6 +20,12 @@ ERROR_CATEGORIES = frozenset({
     "too_costly",
 })  # fmt: skip
 OK = "ok"
+TIMES: Mapping[str, tuple[str, str]] = {
+    "timings": ("prompt_ms", "predicted_ms"),
+    "stats": ("time_to_first_token", "generation_time"),
+}
+"""Where a server tells, in the details of a reply, how long it read the prompt and how long it generated."""
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 class Failure(NamedTuple):
@@ -282,10 +290,12 @@ class Exchange:
         return len(self.raw) + said
 
     def without_text(self) -> Self:
-        """The numbers that reports count, without the texts: 10,000 replies are too much to hold in memory."""
-        reply = self.reply
-        bare = None if reply is None else replace(reply, content="", reasoning="", details=_times(reply.details))
-        return replace(self, reply=bare, raw=b"")
+        """The numbers that reports count, without texts and parameters: 100,000 of those fill the memory."""
+        reply, model = self.reply, sys.intern(self.model)
+        if reply is not None:
+            served = None if reply.model is None else sys.intern(reply.model)
+            reply = replace(reply, content="", reasoning="", model=served, details=_times(reply.details))
+        return replace(self, model=model, reply=reply, params=_NOTHING, raw=b"")
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -387,6 +397,8 @@ class ItemResult:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         return cls(**{
             **data,
+            # A few words that 100,000 results share.
+            **{name: sys.intern(data[name]) for name in ("outcome", "category", "phase") if name in data},
             "violations": tuple(Violation(**violation) for violation in data["violations"]),
             "findings": tuple(Finding(**finding) for finding in data["findings"]),
         })  # fmt: skip
@@ -452,13 +464,14 @@ class RunRecords:
     results: Mapping[str, ItemResult]
 
 
-def _times(details: Mapping[str, Any]) -> dict[str, Any]:
-    """The numbers in the server's own account of its time."""
-    return {
-        name: {field: value for field, value in told.items() if isinstance(value, int | float)}
-        for name in ("timings", "stats")
+def _times(details: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The numbers of `TIMES` in the server's own account of its time."""
+    times = {
+        name: {field: told[field] for field in fields if isinstance(told.get(field), int | float)}
+        for name, fields in TIMES.items()
         if isinstance(told := details.get(name), Mapping)
     }
+    return times or _NOTHING
 
 
 def _fields(record: Any) -> dict[str, Any]:

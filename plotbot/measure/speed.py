@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TypeGuard
 
-from plotbot.records import Exchange, Reply
+from plotbot.records import TIMES, Exchange, Reply
 
 SERVER, MEASURED, MIXED = "server", "measured", "mixed"
 _LONGEST_SECONDS = 7 * 86_400.0
@@ -78,11 +78,8 @@ def working_seconds(reply: Reply) -> float | None:
     llama-server tells them in `timings` (`prompt_ms`, `predicted_ms`), LM Studio's REST API v0 in `stats`
     (`time_to_first_token`, `generation_time`, in seconds). LM Studio's OpenAI-compatible API tells nothing.
     """
-    timings, stats = _object(reply.details.get("timings")), _object(reply.details.get("stats"))
-    milliseconds = _sum(timings.get("prompt_ms"), timings.get("predicted_ms"))
-    if milliseconds is not None:
-        return milliseconds / 1000
-    return _sum(stats.get("time_to_first_token"), stats.get("generation_time"))
+    milliseconds, seconds = (_sum(*map(_object(reply.details.get(name)).get, fields)) for name, fields in TIMES.items())
+    return seconds if milliseconds is None else milliseconds / 1000
 
 
 def median_of(values: Sequence[float]) -> float | None:

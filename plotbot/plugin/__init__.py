@@ -75,10 +75,9 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    with failure_text.without_traceback(item) if outcomes.has_own_view(item, call) else nullcontext():
+    with failure_text.without_traceback(call) if outcomes.has_own_view(item, call) else nullcontext():
         report = yield
     outcomes.complete(item, call, report)
-    failure_text.make_traceback(report)
     return report
 
 

@@ -5,11 +5,11 @@ A failed eval shows its verdict, so pytest's own view of the failure is made onl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 import pytest
 
@@ -49,39 +49,38 @@ class FailureText:
             terminal.line(line)
 
 
-class UnmadeTraceback:
-    """Stands for pytest's view of a failure, and makes it when an attribute of it is read."""
+class BareException:
+    """Stands for pytest's account of an exception, and for the view of it that a report has."""
 
-    def __init__(self, make: Callable[[], object]) -> None:
-        self._make = make
+    def __init__(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self._excinfo = excinfo
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self.made(), name)
+        return getattr(self._excinfo, name)
 
-    def __str__(self) -> str:
-        return str(self.made())
-
-    def made(self) -> Any:
-        """Make pytest's own view."""
-        return self._make()
+    def toterminal(self, terminal: TerminalLines) -> None:
+        terminal.line(str(self._excinfo.value))
 
 
 @contextmanager
-def without_traceback(item: pytest.Item) -> Iterator[None]:
-    """Have pytest put an `UnmadeTraceback` into the report that it makes of a failed call."""
-    make = item.repr_failure
-    # An attribute of the item itself, because each class of items has a method of its own.
-    vars(item)["repr_failure"] = lambda excinfo, *more: UnmadeTraceback(lambda: make(excinfo, *more))
+def without_traceback(call: pytest.CallInfo[None]) -> Iterator[None]:
+    """Have pytest make its report of a failed call without a traceback.
+
+    pytest takes what is not its own account of an exception into the report as it is.
+    """
+    excinfo = call.excinfo
+    assert excinfo is not None, "the call has failed"
+    call.excinfo = cast("pytest.ExceptionInfo[BaseException]", BareException(excinfo))
     try:
         yield
     finally:
-        del vars(item)["repr_failure"]
+        call.excinfo = excinfo
 
 
-def make_traceback(report: pytest.TestReport) -> None:
-    """Replace what `without_traceback` has left in a report by pytest's own view."""
-    if isinstance(report.longrepr, UnmadeTraceback):
-        report.longrepr = report.longrepr.made()
+def make_traceback(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
+    """Give a report the traceback that `without_traceback` has left out."""
+    if isinstance(report.longrepr, BareException) and call.excinfo is not None:
+        report.longrepr = item.repr_failure(call.excinfo)
 
 
 def failure_text(text: str, message: str, path: Path, traceback: TracebackType | None) -> Any:

@@ -13,7 +13,7 @@ from plotbot.errors import AskError, DiskError, PlotbotError, TooCostlyError
 from plotbot.judge import explain, judge
 from plotbot.plugin.assertions import asserted_verdict, own_frames, own_message
 from plotbot.plugin.collection import STATE
-from plotbot.plugin.failure_text import failure_text
+from plotbot.plugin.failure_text import failure_text, make_traceback
 from plotbot.records import OK, Exchange, ItemResult, Reply, Verdict
 from plotbot.run.process import ItemState
 from plotbot.safe import one_line, visible
@@ -37,19 +37,28 @@ def complete(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
         report.longrepr = visible(str(call.excinfo.value))
         return
     result = _result_of(state, call, report)
+    if call.when == "teardown":
+        # The items live as long as the session. Their replies must not.
+        del item.stash[STATE]
     if result is None:
         return
     attach(report, result, asked=state.exchange is not None)
     state.failed = state.failed or report.failed
     if item.config.getoption("xmlpath", default=None):
         _add_junit_properties(item, state, result)
+    if state.asserted is None:
+        make_traceback(item, call, report)
     _make_readable(report, call, state, item.path if has_own_view(item, call) else None)
 
 
 def has_own_view(item: pytest.Item, call: pytest.CallInfo[None]) -> bool:
-    """Whether a failed call is one of an eval, and may be shown by its verdict: the user asked for no traceback."""
-    failed = call.excinfo is not None and call.when == "call" and STATE in item.stash
-    return failed and bool(item.config.getoption("tbstyle", "auto") == "auto")
+    """Whether a call is one of an eval that asserts, and may be shown by its verdict: `--tb` asks for no traceback."""
+    if call.excinfo is None or call.when != "call" or STATE not in item.stash:
+        return False
+    error = call.excinfo.value
+    # pytest's skips and xfails are kinds of its `fail.Exception`.
+    asserts = isinstance(error, AssertionError) or type(error) is pytest.fail.Exception
+    return asserts and bool(item.config.getoption("tbstyle", "auto") == "auto")
 
 
 def attach(report: pytest.TestReport, result: ItemResult, *, asked: bool = False) -> None:

@@ -94,6 +94,10 @@ SEAMS: dict[str, tuple[str, Callable[[Request], bool]]] = {
         "failure_summary.py cannot shorten the list of failures, or pytest keeps two reports too many for each case.",
         _prints_from_its_lists,
     ),
+    "pytest: a report of a failed call takes what is no `ExceptionInfo` as it is": (
+        "failure_text.py makes every failure cost a traceback, or shows none where one is wanted.",
+        lambda _request: "longrepr = excinfo" in inspect.getsource(pytest.TestReport.from_item_and_call),
+    ),
     "pytest: the plugin `capturemanager` can be suspended": (
         "terminal.py cannot ask a person: pytest's capture takes the question and the answer.",
         _can_suspend_capture,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, field, replace
@@ -15,6 +16,11 @@ FIRST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
 TRIES_UNTIL_GIVEN_UP = 4
 """A host that has failed so often in a row counts as gone: with the pauses between, after three to four seconds."""
+
+
+_MAKING = threading.Lock()
+_KEPT: Future[None] = Future()
+_KEPT.set_result(None)
 
 
 class HostLostError(Exception):
@@ -104,13 +110,26 @@ class ScheduledCase:
     """
 
     case: Case
-    kept: Future[None] = field(default_factory=Future)
     exchange: Exchange | None = None
     offset: int | None = None
     asked: bool = False
     fetched: bool = False
     failure: Exchange | None = None
-    failed_on: list[HostQueue] = field(default_factory=list)
+    failed_on: tuple[HostQueue, ...] = ()
+    _kept: Future[None] | None = None
+
+    @property
+    def kept(self) -> Future[None]:
+        """Made when it is first needed, because a run may announce 100,000 cases."""
+        if self._kept is None:
+            with _MAKING:
+                self._kept = self._kept or Future()
+        return self._kept
+
+    def settle(self) -> None:
+        """Let go of what has been waited for: a future takes more room than all else of a case."""
+        if self._kept is not None and self._kept.done() and self._kept.exception() is None:
+            self._kept = _KEPT
 
     def with_all_attempts(self, exchange: Exchange) -> Exchange:
         """The last exchange of this case, with the attempts of those before it."""
@@ -121,7 +140,7 @@ class ScheduledCase:
     def has_failed(self, host: HostQueue, exchange: Exchange) -> None:
         """Remember a fault and its host."""
         self.failure = self.with_all_attempts(exchange)
-        self.failed_on.append(host)
+        self.failed_on = (*self.failed_on, host)
 
     def fail(self, error: BaseException) -> None:
         """End the case with an error for every test that waits for it, unless it has ended already."""

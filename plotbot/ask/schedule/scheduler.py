@@ -174,6 +174,7 @@ class Scheduler:
         """Announce a case whose exchange the store has at *offset*: it is not asked again."""
         scheduled = self._cases[case.id] = ScheduledCase(case, offset=offset, asked=True, fetched=True)
         scheduled.kept.set_result(None)
+        scheduled.settle()
 
     def add(self, host: HostQueue) -> None:
         """Ask on one more host from now on."""
@@ -220,6 +221,7 @@ class Scheduler:
             if not case.fetched:
                 case.fetched = True
                 self._unfetched -= 1
+            case.settle()
             exchange, case.exchange = case.exchange, None
             self._held -= exchange.size if exchange else 0
         return exchange
