@@ -81,8 +81,24 @@ def extract_truncated(reply: Reply) -> Extraction:
     counted = "" if reply.completion_tokens is None else f" after {reply.completion_tokens:,} tokens"
     content = reply.content
     ending = f"the text ends with {_quoted(content[-40:])}" if content else "there is no text"
-    came = f"the model was cut off at the token limit{counted}; {ending}"
+    looped = repeated_ending(content or reply.reasoning)
+    again = f"; it says the same again and again: {_quoted(looped[:60])}" if looped else ""
+    came = f"the model was cut off at the token limit{counted}; {ending}{again}"
     return Extraction("truncated", came, describe_position(content, len(content)), _strict_values(content))
+
+
+_LONGEST_LOOP = 400
+_LEAST_LOOPS = 4
+
+
+def repeated_ending(text: str) -> str:
+    """What a text repeats at its end, four times or more and over 100 characters at least; empty if it does not."""
+    ending = text[-_LONGEST_LOOP * (_LEAST_LOOPS + 1) :]
+    for length in range(1, _LONGEST_LOOP + 1):
+        span = max(length * _LEAST_LOOPS, 100)
+        if span <= len(ending) and ending[-span:-length] == ending[-span + length :]:
+            return ending[-length:]
+    return ""
 
 
 def extract(reply: Reply, error: StrictJsonError) -> Extraction:

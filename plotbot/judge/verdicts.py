@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -57,7 +58,8 @@ class _Criteria:
     def _findings(self, value: Any, check: Check) -> Iterator[Finding]:
         for base, entry in _entries(value):
             for finding in findings_of(check, entry, self.title):
-                yield replace(finding, path=_rebased(finding.path, base))
+                message = _rebased_message(finding.message, base)
+                yield replace(finding, path=_rebased(finding.path, base), message=message)
         for steps, _, text in strings_in(value):
             if normalized(text) in self.schema.descriptions:
                 message = f"“{one_line(text, 80)}” is the schema's own description"
@@ -192,6 +194,15 @@ def _entries(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
         yield "$", value
     elif isinstance(value, list):
         yield from ((f"$[{index}]", entry) for index, entry in enumerate(value) if isinstance(entry, Mapping))
+
+
+def _rebased_message(message: str, base: str) -> str:
+    """A finding's words, with the paths in them counted from the root too. What follows a quotation mark is quoted."""
+    words, quote, quoted = message.partition("“")
+    return _PATH_IN_WORDS.sub(lambda _: base, words) + quote + quoted
+
+
+_PATH_IN_WORDS = re.compile(r"(?<!\S)\$(?=[.\[])")
 
 
 def _rebased(path: str, base: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from plotbot.measure.hosts import Hosts, measure_hosts
 from plotbot.measure.intervals import Interval, clustered_interval
@@ -23,7 +24,9 @@ class ModelMetrics:
     frequent first. `tolerated` counts items that passed with a tolerated failure. Seconds are wall times of the last
     attempts that brought a reply (`seconds_p95` by nearest rank); `speed` is the median over the same replies. Tokens
     are sums of the server's counts. `extra_attempts` counts requests beyond the first of each case. `repeats` is None
-    if no case was rated twice, `server_time` if no server told it, `hosts` if fewer than two were asked.
+    if no case was rated twice, `server_time` if no server told it, `hosts` if fewer than two were asked. `traits` say,
+    by category, what its replies have in common: the shape that the schema wants (`wrong_shape`: `array` or `object`),
+    or that most of them repeat themselves (`truncated`: `looped`).
     """
 
     tally: Tally
@@ -42,6 +45,7 @@ class ModelMetrics:
     repeats: Repeats | None = None
     server_time: ServerTime | None = None
     hosts: Hosts | None = None
+    traits: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def model(self) -> str:
@@ -94,7 +98,25 @@ def _measure(row: ModelVariant, items: Sequence[PlannedItem], records: RunRecord
         repeats=measure_repeats(items, titles, records),
         server_time=server_time(exchanges),
         hosts=measure_hosts(row, items, exchanges, records),
+        traits=_traits(results),
     )
+
+
+_WANTED = re.compile(r"expected +a JSON (array|object) came ")
+
+
+def _traits(results: Iterable[ItemResult]) -> dict[str, str]:
+    """What the failures of a category have in common, as far as their messages tell (`plotbot.judge.explanations`)."""
+    messages: dict[str, list[str]] = {"wrong_shape": [], "truncated": []}
+    for result in results:
+        if result.outcome == "failed" and result.category in messages:
+            messages[result.category].append(result.message)
+    wanted = {found[1] if (found := _WANTED.search(text)) else "" for text in messages["wrong_shape"]}
+    looped = sum("it says the same again and again" in text for text in messages["truncated"])
+    return {
+        **({"wrong_shape": wanted.pop()} if len(wanted) == 1 else {}),
+        **({"truncated": "looped"} if 2 * looped > len(messages["truncated"]) else {}),
+    }
 
 
 def _exchanges(items: Iterable[PlannedItem], records: RunRecords) -> list[Exchange]:

@@ -6,6 +6,8 @@ Errors name the file and the place in it, and are raised before the first reques
 from __future__ import annotations
 
 import json
+import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NoReturn
@@ -43,7 +45,32 @@ def read_schema(path: Path) -> Mapping[str, Any]:
     schema = parse_json(path, "schema")
     if not isinstance(schema, dict):
         raise InputError(f"{path}: a schema is a JSON object, this is {kind_of(schema)}")
+    _refuse_ambiguities(path, "schema", read_text(path, "schema"))
     return schema
+
+
+_TOKEN = re.compile(r'(?P<text>"(?:[^"\\]|\\.)*")(?P<colon>\s*:)?|(?P<number>-?(?:\d[\d.eE+-]*|Infinity)|NaN)|[{}\[\]]')
+
+
+def _refuse_ambiguities(path: Path, what: str, text: str) -> None:
+    """Raise `InputError` for a repeated key, NaN or an infinite number, all of which Python reads in valid JSON."""
+    keys: list[set[str]] = []
+    key = ""
+    for token in _TOKEN.finditer(text):
+        flaw = ""
+        if token["colon"] is not None:
+            key = json.loads(token["text"])
+            flaw = f"the key {key!r} is repeated: only the last one would count" if key in keys[-1] else ""
+            keys[-1].add(key)
+        elif token["number"] is not None and not math.isfinite(float(token["number"])):
+            flaw = f"{token['number'][:20]} at the key {key!r} is no JSON number"
+        elif token[0] in "{[":
+            keys.append(set())
+        elif token[0] in "}]":
+            keys.pop()
+        if flaw:
+            line = text.count("\n", 0, token.start()) + 1
+            raise InputError(f"{path}: line {line} of the {what} file: {flaw}; remove it")
 
 
 def parse_json(path: Path, what: str, **hooks: Any) -> object:

@@ -17,14 +17,14 @@ ADVICE = {
     "prose_around": "Prose stands around the JSON: ask for the bare array in the prompt, or set TOLERATE=prose_around.",
     "not_json": "Answers are not JSON: try RESPONSE_FORMAT=json_schema, or put an example into the prompt.",
     "bad_json": "Answers are almost JSON: try RESPONSE_FORMAT=json_schema or a lower TEMPERATURE.",
-    "wrong_shape": "Valid JSON of the wrong shape: say in the prompt that the reply is an array of objects.",
+    "wrong_shape": "Valid JSON of the wrong shape: say in the prompt which shape the schema wants.",
     "schema": "Fields break the schema: see which in the report, and describe them in the schema or the prompt.",
     "content": "Answers have the shape but not the sense: read the findings, then give the prompt an example.",
     "assertion": "An eval's own assertion failed: read its message under the failing test.",
     "unreachable": "No server answers: start it (lms server start), correct LM_STUDIO_URL, or try --embedded.",
     "timeout": "Answers take too long: raise REQUEST_TIMEOUT, or lower MAX_TOKENS or MAX_IN_FLIGHT.",
     "server_busy": "The server refuses work: lower MAX_IN_FLIGHT.",
-    "http_error": "The server answered with an error: read its log; REQUEST_RETRY_LIMIT helps if it passes.",
+    "http_error": "The server answered with an error: it is not asked again at once; read its log, then resume.",
     "auth": "The server wants a valid token: set LM_API_TOKEN.",
     "model_unavailable": "The server does not have the model: compare MODEL with its list (plotbot doctor).",
     "model_crashed": "The model crashed on the server: load it with a shorter context or fewer layers on the GPU.",
@@ -37,26 +37,41 @@ ADVICE = {
     "too_costly": "A reply takes too long to judge: write the keyword of the schema that the error names more simply.",
     "eval_code": "An eval's own code raised an exception: its traceback is above.",
 }
+# By category and what its replies have in common (`ModelMetrics.traits`).
+_EXACT = {
+    ("truncated", "looped"): "Answers repeat themselves until they are cut off: raise REPEAT_PENALTY, not MAX_TOKENS.",
+    ("wrong_shape", "array"): "Valid JSON of the wrong shape: say in the prompt that the reply is a JSON array.",
+    ("wrong_shape", "object"): "Valid JSON of the wrong shape: say in the prompt that the reply is one JSON object.",
+}
 
 
-def advice(category: str) -> str:
-    """What to do about a failure or an error, in one sentence; the empty text for a category of a later version."""
-    return ADVICE.get(category, "")
+def advice(category: str, metrics: Sequence[ModelMetrics] = ()) -> str:
+    """What to do about a failure or an error, in one sentence; the empty text for a category of a later version.
+
+    *metrics* are those of the models that have it: what their replies have in common makes the advice more exact.
+    """
+    common = {one.traits.get(category, "") for one in metrics if category in one.failures}
+    exact = _EXACT.get((category, common.pop())) if len(common) == 1 else None
+    return exact or ADVICE.get(category, "")
 
 
 def next_step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult] = ()) -> str | None:
     """The one thing to do next, or None.
 
-    It is the advice for the most frequent failure or error of all models. Among equally frequent ones an error comes
-    first, because it leaves the run incomplete. Without either it is to resume the run, or what settles the gate.
+    A run with items that were not run is to be resumed first. Otherwise it is the advice for the most frequent failure
+    or error of all models. Among equally frequent ones an error comes first, because it leaves the run incomplete.
+    Without either it is what settles the gate.
     """
+    not_run = sum(one.tally.not_run for one in metrics)
+    if not_run:
+        return f"pytest evals --resume ({not_run} planned but not run; finished work is not asked again)"
     failures, errors = _total(metrics, "failures"), _total(metrics, "errors")
     known = [category for category in failures + errors if advice(category)]
     if not known:
-        return _without_failures(metrics, gates)
+        return _without_failures(gates)
     category = min(known, key=lambda name: (-failures[name] - errors[name], name not in errors, name))
     kind, counts = ("errors", errors) if category in errors else ("failures", failures)
-    return f"{category} is {counts[category]} of {counts.total()} {kind}. {advice(category)}"
+    return f"{category} is {counts[category]} of {counts.total()} {kind}. {advice(category, metrics)}"
 
 
 def _total(metrics: Sequence[ModelMetrics], kind: str) -> Counter[str]:
@@ -66,10 +81,7 @@ def _total(metrics: Sequence[ModelMetrics], kind: str) -> Counter[str]:
     return total
 
 
-def _without_failures(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> str | None:
-    not_run = sum(one.tally.not_run for one in metrics)
-    if not_run:
-        return f"{not_run} planned but not run: resume the run; finished work is not asked again."
+def _without_failures(gates: Sequence[GateResult]) -> str | None:
     needed = [gate.needed for gate in gates if gate.needed is not None]
     if needed:
         return f"Set TEST_SAMPLE_SIZE to about {max(needed)}: that would settle the gate at this rate."

@@ -119,7 +119,7 @@ def _row(cells: Sequence[str]) -> str:
 
 def _categories(metrics: Sequence[ModelMetrics]) -> list[str]:
     rows = [
-        _row((_cell(one.label), kind, _cell(category), str(count), advice(category)))
+        _row((_cell(one.label), kind, _cell(category), str(count), advice(category, [one])))
         for one in metrics
         for kind, counts in (("failure", one.failures), ("error", one.errors))
         for category, count in counts.items()

@@ -76,17 +76,18 @@ function drawCase() {
   fillAnswers(answers);
 }
 
-// The next title of the filtered list, in the same column.
+// The answer to another title that stands where this one does: the same column, the same repeat if there is one.
+function answerLike(entry, title) {
+  const inColumn = entriesOfTitle[title].filter((other) => entries.column[other] === entries.column[entry]);
+  return inColumn.find((other) => entries.repeat[other] === entries.repeat[entry]) ?? inColumn[0];
+}
+
+// The next title of the filtered list, in the same column and repeat.
 function goToTitle(step, label) {
   const position = shown.titles.indexOf(entries.title[opened[0]]) + step;
   const title = shown.titles[position];
-  const columns = opened.map((entry) => entries.column[entry]);
-  const group =
-    title === undefined
-      ? []
-      : columns
-          .map((column) => entriesOfTitle[title].find((entry) => entries.column[entry] === column))
-          .filter((entry) => entry !== undefined);
+  const alike = title === undefined ? [] : opened.map((entry) => answerLike(entry, title));
+  const group = [...new Set(alike)].filter((entry) => entry !== undefined);
   const go = () => {
     location.hash = linkTo(group);
   };

@@ -72,13 +72,15 @@ def what_fails_most(contenders: Sequence[Contender], places: Counter[Place]) -> 
     """The most frequent failure with advice, the place in the schema that breaks most, and the most frequent error."""
     failures = _sum(one.metrics.failures for one in contenders)
     errors = _sum(one.metrics.errors for one in contenders)
-    sentences: list[Sentence] = [_most(failures, "failed answer") if failures else ["No answer failed."]]
+    sentences: list[Sentence] = [_most(failures, "failed answer", contenders) if failures else ["No answer failed."]]
     if places:
         (field, keyword), count = min(places.items(), key=lambda pair: (-pair[1], pair[0]))
         answers = "1 answer" if count == 1 else f"{count:,} answers"
         sentences.append(["Of the schema, ", name(field), " breaks ", name(keyword), f" most often: in {answers}."])
     if errors:
-        sentences.append([*_most(errors, "error"), " Errors are the server's and do not count against a model."])
+        sentences.append(
+            [*_most(errors, "error", contenders), " Errors are the server's and do not count against a model."]
+        )
     return sentences
 
 
@@ -161,10 +163,11 @@ def _fastest(contenders: Sequence[Contender]) -> list[Sentence]:
     return [["The quickest is ", *quickest.named, f": {formatting.seconds(seconds)} s an answer (median)."]]
 
 
-def _most(counts: Counter[str], of: str) -> Sentence:
+def _most(counts: Counter[str], of: str, contenders: Sequence[Contender]) -> Sentence:
     category, count = min(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     total = counts.total()
-    told = f": {count:,} of {total:,} {of}{'' if total == 1 else 's'}. {advice(category)}"
+    cure = advice(category, [one.metrics for one in contenders])
+    told = f": {count:,} of {total:,} {of}{'' if total == 1 else 's'}. {cure}"
     return [name(category), told.rstrip()]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from plotbot.judge import Schema, judge, validate_entry
-from plotbot.records import FAILURE_CATEGORIES, OK, Reply, Title, Verdict
+from plotbot.records import FAILURE_CATEGORIES, OK, Finding, Reply, Title, Verdict
 
 ENTRY: dict[str, Any] = {
     "title": "Man's goose wins seat on town council",
@@ -319,3 +319,27 @@ def test_findings_have_the_path_of_their_entry(verdict_on: Any) -> None:
     verdict = verdict_on(Reply(json.dumps([ENTRY, second])))
     assert [finding.path for finding in verdict.findings] == ["$[1].potential_story_hooks[2]"]
     assert verdict.where == "$[1].potential_story_hooks[2]"
+
+
+@pytest.mark.parametrize(
+    ("content", "loops"),
+    [
+        ('[{"title": "' + "the goose said " * 40, True),
+        ('[{"title": "' + "ab" * 60, True),
+        ('[{"title": "' + "x" * 300 + "y", False),
+        ('[{"title": "' + " ".join(map(str, range(300))), False),
+        ("", False),
+    ],
+)
+def test_a_reply_that_was_cut_off_while_it_repeated_itself_says_so(content: str, loops: bool, schema: Schema) -> None:
+    came = judge(Reply(content, finish_reason="length"), schema).came
+    assert ("it says the same again and again" in came) == loops
+
+
+def test_a_finding_names_all_paths_from_the_root(schema: Schema) -> None:
+    def check(_entry: object, _title: str) -> list[Finding]:
+        return [Finding("$.b", "repeated", 'the same as $.a[0] and $["c"]: costs 5$.x, “ $.quoted”')]
+
+    finding = judge(Reply(GOOD), schema, check=check).findings[0]
+    assert finding.path == "$[0].b"
+    assert finding.message == 'the same as $[0].a[0] and $[0]["c"]: costs 5$.x, “ $.quoted”'

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import fnmatch
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,33 @@ def test_a_missing_file_is_named_with_the_option_that_names_another(tmp_path: Pa
         read(tmp_path / "gone")
     with pytest.raises(InputError, match="cannot be read"):
         read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            '{"type": "array",\n "items": {"maxLength": 3, "x-a": "{",\n  "maxLength": 4}}',
+            "line 3*key 'maxLength' is repeated",
+        ),
+        ('{"a": {"b": 1}, "b": [{"a": 1}, {"a": 1}],\n\n "\\u0061": 2}', "line 3*key 'a' is repeated"),
+        ('{"maximum":\n NaN}', "line 2*NaN at the key 'maximum' is no JSON number"),
+        ('{"enum": ["NaN", -Infinity]}', "line 1*-Infinity at the key 'enum'"),
+        ('{"maximum": 1e999}', "line 1*1e999 at the key 'maximum'"),
+    ],
+)
+def test_a_schema_with_a_repeated_key_or_no_number_is_refused_with_line_and_key(
+    tmp_path: Path, text: str, words: str
+) -> None:
+    path = tmp_path / "schema.json"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        read_schema(path)
+    assert fnmatch.fnmatch(str(caught.value), f"{path}: {words}*")
+
+
+def test_a_schema_may_say_the_same_key_in_different_objects(tmp_path: Path) -> None:
+    text = '{"a": {"a": 1, "b": "\\\\\\"a\\": NaN {"}, "b": [{"a": 1e3}, {"a": -1.5}]}'
+    path = tmp_path / "schema.json"
+    path.write_text(text, encoding="utf-8")
+    assert read_schema(path)["b"] == [{"a": 1000.0}, {"a": -1.5}]

@@ -39,7 +39,27 @@ def test_the_next_step_looks_at_all_models(make_metrics: MakeMetrics) -> None:
 
 
 def test_a_run_that_stopped_early_is_to_be_resumed(make_metrics: MakeMetrics) -> None:
-    assert str(next_step([make_metrics(passed=3, not_run=("a", "b"))])).startswith("2 planned but not run: resume")
+    for failures in ({}, {"fenced": 9}):
+        step = str(next_step([make_metrics(passed=3, failures=failures, not_run=("a", "b"))]))
+        assert step.startswith("pytest evals --resume (2 planned but not run")
+
+
+@pytest.mark.parametrize(
+    ("category", "traits", "words"),
+    [
+        ("wrong_shape", ["object"], "one JSON object"),
+        ("wrong_shape", ["array", "array"], "a JSON array"),
+        ("wrong_shape", ["array", "object"], "which shape the schema wants"),
+        ("wrong_shape", [], "which shape the schema wants"),
+        ("truncated", ["looped"], "raise REPEAT_PENALTY, not MAX_TOKENS"),
+        ("truncated", [], "raise MAX_TOKENS"),
+    ],
+)
+def test_advice_fits_what_the_replies_have_in_common(
+    make_metrics: MakeMetrics, category: str, traits: list[str], words: str
+) -> None:
+    models = [make_metrics(failures={category: 1}, traits={category: trait}) for trait in traits]
+    assert words in advice(category, models)
 
 
 def test_an_inconclusive_gate_wants_more_titles(make_metrics: MakeMetrics) -> None:

@@ -160,6 +160,17 @@ def test_two_answers_to_a_title_stand_side_by_side(page: Page, shown: Shown, thr
     assert page.run("location.hash").count(",") == 1
 
 
+def test_walking_on_keeps_the_repeats_that_stand_side_by_side(page: Page, shown: Shown, make_run: Any) -> None:
+    run = make_run(3, (("alpha", 1.0),), repeats=2)
+    first, second, *_ = [planned.case for planned in run.records.items]
+    shown(run, fragment=f"#case={second},{first}")
+    opened(page)
+    page.run("[...document.querySelectorAll('.case-buttons button')].find((one) => one.innerText === 'Next').click()")
+    page.until("!location.hash.includes('" + first + "')")
+    repeats = [run.records.cases[case].repeat for case in str(page.run("location.hash"))[6:].split(",")]
+    assert repeats == [2, 1]
+
+
 def test_an_address_of_no_case_says_so(page: Page, shown: Shown, three: PageRun) -> None:
     shown(three, fragment="#case=%zz,nothing")
     assert "No such case" in opened(page)
