@@ -441,6 +441,22 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class ServedOtherwise:
+    """How a server served another model than the pinned one at a run's end, or why it could not be told.
+
+    `model` is None where it may be any. When the model was swapped is not known, only that it was at its turn's start.
+    """
+
+    why: str
+    host: str
+    model: str | None = None
+
+    def may_have_answered(self, exchange: Exchange) -> bool:
+        """Whether the reply of an exchange may be the other model's."""
+        return self.model in {None, exchange.model} and exchange.host in {"", self.host}
+
+
+@dataclass(frozen=True, slots=True)
 class PlannedItem:
     """An item that a run set out to run: pytest's node id, and its case's id. Deselected items are not planned."""
 

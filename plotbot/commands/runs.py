@@ -58,9 +58,13 @@ def line_of(folder: RunFolder, disk: Disk) -> RunLine:
     running = is_running(folder)
     try:
         summary = None if running else _own_summary(folder, disk)
-        header, counts = _counted(folder, disk) if summary is None else (summary["header"], summary["total"])
+        header, counts, wrong = (
+            _counted(folder, disk)
+            if summary is None
+            else (summary["header"], summary["total"], summary.get("wrong_models"))
+        )
         ended = _has_ended(folder, counts, disk)
-        state = _state(counts, running=running, ended=ended, whole=not missing_parts(header))
+        state = _state(counts, running=running, ended=ended, whole=not missing_parts(header) and not wrong)
         variants = len(variant_names(header))
         models = ", ".join(map(str, header.get("models", ()))) + (f" in {variants} variants" if variants else "")
         return RunLine(folder.run_id, state, counts, _local(header.get("started")), models)
@@ -99,10 +103,11 @@ def _own_summary(folder: RunFolder, disk: Disk) -> Mapping[str, Any] | None:
     return summary if summary.get("exit_status") is not None else None
 
 
-def _counted(folder: RunFolder, disk: Disk) -> tuple[Mapping[str, Any], Mapping[str, int]]:
-    records = read_run(folder, disk).records(with_exchanges=False)
+def _counted(folder: RunFolder, disk: Disk) -> tuple[Mapping[str, Any], Mapping[str, int], bool]:
+    run = read_run(folder, disk)
+    records = run.records(with_exchanges=False)
     tallies = [tally_of(row, items, records) for row, items in items_by_row(records).items()]
-    return records.header, total_tally(tallies).counts
+    return records.header, total_tally(tallies).counts, bool(run.wrong_models)
 
 
 def _state(counts: Mapping[str, int], *, running: bool, ended: bool, whole: bool) -> str:

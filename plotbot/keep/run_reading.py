@@ -40,6 +40,14 @@ class RunOnDisk:
     folded: frozenset[str]
     damaged: tuple[Damaged, ...]
     disk: Disk = field(repr=False, compare=False)
+    wrong_models: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    """By how another model than the pinned one was served: the cases that it may have answered and that were not asked
+    again since."""
+
+    @property
+    def suspect(self) -> frozenset[str]:
+        """Ids of the cases that another model than the pinned one may have answered."""
+        return frozenset().union(*self.wrong_models.values())
 
     def exchange(self, case_id: str) -> Exchange | None:
         """A case's latest exchange with its texts; None if it has none. Raises `KeepError` if it cannot be read."""
@@ -85,6 +93,7 @@ class _Contents:
     replied: set[str] = field(default_factory=set)
     folded: set[str] = field(default_factory=set)
     damaged: list[Damaged] = field(default_factory=list)
+    wrong_models: dict[str, set[str]] = field(default_factory=dict)
 
     def take(self, line: JournalLine) -> None:
         """Add a record; later versions' kinds are ignored. Raises one of `_MALFORMED` if it does not fit its kind."""
@@ -95,6 +104,8 @@ class _Contents:
             self.results[result.item] = result
         elif line.kind == "folded":
             self.folded.update(line.data["cases"])
+        elif line.kind == "wrong_model":
+            self.wrong_models.setdefault(str(line.data["why"]), set()).update(line.data["cases"])
 
     def _take_exchange(self, exchange: Exchange, offset: int) -> None:
         if exchange.case not in self.cases:
@@ -103,6 +114,8 @@ class _Contents:
             self.offsets[exchange.case] = offset
         if exchange.reply is not None:
             self.replied.add(exchange.case)
+            for cases in self.wrong_models.values():
+                cases.discard(exchange.case)
 
 
 def read_run(folder: RunFolder, disk: Disk) -> RunOnDisk:
@@ -126,6 +139,7 @@ def read_run(folder: RunFolder, disk: Disk) -> RunOnDisk:
         folded=frozenset(contents.folded),
         damaged=tuple(contents.damaged),
         disk=disk,
+        wrong_models={why: frozenset(cases) for why, cases in contents.wrong_models.items() if cases},
     )
 
 

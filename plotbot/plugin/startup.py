@@ -9,7 +9,7 @@ import pytest
 
 from plotbot.errors import UsageProblem
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import LAST
+from plotbot.keep.run_folder import LAST, RUN_HELP
 from plotbot.keep.title_reading import answered_titles
 from plotbot.plan.plan import Missing
 from plotbot.plugin import options
@@ -42,6 +42,10 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
         raise UsageProblem(contradiction)
     replay, resume_run = config.getoption(options.REPLAY), config.getoption(options.RESUME_RUN)
     stops_early = bool(config.getoption("maxfail"))
+    for option, name in (("--replay", replay), ("--resume-run", resume_run)):
+        if name is not None and not name.strip():
+            # An unset variable of a shell.
+            raise UsageProblem(f"{option} needs the name of a run, and this one is empty: give {RUN_HELP}")
     if replay is not None or resume_run is not None or config.getoption(options.RESUME):
         recorded = find_recorded(replay or resume_run or LAST, settings, config.invocation_params.dir)
         settings = as_recorded(settings, recorded, may_differ=replay is not None)

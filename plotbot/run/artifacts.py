@@ -90,9 +90,9 @@ def measure_recorded(run: RunOnDisk) -> tuple[MeasuredRun, RunOutcome]:
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{run.folder.plan}: its settings are damaged ({error!r}); choose another run") from error
     told, unfolded = own.get("unfolded", {}), sorted(kept_results(run).keys() - run.folded)
-    outcome = RunOutcome(
-        own.get("exit_status"), {case: told.get(case, _UNFOLDED) for case in unfolded}, own.get("wrong_models", ())
-    )
+    # Runs of version 0.1 told it in their summary alone.
+    wrong_models = list(dict.fromkeys([*run.wrong_models, *own.get("wrong_models", ())]))
+    outcome = RunOutcome(own.get("exit_status"), {case: told.get(case, _UNFOLDED) for case in unfolded}, wrong_models)
     return MeasuredRun(run.folder, records, run.questions, run.exchanges, metrics, gates), outcome
 
 

@@ -67,9 +67,11 @@ class Finished:
 def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: Baseline | None) -> Finished:
     """Stop the run, write its summary and its pages, and find the exit status."""
     # Servers are asked before they are stopped. A person who interrupts a run does not wait for their answers.
-    wrong_models = [] if session.interrupted else run.served_otherwise()
-    faults, named = _stop(run), [f"wrong_model: {why}" for why in wrong_models]
     recorder = run.recorder
+    if recorder is not None and not session.interrupted:
+        recorder.note_wrong_models(run.served_otherwise())
+    wrong_models = [] if recorder is None else recorder.wrong_models
+    faults, named = _stop(run), [f"wrong_model: {why}" for why in wrong_models]
     if recorder is None or not recorder.items or run.problem is not None:
         return Finished(exit_status(ExitReasons(usage=run.problem is not None)), faults=[*faults, *named])
     _settle_held(run, recorder, interrupted=session.interrupted)

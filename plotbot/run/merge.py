@@ -177,14 +177,14 @@ def _copy(journal: Journal, lines: Iterator[_Line]) -> None:
 
 
 def _lines(run: RunOnDisk, renamed: Renamed) -> Iterator[_Line]:
-    """Every exchange of a run as it stands in its journal, then the last verdict on every item.
+    """Every exchange of a run as it stands in its journal, and which another model gave; then the verdicts.
 
     A verdict on a reply that the journal has lost is left out: its case counts as not run, and can be asked again.
     """
     if run.folder.journal.exists():
         damaged = {line.offset for line in run.damaged}
         for line in stream_journal(run.folder.journal, [], run.disk):
-            if line.kind == "exchange" and line.offset not in damaged:
+            if line.kind in {"exchange", "wrong_model"} and line.offset not in damaged:
                 yield line.kind, line.data
     for result in run.results.values():
         if result.case in run.replied or result.outcome not in {"passed", "failed"}:
@@ -200,8 +200,9 @@ def _outcome(measured: MeasuredRun, shards: Sequence[Shard], recovered: Recovere
 
 
 def _wrong_models(run: RunOnDisk) -> list[str]:
-    """What a part's summary says of models that were not the pinned ones at its end; its journal does not say it."""
+    """How other models than the pinned ones were served; of a part of version 0.1 only its summary tells it."""
     try:
-        return [str(word) for word in run.folder.read_json(run.folder.summary, run.disk)["wrong_models"]]
+        told = [str(word) for word in run.folder.read_json(run.folder.summary, run.disk)["wrong_models"]]
     except (InputError, KeyError, TypeError):
-        return []
+        told = []
+    return list(dict.fromkeys([*run.wrong_models, *told]))

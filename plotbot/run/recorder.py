@@ -18,7 +18,7 @@ from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import read_line_at, read_lines_at
 from plotbot.keep.run_folder import RunFolder, plan_json
 from plotbot.keep.run_reading import RunOnDisk
-from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
+from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords, ServedOtherwise
 
 CLOSE_SECONDS = 3.0
 """How long a write to the journal is waited for when an item reports, and at the end of the run."""
@@ -49,6 +49,8 @@ class Recorder:
         self.items: tuple[PlannedItem, ...] = ()
         self.unfolded: dict[str, str] = {}
         self.disk_refused = False
+        self._wrong_models: dict[str, set[str]] = {}
+        self._answered_now: set[str] = set()
         self.fault: DiskError | None = None
         self._on_fault = on_fault
         self._folded: set[str] = set()
@@ -77,16 +79,16 @@ class Recorder:
         """Whether the run is on disk: something has been asked."""
         return self._journal is not None
 
-    def resume(self, run: RunOnDisk, items: Sequence[PlannedItem]) -> None:
+    def resume(self, run: RunOnDisk) -> None:
         """Continue the journal of *run*. Raises `InputError` if that run still runs."""
         self._journal = Journal.open(self.folder.journal, self._disk)
         # It describes an end that the run has not come to.
         self.folder.summary.unlink(missing_ok=True)
-        known = {item.item for item in run.items}
-        self.load(run, (*run.items, *(item for item in items if item.item not in known)))
+        self.load(run, run.items)
         self._results.update(run.results)
-        self._folded.update(run.folded)
-        self._folded_before = frozenset(run.folded)
+        self._wrong_models.update((why, set(cases)) for why, cases in run.wrong_models.items())
+        self._folded.update(run.folded - run.suspect)
+        self._folded_before = frozenset(self._folded)
 
     def load(self, run: RunOnDisk, items: Sequence[PlannedItem]) -> None:
         """Take over header and exchanges of *run*, without opening its journal for writing."""
@@ -121,6 +123,19 @@ class Recorder:
                     self._fail(error)
                     return
         self._results[result.item] = result
+
+    @property
+    def wrong_models(self) -> list[str]:
+        """How other models than the pinned ones were served, until all that they may have answered was asked again."""
+        return [why for why, cases in self._wrong_models.items() if cases]
+
+    def note_wrong_models(self, found: Sequence[ServedOtherwise]) -> None:
+        """Write which answers of this session another model than the pinned one may have given."""
+        for one in found:
+            cases = [case for case in self._answered_now if one.may_have_answered(self._exchanges[case])]
+            if cases and self._journal is not None:
+                self._wrong_models.setdefault(one.why, set()).update(cases)
+                self._journal.append("wrong_model", {"why": one.why, "cases": sorted(cases)})
 
     def case_of(self, item: str) -> str | None:
         """The case id of a planned item; None for the item of any other test."""
@@ -203,6 +218,10 @@ class Recorder:
             self._fail(error)
             return
         self._offsets[exchange.case] = written.result()
+        if exchange.reply is not None:
+            self._answered_now.add(exchange.case)
+            for cases in self._wrong_models.values():
+                cases.discard(exchange.case)
         self._in_memory.pop(exchange.case, None)
         if self._room > 0:
             self._in_memory[exchange.case] = exchange

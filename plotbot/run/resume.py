@@ -7,7 +7,7 @@ run with the last run's plan, because the items that they name exist only in the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import repeat
 from pathlib import Path
 from typing import Any
@@ -17,13 +17,17 @@ from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import find_run, last_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
+from plotbot.measure.tally import eval_of
 from plotbot.records import Case, Exchange, Fingerprint, ItemResult, PlannedItem, Question, Variant
 from plotbot.run.eval_files import EvalFiles
 from plotbot.run.recorder import Recorder
 from plotbot.run.servers import Servers
 from plotbot.run.session import MainRun
+from plotbot.safe import one_line
 from plotbot.settings import Settings
 from plotbot.settings.keys import BY_NAME, keys_deciding
+
+_MOST_NAMED = 3
 
 
 class RecordedPlan:
@@ -87,17 +91,20 @@ class ResumedRun(MainRun):
 
     @property
     def folded(self) -> frozenset[str]:
-        return self._recorded.folded
+        # What another model than the pinned one may have answered is asked again, and replaces it.
+        return self._recorded.folded - self._recorded.suspect
 
     def _new_plan(self) -> RecordedPlan:
         return RecordedPlan(self._recorded, self.settings.root, may_differ=False)
 
     def _begin(self, items: Sequence[PlannedItem], recorder: Recorder) -> None:
         cases = [self._case(item.case) for item in items]
+        _refuse_other_items(self._recorded, items)
         self._connect(cases)
         _refuse_other_models(self._recorded, self._servers.fingerprints, self._warn)
-        recorder.resume(self._recorded, items)
-        self._begin_to_ask(cases, {case: self._recorded.offsets[case] for case in self._recorded.replied})
+        recorder.resume(self._recorded)
+        answered = self._recorded.replied - self._recorded.suspect
+        self._begin_to_ask(cases, {case: self._recorded.offsets[case] for case in answered})
 
 
 class ReplayedRun(MainRun):
@@ -194,6 +201,23 @@ def _recorded_files(settings: Settings, then: Mapping[str, Any]) -> dict[str, An
     """
     key = BY_NAME["EMBEDDED_MODEL"]
     return {key.field: then.get(key.name, [])} if settings.left_open(key) else {}
+
+
+def _refuse_other_items(run: RunOnDisk, items: Sequence[PlannedItem]) -> None:
+    """Raise `InputError` for items that the run does not have: its plan would not count them."""
+    planned = set(run.items)
+    others = dict.fromkeys(eval_of(item.item, run.cases[item.case]) for item in items if item not in planned)
+    if others:
+        evals = dict.fromkeys(eval_of(one.item, run.cases[one.case]) for one in run.items if one.case in run.cases)
+        raise InputError(
+            f"run {run.folder.run_id} cannot be resumed with {_few(others)}, which it does not have: it ran "
+            f"{_few(evals)}. Leave the other eval out (name a file, or -k), or start a new run without --resume."
+        )
+
+
+def _few(evals: Iterable[str]) -> str:
+    names = [one_line(name, 120) for name in evals]
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {len(names) - _MOST_NAMED} more" if names[_MOST_NAMED:] else "")
 
 
 def _refuse_other_models(run: RunOnDisk, served: Mapping[str, Fingerprint], warn: Callable[[str], None]) -> None:

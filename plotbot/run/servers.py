@@ -27,7 +27,7 @@ from plotbot.ask.servers.preflight import (
     unenforced_schema,
 )
 from plotbot.errors import AskError, ServerProblem, UsageProblem
-from plotbot.records import Case, Fingerprint, Question
+from plotbot.records import Case, Fingerprint, Question, ServedOtherwise
 from plotbot.run.embedded_models import EmbeddedModel, embedded_models
 from plotbot.run.engine_pool import EnginePool
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions
@@ -211,8 +211,8 @@ class Servers:
         self._pool.watch(partial(self._admit, scheduler))
         return scheduler
 
-    def served_otherwise(self) -> list[str]:
-        """How the models that were asked differ from the pin now, a sentence for each; by GET. Empty without a pin.
+    def served_otherwise(self) -> list[ServedOtherwise]:
+        """How the models that were asked differ from the pin now, one for each; by GET. Empty without a pin.
 
         A model that was unloaded after its turn has no context and no slots any more, so these are not compared.
         """
@@ -328,13 +328,14 @@ class Servers:
         self._warn(f"{found.name} came and is asked, too.")
         scheduler.add(host_queue)
 
-    def _differences(self, host_queue: HostQueue, pin: Pin) -> list[str]:
+    def _differences(self, host_queue: HostQueue, pin: Pin) -> list[ServedOtherwise]:
         try:
             host = host_queue.look()
         except ServerProblem as problem:
-            return [f"it cannot be told whether the pinned model was asked to the end: {problem}"]
+            unknown = f"it cannot be told whether the pinned model was asked to the end: {problem}"
+            return [ServedOtherwise(unknown, host_queue.host.name)]
         asked = [model for model in host.models if model in self._started]
-        return [why for model in asked if (why := host.pin_difference(pin, model))]
+        return [ServedOtherwise(why, host.name, model) for model in asked if (why := host.pin_difference(pin, model))]
 
 
 def _wait_until_one_has_started(starting: Sequence[Future[TurnStart]]) -> None:

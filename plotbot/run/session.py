@@ -17,7 +17,7 @@ from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
 from plotbot.plan.plan import Missing, Plan
 from plotbot.plan.variants import in_order_of_lists
-from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, Variant
+from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, ServedOtherwise, Variant
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_missing
 from plotbot.run.recorder import Recorder, RunPlan
 from plotbot.run.recovery import recover_dead_runs
@@ -148,7 +148,7 @@ class MainRun:
         """Note a problem that the user can put right; it ends the session after collection. The first one counts."""
         self.problem = self.problem or problem
 
-    def served_otherwise(self) -> list[str]:
+    def served_otherwise(self) -> list[ServedOtherwise]:
         """How the models served at the end of the run differ from the pins; empty without `--pinned`."""
         return self._servers.served_otherwise() if self.recorder is not None and self.recorder.opened else []
 

@@ -101,7 +101,7 @@ def test_a_resumed_run_reads_back_what_it_had(tmp_path: Path) -> None:
     first.close()
     again: Any = SimpleNamespace(questions={}, cases=CASES, models=("m",))
     recorder = Recorder(first.folder, again, Disk())
-    recorder.resume(read_run(first.folder, Disk()), first.items)
+    recorder.resume(read_run(first.folder, Disk()))
     recorder.keep(OTHER).result(10)
     recorder.close()
     assert [exchange.case for exchange in recorder.exchanges()] == ["c", "d"]
