@@ -20,6 +20,12 @@ from plotbot.records import Case, Question, Title, Variant
 from plotbot.safe import digest, slug
 from plotbot.settings import Settings
 
+_LONGEST_SLUG, _LONGEST_WORDS = 93, 40
+"""Characters of a slug and of its words. With a hash behind it a slug has at most 100."""
+_WORD = re.compile(r"[^\W_]+")
+_SAYS_NOTHING = frozenset({
+    "a", "an", "and", "at", "by", "for", "from", "in", "is", "it", "its", "of", "on", "or", "the", "to", "with",
+})  # fmt: skip
 _NOT_IN_VARIANTS = re.compile(r"[^a-z0-9._]+")
 
 Missing = Callable[[Sequence[Title], str, Question], Sequence[Title]]
@@ -99,12 +105,17 @@ def case_seed(model_seed: int, title_id: str, repeat: int) -> int:
 
 def with_unique_slugs(cases: Sequence[Case]) -> list[Case]:
     """The cases with slugs that are unique among them: the plans of two shards may have given the same slug twice."""
-    return _disambiguated(
-        [
-            replace(case, slug=_slug(case.model, case.variant, case.response_format, case.title, case.repeat))
-            for case in cases
-        ]
-    )
+    return _disambiguated([replace(case, slug=_slug_of(case)) for case in cases])
+
+
+def former_slugs(cases: Sequence[Case]) -> dict[str, str]:
+    """By the slug that plotbot 0.1 gave each of an eval's cases, without words of the headline, the one that it has."""
+    former = [replace(case, slug=_slug_of(case, words=False)) for case in cases]
+    return {old.slug: case.slug for old, case in zip(_disambiguated(former), cases, strict=True)}
+
+
+def _slug_of(case: Case, *, words: bool = True) -> str:
+    return _slug(case.model, case.variant, case.response_format, case.title, case.repeat, words=words)
 
 
 def _case(model: str, variant: Variant, question: Question, title: Title, repeat: int, model_seed: int) -> Case:
@@ -128,14 +139,35 @@ def _params_of(variant: Variant) -> Mapping[str, Any]:
     return variant.params
 
 
-def _slug(model: str, variant: str, response_format: str, title: Title, repeat: int) -> str:
+def _slug(model: str, variant: str, response_format: str, title: Title, repeat: int, *, words: bool = True) -> str:
+    """The name of a case in item ids: model, variant, a few words of the headline, the title's id, and the repeat.
+
+    It has at most `_LONGEST_SLUG` characters. Without *words* it is as plotbot 0.1 named it.
+    """
     name = model.rsplit("/", 1)[-1]
     if variant:
-        # With a hash behind it, at most 100 characters.
-        return f"{slug(name, 24)}-{_variant_slug(variant)}-{slug(title.id, 28)}-r{repeat}"
-    # Free text is the default and has no mark.
-    form = "" if response_format == "none" else "-json"
-    return f"{slug(name)}-{slug(title.id)}{form}-r{repeat}"
+        before, after = f"{slug(name, 24)}-{_variant_slug(variant)}", f"{slug(title.id, 28)}-r{repeat}"
+    else:
+        # Free text is the default and has no mark.
+        form = "" if response_format == "none" else "-json"
+        before, after = slug(name), f"{slug(title.id)}{form}-r{repeat}"
+    room = _LONGEST_SLUG - len(before) - len(after) - 2
+    told = _headline_words(title.text, min(room, _LONGEST_WORDS)) if words else ""
+    return "-".join(part for part in (before, told, after) if part)
+
+
+def _headline_words(text: str, room: int) -> str:
+    """The first four words of a headline that say something, in ASCII: `goose-sues-town`.
+
+    Letters lose their accents. A headline in another script has none: its title's id has to do.
+    """
+    # Four words are in the first few hundred characters of any headline.
+    plain = unicodedata.normalize("NFKD", text[:400].casefold().replace("'", "").replace("’", ""))
+    bare = "".join(one for one in plain if not unicodedata.combining(one))
+    words = [word for word in _WORD.findall(bare) if word.isascii() and word not in _SAYS_NOTHING][:4]
+    while words and len("-".join(words)) > room:
+        words.pop()
+    return "-".join(words)
 
 
 def _variant_slug(variant: str) -> str:

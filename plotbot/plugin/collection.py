@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from plotbot.errors import InputError
+from plotbot.plugin.renamed_items import rename_last_failures
 from plotbot.records import Case, PlannedItem
 from plotbot.run.eval_files import EvalFiles
 from plotbot.run.process import ItemState, Process
@@ -25,7 +26,9 @@ def parametrize(metafunc: pytest.Metafunc, process: Process) -> None:
     """Make an item of each case of an eval, named by the case's slug. Raises `UsageProblem` where there is no plan."""
     files = _eval_files(metafunc, process.settings)
     if files is not None:
-        _parametrize(metafunc, files, process.run.cases(files))
+        cases = process.run.cases(files)
+        rename_last_failures(metafunc, cases)
+        _parametrize(metafunc, files, cases)
 
 
 def parametrize_with_nothing(metafunc: pytest.Metafunc) -> None:

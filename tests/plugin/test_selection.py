@@ -205,5 +205,5 @@ def test_collecting_with_a_named_model_needs_no_server(pytester: pytest.Pytester
     assert result.ret == 0
     ids = [line for line in result.outlines if "::" in line]
     assert len(ids) == 4
-    assert all(line.startswith("evals/test_story_seeds.py::test_story_seed[model-t") for line in ids)
+    assert all(line.startswith("evals/test_story_seeds.py::test_story_seed[model-headline-") for line in ids)
     assert not (project / "data" / "runs").exists()

@@ -44,7 +44,7 @@ def test_with_show_replies_every_reply_is_shown_once(three: Callable[..., str]) 
     output = three("--show-replies")
     assert "model's reply" not in output
     for name, verdict in (("t01", "failed, not_json"), ("t02", "error, bad_request"), ("t03", "passed, ok")):
-        assert f"test_story_seed[mock-model-{name}-r1]: {verdict}, " in output
+        assert f"test_story_seed[mock-model-headline-{name[1:]}-goose-elected-{name}-r1]: {verdict}, " in output
     assert f"reasoning: deep \\x07 thought\n{ESCAPED}\n" in output
     assert '[{"title": "Headline 03: a goose is elected"' in output
 

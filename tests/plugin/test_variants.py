@@ -74,7 +74,9 @@ def test_items_know_the_names_of_variants_and_k_selects_by_them(
     junit = (prompts / "junit.xml").read_text(encoding="utf-8")
     assert junit.count('<property name="variant" value="short.txt t=0.2" />') == 4
     items = [item for item, _ in run_file(prompts, "plan.json")["items"]]
-    assert all(re.search(r"\[mock-model-short\.txt-t-0\.2-t\d\d-r1\]$", item) for item in items)
+    assert all(
+        re.search(r"\[mock-model-short\.txt-t-0\.2-headline-\d\d-goose-elected-t\d\d-r1\]$", item) for item in items
+    )
 
 
 def test_a_failure_of_one_variant_is_run_again_alone(

@@ -140,8 +140,8 @@ def test_there_is_a_page_for_each_model_with_its_own_cases(finished: Finished) -
     assert len(pages) == 2
     for page, model in zip(pages, ("first", "second"), strict=True):
         text = page.read_text(encoding="utf-8")
-        assert set(re.findall(r"(first|second)-t\d\d-r1", text)) == {model}
-        assert len(set(re.findall(r"(?:first|second)-t\d\d-r1", text))) == 11
+        assert set(re.findall(r"(first|second)-headline-\d\d-goose-elected-t\d\d-r1", text)) == {model}
+        assert len(set(re.findall(r"(?:first|second)-headline-\d\d-goose-elected-t\d\d-r1", text))) == 11
 
 
 def test_show_replies_prints_every_raw_reply(finished: Finished) -> None:
@@ -203,7 +203,7 @@ def test_a_worker_that_dies_is_an_error_of_its_one_case_with_a_row_in_the_page(
     assert done.returncode == 10, "what a test says on its way ends no run: " + done.stdout
     verdicts = finished.verdicts()
     dead = [item for item in verdicts if "test_dies" in item and verdicts[item][0] == "error"]
-    assert [item.rpartition("[")[2] for item in dead] == ["mock-model-t01-r1]"]
+    assert [item.rpartition("[")[2] for item in dead] == ["mock-model-headline-01-goose-elected-t01-r1]"]
     total = finished.summary["total"]
     assert (total["planned"], total["passed"], total["error"], total["not_run"]) == (24, 11, 13, 0)
     assert server.stats().models["mock-model"].requests == 12, "a lost worker loses no answer"

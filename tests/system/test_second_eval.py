@@ -59,7 +59,7 @@ def test_it_is_run_by_name_and_never_with_the_story_seeds(
     for name in ("evals/examples", "evals/examples/test_headline_desk.py"):
         desk = run_pytest(project, name, "--collect-only", "-q", url, "--test-sample-size=3")
         assert desk.returncode == 0
-        assert desk.stdout.count("test_headline_desk[mock-model-desk-") == 3
+        assert desk.stdout.count("test_headline_desk[mock-model-") == 3
 
 
 @pytest.mark.parametrize("workers", ["-n0", "-n4"])

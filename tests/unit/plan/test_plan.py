@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.plan.plan import Plan, case_id, case_seed
+from plotbot.plan.plan import Plan, case_id, case_seed, former_slugs
 from plotbot.records import Case, Question, Title, Variant
 from plotbot.settings import Settings, load_settings
 
@@ -115,10 +115,10 @@ def test_every_title_and_repeat_has_a_seed_of_its_own_and_every_model_the_same(i
 @pytest.mark.parametrize(
     ("model", "title_id", "form", "slug"),
     [
-        ("qwen/qwen3-4b", "1abc2d", FREE, "qwen3-4b-1abc2d-r1"),
-        ("qwen/qwen3-4b", "1abc2d", BOUND, "qwen3-4b-1abc2d-json-r1"),
-        ("Mistral 7B@Q8_0:2", "Ä/b", FREE, "mistral-7b-q8-0-2-a-b-r1"),
-        ("日本", "غراب", FREE, "x-x-r1"),
+        ("qwen/qwen3-4b", "1abc2d", FREE, "qwen3-4b-goose-1abc2d-r1"),
+        ("qwen/qwen3-4b", "1abc2d", BOUND, "qwen3-4b-goose-1abc2d-json-r1"),
+        ("Mistral 7B@Q8_0:2", "Ä/b", FREE, "mistral-7b-q8-0-2-goose-a-b-r1"),
+        ("日本", "غراب", FREE, "x-goose-x-r1"),
     ],
 )
 def test_a_case_has_an_ascii_slug(tmp_path: Path, model: str, title_id: str, form: Question, slug: str) -> None:
@@ -128,13 +128,50 @@ def test_a_case_has_an_ascii_slug(tmp_path: Path, model: str, title_id: str, for
     assert case.slug == slug
 
 
+@pytest.mark.parametrize(
+    ("headline", "words"),
+    [
+        ("The Goose Sues a Town Over its Pond", "goose-sues-town-over"),
+        ("Café’s naïve owner isn't sorry", "cafes-naive-owner-isnt"),
+        ("Straße frei!", "strasse-frei"),
+        ("Гусь судится с городом", ""),
+        ("鹅起诉小镇", ""),
+        ("Parrot ruins Гусь's Wi-Fi", "parrot-ruins-wi-fi"),
+        ("of the and", ""),
+        ("x" * 5000, ""),
+        ("[brackets]::and/slashes \x1b[2J", "brackets-slashes-2j"),
+        (
+            "Antidisestablishmentarianism considered overwhelmingly antidemocratic",
+            "antidisestablishmentarianism-considered",
+        ),
+    ],
+)
+def test_a_slug_has_a_few_words_of_the_headline(tmp_path: Path, headline: str, words: str) -> None:
+    index = tmp_path / "one.json"
+    index.write_text(json.dumps({"197lku": headline}), encoding="utf-8")
+    (case,) = Plan(settings(TEST_SAMPLE_SIZE="0"), ["qwen/qwen3-4b"]).cases_of(asked(FREE), index)
+    assert case.slug == "-".join(part for part in ("qwen3-4b", words, "197lku-r1") if part)
+
+
+def test_a_slug_has_at_most_100_characters_and_knows_its_former_name(tmp_path: Path) -> None:
+    index = tmp_path / "long.json"
+    ids = ["i" * 60, "i" * 60 + "j"]
+    index.write_text(json.dumps(dict.fromkeys(ids, "Goose sues town over pond again")), encoding="utf-8")
+    cases = Plan(settings(TEST_SAMPLE_SIZE="0"), ["m" * 60]).cases_of(asked(BOUND), index)
+    assert max(len(case.slug) for case in cases) <= 100
+    assert len({case.slug for case in cases}) == 2
+    former = former_slugs(cases)
+    assert list(former.values()) == [case.slug for case in cases]
+    assert all(re.fullmatch(r"m{40}-i{40}-json-r1-[0-9a-f]{6}", slug) for slug in former)
+
+
 def test_slugs_that_would_collide_are_told_apart(tmp_path: Path) -> None:
     index = tmp_path / "close.json"
-    index.write_text('{"a b": "One", "a-b": "Two", "A_B": "Three", "c": "Four"}', encoding="utf-8")
+    index.write_text('{"a b": "One", "a-b": "One!", "A_B": "one", "c": "Four"}', encoding="utf-8")
     cases = Plan(settings(TEST_SAMPLE_SIZE="0"), ["x/m", "y/m"]).cases_of(asked(FREE), index)
     slugs = [case.slug for case in cases]
     assert len(set(slugs)) == len(slugs) == 8
-    assert all(re.fullmatch(r"m-(a-b|c)-r1-[0-9a-f]{6}", slug) for slug in slugs)
+    assert all(re.fullmatch(r"m-(one-a-b|four-c)-r1-[0-9a-f]{6}", slug) for slug in slugs)
 
 
 def test_the_sample_is_drawn_from_the_settings_alone(index: Path) -> None:

@@ -74,7 +74,7 @@ def test_variants_of_one_prompt_are_cases_of_their_own_with_the_same_seed(tmp_pa
     one, other = cases_of(tmp_path, {"t=0.8": question, "t=0.2": question}, {"t1": "A goose"})
     assert one.id != other.id
     assert (one.seed, one.prompt_hash) == (other.seed, other.prompt_hash)
-    assert [case.slug for case in (one, other)] == ["m-t-0.8-t1-r1", "m-t-0.2-t1-r1"]
+    assert [case.slug for case in (one, other)] == ["m-t-0.8-goose-t1-r1", "m-t-0.2-goose-t1-r1"]
     assert Case.from_json(json.loads(json.dumps(other.to_json()))) == other
 
 
