@@ -479,6 +479,24 @@ class RunRecords:
     exchanges: Mapping[str, Exchange]
     results: Mapping[str, ItemResult]
 
+    @property
+    def name(self) -> str:
+        """What a person calls the run: its id, and its note if it has one."""
+        return run_name(self.run, self.header)
+
+
+def note_of(header: Mapping[str, Any]) -> str:
+    """The note in a run's header; empty without one. It may hold any character."""
+    settings = header.get("settings")
+    note = settings.get("NOTE") if isinstance(settings, Mapping) else None
+    return note if isinstance(note, str) else ""
+
+
+def run_name(run: str, header: Mapping[str, Any]) -> str:
+    """`20261128-223011-7f3a01 'shorter prompt'`: a run's id, and its note if it has one."""
+    note = note_of(header)
+    return f"{run} '{note}'" if note else run
+
 
 def _times(details: Mapping[str, Any]) -> Mapping[str, Any]:
     """The numbers of `TIMES` in the server's own account of its time."""

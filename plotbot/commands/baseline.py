@@ -12,6 +12,7 @@ from plotbot.keep.run_folder import RUN_HELP, find_run
 from plotbot.measure.verdict_sheet import VerdictSheet, is_rated, passes
 from plotbot.records import ExitStatus
 from plotbot.run.baseline import baseline_text
+from plotbot.safe import visible
 
 HELP = "keep a run's verdicts in a file for git, to compare later runs with"
 DEFAULT_OUTPUT = "config/baseline.json"
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     if not rated:
         raise InputError(f"{folder.path}: no case of this run has a verdict: a baseline of it would say nothing")
     _write(output, baseline_text(sheet))
-    print(f"{output}: run {sheet.run}, {sum(map(passes, words))} of {rated} rated answers good")
+    print(visible(f"{output}: run {sheet.name}, {sum(map(passes, words))} of {rated} rated answers good"))
     if rated < len(words):
         print(f"  {len(words) - rated} were errors, skipped or not run: they are in it as such, and pair with nothing")
     return ExitStatus.OK

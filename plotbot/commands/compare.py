@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     comparisons = compare_sheets(before, after, models=models)
     if not comparisons:
         raise InputError(_nothing_common(args, before, after, models))
-    print("\n".join(comparison_lines(args.before, args.after, comparisons)))
+    print("\n".join(comparison_lines(before.name or args.before, after.name or args.after, comparisons)))
     return ExitStatus.OK
 
 

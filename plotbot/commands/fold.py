@@ -14,7 +14,7 @@ from plotbot.commands.shared import (
 )
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.title_files import sweep_temps, title_locks
-from plotbot.records import ExitStatus
+from plotbot.records import ExitStatus, run_name
 from plotbot.run.recovery import Recovered, recover_run
 from plotbot.safe import visible
 
@@ -33,16 +33,16 @@ def run(args: argparse.Namespace) -> int:
     folded, unfolded = 0, 0
     for recorded in readable(chosen_runs(settings, args.runs), disk, unreadable):
         recovered = recover_run(recorded, settings)
-        _report(recorded.folder.run_id, recovered)
+        _report(visible(run_name(recorded.folder.run_id, recorded.header)), recovered)
         folded, unfolded = folded + recovered.folded, unfolded + len(recovered.unfolded)
     if not folded and not unfolded:
         print("Nothing was left to fold.")
     return ExitStatus.FAILURES if unfolded or unreadable else ExitStatus.OK
 
 
-def _report(run_id: str, recovered: Recovered) -> None:
+def _report(run: str, recovered: Recovered) -> None:
     if recovered.running:
-        print(f"{run_id}: left alone. {visible(recovered.running)}")
+        print(f"{run}: left alone. {visible(recovered.running)}")
     if recovered.folded:
-        print(f"{run_id}: {recovered.folded} answer{'s' if recovered.folded > 1 else ''} folded")
-    complain_of_folding(run_id, recovered)
+        print(f"{run}: {recovered.folded} answer{'s' if recovered.folded > 1 else ''} folded")
+    complain_of_folding(run, recovered)

@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> int:
 def _print(merged: Merged, settings: Settings) -> None:
     measured = merged.measured
     parts = ", ".join(f"{shard.label} ({shard.name})" for shard in merged.shards)
-    print(visible(f"run {measured.folder.run_id}, merged from {parts}\n"))
+    print(visible(f"run {measured.records.name}, merged from {parts}\n"))
     paths = {
         "answers": short_path(settings.generated_dir, settings.root),
         "run": short_path(measured.folder.path, settings.root),

@@ -11,6 +11,7 @@ from plotbot.keep.run_reading import read_run
 from plotbot.records import ExitStatus
 from plotbot.report.terminal_summary import summary_lines
 from plotbot.run.artifacts import MeasuredRun, RunOutcome, measure_recorded, short_path, write_artifacts
+from plotbot.safe import visible
 
 HELP = "rebuild the summary and the reports of a run from its files"
 
@@ -26,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     files = write_artifacts(runs, settings.report_dir, disk)
     reports = ", ".join(short_path(file, settings.root) for file in files)
     for one, _ in runs:
-        print(f"run {one.folder.run_id}\n")
+        print(visible(f"run {one.records.name}\n"))
         paths = {"run": short_path(one.folder.path, settings.root), "reports": reports}
         print("\n".join(summary_lines(one.metrics, one.gates, paths)) + "\n")
     return ExitStatus.OK

@@ -14,12 +14,14 @@ from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, list_runs, unfinished_folders
 from plotbot.keep.run_reading import is_running, read_run
 from plotbot.measure.tally import items_by_row, missing_parts, tally_of, total_tally, variant_names
+from plotbot.records import note_of
 from plotbot.safe import one_line
 
 HELP = "list the runs and how far each came"
 _WIDTH = 100
 _BOXES = ("planned", "passed", "failed", "error", "skipped", "not_run")
-_HEADERS = ("run", "state", "plan", "pass", "fail", "error", "skip", "not run", "started", "models")
+_HEADERS = ("run", "state", "plan", "pass", "fail", "error", "skip", "not run", "started", "note", "models")
+_NOTE_WIDTH = 30
 _STATES = """\
 complete: every planned case has its verdict, and none is an error. incomplete: ended before that. dead: killed before
 that. pytest evals --resume-run RUN goes on with either. damaged: its plan cannot be used."""
@@ -34,6 +36,7 @@ class RunLine:
     counts: Mapping[str, int]
     started: str
     models: str
+    note: str = ""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,14 +70,16 @@ def line_of(folder: RunFolder, disk: Disk) -> RunLine:
         state = _state(counts, running=running, ended=ended, whole=not missing_parts(header) and not wrong)
         variants = len(variant_names(header))
         models = ", ".join(map(str, header.get("models", ()))) + (f" in {variants} variants" if variants else "")
-        return RunLine(folder.run_id, state, counts, _local(header.get("started")), models)
+        return RunLine(folder.run_id, state, counts, _local(header.get("started")), models, note_of(header))
     except (InputError, KeyError, TypeError, AttributeError):
         return RunLine(folder.run_id, "running" if running else "damaged", {}, "", "")
 
 
 def table(lines: Sequence[RunLine]) -> list[str]:
-    """Aligned columns, at most 100 characters wide if the models' names can be cut to fit."""
+    """Aligned columns, at most 100 characters wide if the models' names can be cut to fit; notes if there are any."""
     rows = [_HEADERS, *(_cells(line) for line in lines)]
+    if not any(line.note for line in lines):
+        rows = [(*row[:-2], row[-1]) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     room = max(_WIDTH - sum(widths[:-1]) - len(widths) + 1, len(_HEADERS[-1]))
     return [_aligned(row, widths, room) for row in rows]
@@ -82,14 +87,16 @@ def table(lines: Sequence[RunLine]) -> list[str]:
 
 def _cells(line: RunLine) -> tuple[str, ...]:
     counts = (str(line.counts.get(box, "-")) for box in _BOXES)
-    return (line.run, line.state, *counts, line.started, line.models)
+    return (line.run, line.state, *counts, line.started, one_line(line.note, _NOTE_WIDTH), line.models)
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int], room: int) -> str:
-    name, state, *counts, started, models = row
-    numbers = (count.rjust(width) for count, width in zip(counts, widths[2:-2], strict=True))
-    left = " ".join([name.ljust(widths[0]), state.ljust(widths[1]), *numbers, started.ljust(widths[-2])])
-    return f"{left} {one_line(models, room)}".rstrip()
+    numbers = range(2, 2 + len(_BOXES))
+    cells = [
+        cell.rjust(width) if number in numbers else cell.ljust(width)
+        for number, (cell, width) in enumerate(zip(row[:-1], widths, strict=False))
+    ]
+    return f"{' '.join(cells)} {one_line(row[-1], room)}".rstrip()
 
 
 def _own_summary(folder: RunFolder, disk: Disk) -> Mapping[str, Any] | None:

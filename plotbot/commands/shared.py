@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from plotbot.errors import InputError, UsageProblem
@@ -102,12 +103,17 @@ def find_sheet(name: str, settings: Settings, here: Path) -> VerdictSheet:
     A relative path is looked for in *here* and then in the project root.
     """
     for path in (here / name, settings.root / name):
-        if path.is_file():
-            return read_baseline(path).sheet
-    is_path = Path(name).suffix or len(Path(name).parts) > 1
-    if is_path and not any((folder / name).exists() for folder in (here, settings.root)):
-        raise InputError(f"{name}: no such file or folder; give {RUN_OR_BASELINE}")
-    return sheet_of_run(find_run(name, settings, here))
+        # A note may be longer than a file name can be.
+        with suppress(OSError):
+            if path.is_file():
+                return read_baseline(path).sheet
+    try:
+        folder = find_run(name, settings, here)
+    except InputError as error:
+        if Path(name).suffix or len(Path(name).parts) > 1:
+            raise InputError(f"{visible(name)}: no such file or folder; {error}; give {RUN_OR_BASELINE}") from None
+        raise
+    return sheet_of_run(folder)
 
 
 def sheet_of_run(folder: RunFolder) -> VerdictSheet:

@@ -23,7 +23,7 @@ from plotbot.keep.run_reading import RunOnDisk, is_running, read_run, recorded_q
 from plotbot.keep.title_document import age
 from plotbot.keep.title_reading import TitleFile, UnusableFile, read_title_file, title_files
 from plotbot.measure.tally import Tally, items_by_row, tally_of, total_tally
-from plotbot.records import Answer, Case, ExitStatus, Question
+from plotbot.records import Answer, Case, ExitStatus, Question, run_name
 from plotbot.report.formatting import accounting_line
 from plotbot.run.recovery import kept_answers
 from plotbot.safe import visible
@@ -118,12 +118,14 @@ def run(args: argparse.Namespace) -> int:
 def _prove_and_print(folder: RunFolder, titles: Path, as_recorded: set[_Place], disk: Disk) -> int:
     running = is_running(folder)
     try:
-        proof = _prove_run(read_run(folder, disk), titles, disk, running=running)
+        recorded = read_run(folder, disk)
+        proof = _prove_run(recorded, titles, disk, running=running)
     except InputError as error:
         _print(f"run {folder.run_id}", _Proof(problems=[str(error)]))
         return 1
     as_recorded |= proof.as_recorded
-    _print(f"run {folder.run_id}{', still running' if running else ''}: {accounting_line(proof.total)}", proof)
+    name = run_name(folder.run_id, recorded.header)
+    _print(f"run {name}{', still running' if running else ''}: {accounting_line(proof.total)}", proof)
     return len(proof.problems)
 
 

@@ -16,13 +16,16 @@ from plotbot.errors import InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.locks import take_lock
 from plotbot.keep.pretty_json import spread
-from plotbot.records import Case, PlannedItem, Question
+from plotbot.records import Case, PlannedItem, Question, note_of
+from plotbot.safe import one_line
 from plotbot.settings import Settings
 
 LAST = "last"
-RUN_HELP = f"a run's id or folder, or {LAST!r} for the newest"
+RUN_HELP = f"a run's id or its beginning, its note, its folder, {LAST!r} for the newest, or 'last~1' for the one before"
 """What a RUN argument takes, for help texts."""
 _PROBE_BYTES = 4096
+_LAST = re.compile(r"last(?:~([0-9]{1,9}))?")
+_MOST_NAMED = 5
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _HIDDEN_SUFFIX = ".new"
 
@@ -92,6 +95,16 @@ class RunFolder:
         except OSError as error:
             raise KeepError(describe(error, path)) from error
 
+    def header(self, disk: Disk) -> Mapping[str, Any]:
+        """What the run says of itself, from the smaller of the two files that have it. Raises `InputError`."""
+        for path in (self.summary, self.plan):
+            if path.exists() or path == self.plan:
+                data = self.read_json(path, disk)
+                header = data.get("header") if isinstance(data, dict) else None
+                if isinstance(header, dict):
+                    return header
+        raise InputError(f"{self.plan}: damaged, it has no header; choose another run with `plotbot runs`")
+
     def read_json(self, path: Path, disk: Disk) -> Any:
         """Read one of the files above. Raises `InputError` if it is missing or damaged."""
         try:
@@ -142,19 +155,29 @@ def last_run(runs_dir: Path) -> RunFolder | None:
 
 
 def find_run(name: str, settings: Settings, here: Path) -> RunFolder:
-    """Resolve a RUN argument: `last`, a run's folder, or a run's id. Raises `InputError` if there is no such run.
+    """Resolve a RUN argument. Raises `InputError` if there is no such run, or more than one.
 
-    A relative folder is looked for in *here*, the current folder, and then in the project root.
+    It is `last`, `last~N` for the Nth before that, a run's folder, its id or the beginning of it, or its note or the
+    beginning of it. A relative folder is looked for in *here*, the current folder, and then in the project root.
     """
-    if name == LAST:
-        newest = last_run(settings.runs_dir)
-        if newest is None:
-            raise InputError(f"{settings.runs_dir}: there is no run yet: start one with pytest evals")
-        return newest
-    for folder in (here, settings.root):
-        if name and (folder / name).is_dir():
-            return RunFolder((folder / name).resolve())
-    return _run_with_id(settings.runs_dir, name)
+    if (counted := _LAST.fullmatch(name)) is not None:
+        return _counted_back(settings.runs_dir, int(counted[1] or 0))
+    folders = [RunFolder(path.resolve()) for path in (here / name, settings.root / name) if name and _is_folder(path)]
+    # Any folder of the project may have the name of a note.
+    runs = [folder for folder in folders if folder.plan.exists() or folder.journal.exists()]
+    found = next(iter(runs), None) or _named_run(name, settings.runs_dir) or next(iter(folders), None)
+    if found is None:
+        newest = ", ".join(run.run_id for run in list_runs(settings.runs_dir)[-3:]) or "none"
+        raise InputError(f"{settings.runs_dir}: no run {one_line(repr(name), 80)}; the newest here: {newest}")
+    return found
+
+
+def short_id(run_id: str, runs: Iterable[RunFolder]) -> str:
+    """The shortest beginning of a run's id, from day and minute on, that none of the other *runs* has."""
+    others = [run.run_id for run in runs if run.run_id != run_id]
+    lengths = range(len("20261128-2230"), len(run_id))
+    unique = (length for length in lengths if not any(other.startswith(run_id[:length]) for other in others))
+    return run_id[: next(unique, len(run_id))]
 
 
 def check_writable(folder: Path, disk: Disk) -> None:
@@ -179,12 +202,50 @@ def check_writable(folder: Path, disk: Disk) -> None:
         disk.unlink(probe)
 
 
-def _run_with_id(runs_dir: Path, run_id: str) -> RunFolder:
-    known = {run.run_id: run for run in list_runs(runs_dir)}
-    if run_id not in known:
-        newest = ", ".join(list(known)[-3:]) or "none"
-        raise InputError(f"{runs_dir}: no run {run_id!r:.80}; the newest here: {newest}")
-    return known[run_id]
+def _counted_back(runs_dir: Path, back: int) -> RunFolder:
+    runs = list_runs(runs_dir)
+    if not runs:
+        raise InputError(f"{runs_dir}: there is no run yet: start one with pytest evals")
+    if back >= len(runs):
+        oldest = f"there are {len(runs)}, the oldest is {LAST}~{len(runs) - 1}"
+        raise InputError(f"{runs_dir}: no run {LAST}~{back}: {oldest}")
+    return runs[-1 - back]
+
+
+def _named_run(name: str, runs_dir: Path) -> RunFolder | None:
+    """The run with this id or note, else the only one whose id or note begins so. Raises `InputError` if several do."""
+    if not name:
+        return None
+    runs = list_runs(runs_dir)
+    for fits in (
+        lambda run: run.run_id == name,
+        lambda run: run.run_id.startswith(name),
+        lambda run: _note(run) == name,
+        lambda run: _note(run).startswith(name),
+    ):
+        found = [run for run in runs if fits(run)]
+        if len(found) > 1:
+            newest = ", ".join(run.run_id for run in found[-_MOST_NAMED:])
+            what = f"{len(found)} runs have the id or the note {one_line(repr(name), 80)}, or one that begins so"
+            raise InputError(f"{what}: name one of them by its id: {newest}")
+        if found:
+            return found[0]
+    return None
+
+
+def _note(run: RunFolder) -> str:
+    try:
+        return note_of(run.header(Disk()))
+    except InputError:
+        return ""
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        # A note may be longer than a file name can be.
+        return False
 
 
 def _write_probe(probe: Path, disk: Disk) -> None:

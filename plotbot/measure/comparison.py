@@ -51,7 +51,7 @@ def _stated(sheet: VerdictSheet, name: str | None) -> list[SheetPart]:
 
 def _compared(before: VerdictSheet, one: SheetPart, after: VerdictSheet, other: SheetPart) -> Comparison:
     # Two rows of the same name are told apart by their runs.
-    runs = (before.run, after.run) if one.label == other.label else ("", "")
+    runs = (before.name or before.run, after.name or after.run) if one.label == other.label else ("", "")
     return Comparison(
         eval=one.eval if one.eval == other.eval else f"{one.eval} -> {other.eval}",
         before=Rival(one.label, titles_of(one), runs[0]),

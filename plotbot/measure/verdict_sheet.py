@@ -75,6 +75,8 @@ class VerdictSheet:
     questions: Mapping[str, Question] = field(default_factory=dict, compare=False)
     headlines: Mapping[str, str] = field(default_factory=dict, compare=False)
     variants: tuple[str, ...] = field(default=(), compare=False)
+    name: str = field(default="", compare=False)
+    """What a person calls the run; empty for a baseline."""
 
 
 def verdict_sheet(records: RunRecords, questions: Mapping[str, Question]) -> VerdictSheet:
@@ -91,7 +93,9 @@ def verdict_sheet(records: RunRecords, questions: Mapping[str, Question]) -> Ver
     parts = (_part(key, params[key], found[key], records, questions) for key in sorted(found))
     headlines = {case.title.id: case.title.text for case in records.cases.values()}
     variants = variant_names(records.header)
-    return VerdictSheet(records.run, _params(records.header), tuple(parts), questions, headlines, variants)
+    return VerdictSheet(
+        records.run, _params(records.header), tuple(parts), questions, headlines, variants, records.name
+    )
 
 
 def passes(word: str) -> bool:

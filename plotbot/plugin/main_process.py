@@ -24,6 +24,7 @@ from plotbot.run import garbage
 from plotbot.run.process import Process
 from plotbot.run.recorder import Recorder
 from plotbot.run.session import MainRun
+from plotbot.safe import visible
 
 if TYPE_CHECKING:
     from plotbot.plugin.pytest_html import HtmlPages
@@ -82,6 +83,20 @@ class MainHooks:
         """End the session with one message and status 4, without a traceback: the user can put the problem right."""
         if self._run.problem is not None:
             raise pytest.UsageError(str(self._run.problem))
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_report_collectionfinish(self) -> list[str]:
+        """Say below the number of collected items how many of them need not be asked."""
+        return self._announced()
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self) -> None:
+        """Say the same with workers, of which the first has told by now what is to be asked."""
+        terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+        if terminal is not None and terminal.verbosity >= 0:
+            for line in self._announced():
+                terminal.ensure_newline()
+                terminal.write_line(line)
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtestloop(self) -> None:
@@ -144,6 +159,11 @@ class MainHooks:
 
     def pytest_unconfigure(self) -> None:
         self._signals.restore()
+
+    def _announced(self) -> list[str]:
+        """The run's announcement, the first time."""
+        told, self._run.announcement = self._run.announcement, None
+        return [] if told is None else [visible(f"plotbot: {told}")]
 
     def _has_evals(self) -> bool:
         return self._run.recorder is not None and bool(self._run.recorder.items)

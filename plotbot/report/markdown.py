@@ -183,6 +183,6 @@ def _example(result: ItemResult) -> str:
 
 
 def _origin(records: RunRecords, metrics: Sequence[ModelMetrics]) -> str:
-    facts: Mapping[str, object] = {"run": records.run, "sample seed": records.header.get("sample_seed")}
-    told = [f"{name} {code(str(value))}" for name, value in facts.items() if value is not None]
+    facts: Mapping[str, object] = {"run": records.name, "sample seed": records.header.get("sample_seed")}
+    told = [f"{name} {code(str(value), _NAME_LIMIT * 2)}" for name, value in facts.items() if value is not None]
     return ", ".join([*told, formatting.accounting_line(total_tally(one.tally for one in metrics))])

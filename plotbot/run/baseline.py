@@ -33,7 +33,7 @@ class Baseline:
         """The comparison of a run with the baseline, in words."""
         now = verdict_sheet(records, questions)
         comparisons = compare_sheets(self.sheet, now)
-        return comparison_lines(f"baseline {self.path.name} (run {self.sheet.run})", f"run {now.run}", comparisons)
+        return comparison_lines(f"baseline {self.path.name} (run {self.sheet.run})", f"run {now.name}", comparisons)
 
 
 def baseline_text(sheet: VerdictSheet) -> str:

@@ -11,7 +11,7 @@ from typing import Protocol
 from plotbot.errors import KeepError
 from plotbot.measure.exit_status import ExitReasons, counted_reasons, exit_status, worse
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.records import ExitStatus, RunRecords
+from plotbot.records import ExitStatus, RunRecords, note_of
 from plotbot.report.comparison import changed_verdict_lines
 from plotbot.report.terminal_summary import summary_lines
 from plotbot.run.artifacts import (
@@ -146,7 +146,7 @@ def _write_reports(
     """Write the reports. Return what is where, by what it is, and the faults of the files that could not be written."""
     root, folder, paths = run.settings.root, run.settings.report_dir, dict[str, str]()
     if run.keeps_answers:
-        paths = {"answers": short_path(run.settings.generated_dir, root), "run": short_path(measured.folder.path, root)}
+        paths = {"answers": short_path(run.settings.generated_dir, root), "run": _named_folder(measured, root)}
     more = partial(pages.finish, measured.metrics, _facts(measured.records))
     written, faults = write_reports([measured], folder, run.disk, compared, more)
     shown = [page for page in written if page.name != MARKDOWN]
@@ -157,11 +157,16 @@ def _write_reports(
     return paths, [f"a report could not be written: {fault}" for fault in faults]
 
 
+def _named_folder(measured: MeasuredRun, root: Path) -> str:
+    note = note_of(measured.records.header)
+    return short_path(measured.folder.path, root) + (f" '{note}'" if note else "")
+
+
 def _facts(records: RunRecords) -> dict[str, object]:
     """What a model's own page says of the run."""
     header = records.header
     return {
-        "run": records.run,
+        "run": records.name,
         "sample seed": header["sample_seed"],
         "server": ", ".join(f"{one['kind']} {one['version'] or ''} at {one['url']}" for one in header["servers"]),
         "parameters": ", ".join(f"{name} {value}" for name, value in header["params"].items()),

@@ -18,7 +18,7 @@ from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import find_run, last_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.tally import eval_of
-from plotbot.records import Case, Exchange, Fingerprint, ItemResult, PlannedItem, Question, Variant
+from plotbot.records import Case, Exchange, Fingerprint, ItemResult, PlannedItem, Question, Variant, note_of, run_name
 from plotbot.run.eval_files import EvalFiles
 from plotbot.run.recorder import Recorder
 from plotbot.run.servers import Servers
@@ -103,8 +103,16 @@ class ResumedRun(MainRun):
         self._connect(cases)
         _refuse_other_models(self._recorded, self._servers.fingerprints, self._warn)
         recorder.resume(self._recorded)
-        answered = self._recorded.replied - self._recorded.suspect
-        self._begin_to_ask(cases, {case: self._recorded.offsets[case] for case in answered})
+        answered = {case: self._recorded.offsets[case] for case in self._recorded.replied - self._recorded.suspect}
+        self._announce(cases, answered, f"run {run_name(self.folder.run_id, self._recorded.header)} goes on")
+        self._warn_of_note()
+        self._begin_to_ask(cases, answered)
+
+    def _warn_of_note(self) -> None:
+        own = note_of(self._recorded.header)
+        if self.settings.note not in {None, own}:
+            kept = f"is named '{own}'" if own else "has no note"
+            self._warn(f"NOTE ({self.settings.origins['NOTE']}) names a new run only: the run that goes on {kept}")
 
 
 class ReplayedRun(MainRun):
@@ -261,5 +269,5 @@ def _listed(files: Mapping[str, Any]) -> str:
 
 
 def _refusal(run: RunOnDisk, changes: Sequence[str]) -> str:
-    what = "; ".join(changes)
-    return f"run {run.folder.run_id} cannot be resumed: {what}. Put it back, or start a new run without --resume."
+    what, name = "; ".join(changes), run_name(run.folder.run_id, run.header)
+    return f"run {name} cannot be resumed: {what}. Put it back, or start a new run without --resume."

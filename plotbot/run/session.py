@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -37,7 +37,8 @@ class MainRun:
 
     The plan is made while pytest collects. The servers are asked once deselection has left the items to run. Methods
     are called from pytest's thread and, with xdist's workers, from a thread for each worker. `problem` is one that the
-    user can put right; it ends the session with status 4. `plotbot.run.resume` has what a run taken up again overrides.
+    user can put right; it ends the session with status 4; `announcement` says before the first item what is on record
+    already. `plotbot.run.resume` has what a run taken up again overrides.
     """
 
     keeps_answers = True
@@ -56,6 +57,7 @@ class MainRun:
         self.folder = RunFolder(settings.runs_dir / new_run_id())
         self.problem: UsageProblem | None = None
         self.recorder: Recorder | None = None
+        self.announcement: str | None = None
         self.schemas = Schemas()
         self._servers = servers
         self._warn = warn
@@ -218,6 +220,12 @@ class MainRun:
         for case_id, offset in answered.items():
             self._scheduler.already_answered(self._case(case_id), offset)
         self._scheduler.look_ahead(open_cases)
+
+    def _announce(self, cases: Sequence[Case], answered: Container[str], what: str) -> None:
+        """Say how many of the cases need not be asked."""
+        asked = {case.id for case in cases}
+        on_record = sum(case in answered for case in asked)
+        self.announcement = f"{what}: {on_record:,} on record, {len(asked) - on_record:,} to ask"
 
     def _start_first_turn(self, model: str) -> None:
         """Have the first model's handshake before any test, so that a run that cannot work ends before it begins."""

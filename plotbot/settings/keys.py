@@ -12,7 +12,7 @@ from plotbot.records import RECOVERABLE_CATEGORIES
 
 Kind = Literal[
     "path", "paths", "whole", "whole_or_all", "number", "numbers", "choice", "choices", "choice_set", "names", "urls",
-    "rates", "executor", "shard",
+    "rates", "executor", "shard", "text",
 ]  # fmt: skip
 Decides = Literal["files", "plan", "seed", "request", "verdict", "gate"]
 """What a key decides: which files an eval reads, which cases the plan has, the seed that each request's seed is
@@ -121,6 +121,7 @@ _METAVARS: dict[str, str] = {
     "rates": "RATE|MODEL=RATE",
     "executor": "threads|dask|dask://HOST:PORT",
     "shard": "N/M",
+    "text": "TEXT",
 }
 _ALLOWED: dict[str, str] = {
     "whole_or_all": "a whole number from 0 to 1000000, or all",
@@ -131,6 +132,7 @@ _ALLOWED: dict[str, str] = {
     "rates": "a number from 0 to 1, or one for each model (MODEL=0.9 as text, an object in the file)",
     "executor": "threads, dask, or dask://HOST:PORT",
     "shard": "N/M, the Nth of M parts, such as 2/5",
+    "text": "a text of 1 to 200 characters",
 }
 
 
@@ -225,6 +227,7 @@ KEYS: tuple[Key, ...] = (
     Key("SHOW_FAILURES", "whole_or_all", 20,
         "failures and errors shown in full at the end; of more than so many one of each kind is", high=1_000_000,
         decides=None),
+    Key("NOTE", "text", None, "a line that is kept with the run and shown as its name", unset="none", decides=None),
     Key("REPORT_DIR", "path", "reports", "where reports are written", decides=None),
     Key("RUNS_DIR", "path", "data/runs", "where each run keeps its plan and journal", decides=None),
 )  # fmt: skip
@@ -282,6 +285,7 @@ class SettingValues:
     embedded_gpu_layers: int | None
     pin_path: Path
     show_failures: int | Literal["all"]
+    note: str | None
     report_dir: Path
     runs_dir: Path
 

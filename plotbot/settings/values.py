@@ -26,6 +26,7 @@ _SCHEDULER_PORT = 8786
 _SHARD = re.compile(r"([0-9]{1,5})/([0-9]{1,5})")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 _LONGEST_NAME = 300
+_LONGEST_TEXT = 200
 
 
 class UnfitError(Exception):
@@ -242,6 +243,14 @@ def _shard(_: Key, value: Any) -> tuple[int, int]:
     return part, parts
 
 
+def _text(_: Key, value: Any) -> str:
+    """A text as one line. Any character may be in it: it is made harmless where it is shown."""
+    line = " ".join(value.split()) if isinstance(value, str) else ""
+    if not 0 < len(line) <= _LONGEST_TEXT:
+        raise UnfitError(shown(value))
+    return line
+
+
 def _path(value: Any, root: Path) -> Path:
     if not isinstance(value, str) or not value.strip() or _CONTROL.search(value):
         raise UnfitError(shown(value))
@@ -275,5 +284,6 @@ _TYPED: dict[str, Callable[[Key, Any], Any]] = {
     "rates": _rates,
     "executor": _executor,
     "shard": _shard,
+    "text": _text,
 }
 _UNSET: dict[str, Any] = {"names": (), "choices": (), "choice_set": frozenset(), "rates": {}}

@@ -173,13 +173,13 @@ def _contenders(runs: Sequence[PageRun], matrix: Matrix) -> list[Contender]:
         gates = {gate.row: gate for gate in run.gates}
         found.update(((number, one.tally.row), (one, gates.get(one.tally.row))) for one in run.metrics)
     # In the order of the matrix, whose columns name contenders by number.
-    return [Contender(*found[key], runs[key[0]].records.run if several else "") for key in matrix.contenders]
+    return [Contender(*found[key], runs[key[0]].records.name if several else "") for key in matrix.contenders]
 
 
 def _rivals(runs: Sequence[PageRun]) -> list[Rival]:
     several = len(runs) > 1
     sheets = [verdict_sheet(run.records, {}) for run in runs]
-    return [rival for sheet in sheets for rival in rivals_of(sheet, sheet.run if several else "")]
+    return [rival for sheet in sheets for rival in rivals_of(sheet, sheet.name if several else "")]
 
 
 def _titles(matrix: Matrix) -> list[list[str]]:
@@ -216,7 +216,7 @@ def _same_titles(matrix: Matrix) -> bool:
 def _run(run: PageRun) -> dict[str, Any]:
     header = run.records.header
     return {
-        "id": run.records.run,
+        "name": run.records.name,
         "facts": [[str(name)[:_LONGEST_TITLE], _fact(value)] for name, value in header.items()],
     }
 

@@ -34,7 +34,7 @@ function drawHeadline() {
   const runs = index.runs.length > 1 ? ` in ${index.runs.length} runs` : "";
   byId("headline").textContent =
     `${plural(models, "model", "models")}${variants}, ${plural(index.titles.length, "title", "titles")}${runs}`;
-  const runNames = index.runs.flatMap((run, position) => [position ? ", " : "", name(run.id)]);
+  const runNames = index.runs.flatMap((run, position) => [position ? ", " : "", name(run.name)]);
   byId("origin").append(...filled(el("span"), {}, ["Run ", ...runNames, ` · made ${index.made_at}`]).childNodes);
 }
 
@@ -290,7 +290,7 @@ function drawAbout() {
       el(
         "details",
         {},
-        el("summary", {}, "Run ", name(run.id), ": versions, settings, parameters, fingerprints"),
+        el("summary", {}, "Run ", name(run.name), ": versions, settings, parameters, fingerprints"),
         el(
           "dl",
           { class: "facts" },

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from plotbot.keep.run_folder import (
     last_run,
     list_runs,
     new_run_id,
+    short_id,
     unfinished_folders,
 )
 from plotbot.safe import is_plain_name
@@ -168,3 +170,57 @@ def test_what_a_kill_left_before_the_first_reply_is_no_run_and_is_told_apart(tmp
     assert set(unfinished_folders(tmp_path)) == {empty, hidden}
     RunFolder(empty).journal.touch()
     assert unfinished_folders(tmp_path) == (hidden,)
+
+
+def _noted(path: Path, note: str, file: str = "plan.json") -> None:
+    path.mkdir(parents=True)
+    (path / "plan.json").write_text(json.dumps({"header": {"settings": {"NOTE": note}}}))
+    if file == "summary.json":
+        (path / file).write_text(json.dumps({"header": {"settings": {"NOTE": note}}}))
+
+
+HOSTILE = "\x1b[2J</script>" + "猫" * 180
+NAMED = {
+    "last": "20261123-223011-7f3a01",
+    "last~0": "20261123-223011-7f3a01",
+    "last~1": "20261122-223000-7f3a01",
+    "last~2": OLDER,
+    "20261122": "20261122-223000-7f3a01",
+    "2025": OLDER,
+    "shorter prompt": "20261122-223000-7f3a01",
+    "shorter prompt, v1.2": "20261123-223011-7f3a01",
+    "data": OLDER,
+    HOSTILE: "20261121-223000-7f3a01",
+}
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_a_run_is_found_by_how_long_ago_its_beginning_or_its_note(tmp_path: Path, name: str) -> None:
+    runs = tmp_path / "data" / "runs"
+    for run_id, note in ((OLDER, "data"), ("20261122-223000-7f3a01", "shorter prompt")):
+        _noted(runs / run_id, note)
+    _noted(runs / "20261123-223011-7f3a01", "shorter prompt, v1.2", "summary.json")
+    if name == HOSTILE:
+        _noted(runs / NAMED[name], HOSTILE)
+    assert find_run(name, _settings(runs, root=tmp_path), tmp_path).run_id == NAMED[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("last~9", "no run last~9: there are 3, the oldest is last~2"),
+        ("2026", "2 runs have the id or the note '2026', or one that begins so: name one of them by its id"),
+        ("twice", "2 runs have the id or the note 'twice'"),
+        ("never", "no run 'never'"),
+    ],
+)
+def test_a_run_that_is_not_there_or_not_the_only_one_is_told(tmp_path: Path, name: str, says: str) -> None:
+    for run_id in (OLDER, "20261122-223000-7f3a01", "20261123-223011-7f3a01"):
+        _noted(tmp_path / run_id, "" if run_id == OLDER else "twice")
+    with pytest.raises(InputError, match=re.escape(says)):
+        find_run(name, _settings(tmp_path), tmp_path)
+
+
+def test_a_short_id_is_that_of_one_run_only() -> None:
+    runs = [RunFolder(Path(run_id)) for run_id in (OLDER, "20261122-223000-7f3a01", "20261122-223011-7f3a01")]
+    assert [short_id(run.run_id, runs) for run in runs] == ["20251122-1215", "20261122-22300", "20261122-22301"]
