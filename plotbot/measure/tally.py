@@ -98,7 +98,9 @@ def missing_parts(header: Mapping[str, Any]) -> tuple[str, ...]:
     merged = header.get("merged")
     if not isinstance(merged, Mapping):
         return ()
-    return tuple(f"{part}/{merged['of']}" for part in range(1, merged["of"] + 1) if part not in merged["parts"])
+    # A part beyond the number of titles drawn has none, and leaves no run.
+    last = min(merged["of"], header.get("drawn") or merged["of"])
+    return tuple(f"{part}/{merged['of']}" for part in range(1, last + 1) if part not in merged["parts"])
 
 
 def eval_of(item: str, case: Case) -> str:

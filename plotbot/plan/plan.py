@@ -8,7 +8,7 @@ import re
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -36,15 +36,24 @@ class Plan:
     """The cases of a run. It grows by questions while pytest collects; the cases of a known question never change.
 
     Thread-safe, because the threads that serve workers call it. With *missing*, each model's sample is drawn from the
-    titles that *missing* selects, and is smaller than configured if they are fewer.
+    titles that *missing* selects, and is smaller than configured if they are fewer. *also* gives by model the ids of
+    titles that are asked beside those drawn. `drawn` counts the titles of the largest draw, in all parts of a plan.
     """
 
-    def __init__(self, settings: Settings, models: Sequence[str], missing: Missing | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        models: Sequence[str],
+        missing: Missing | None = None,
+        also: Mapping[str, Collection[str]] | None = None,
+    ) -> None:
         self.models = tuple(models)
         self.questions: dict[str, Question] = {}
         self.cases: dict[str, Case] = {}
         self._settings = settings
+        self.drawn = 0
         self._missing = missing
+        self._also = also or {}
         self._titles: dict[Path, tuple[Title, ...]] = {}
         self._answers: dict[tuple[tuple[tuple[str, str], ...], Path], tuple[Case, ...]] = {}
         self._lock = threading.Lock()
@@ -81,7 +90,11 @@ class Plan:
             titles = tuple(self._missing(titles, model, question))
             size = min(size, len(titles))
         part, parts = self._settings.shard or (1, 1)
-        return draw(titles, size, self._settings.sample_seed)[part - 1 :: parts]
+        drawn = draw(titles, size, self._settings.sample_seed)
+        self.drawn = max(self.drawn, len(drawn))
+        mine = drawn[part - 1 :: parts]
+        wanted = set(self._also.get(model, ())) - {title.id for title in mine}
+        return (*mine, *(title for title in self.titles_of(path) if title.id in wanted))
 
 
 def case_id(

@@ -17,7 +17,7 @@ from plotbot.plugin.outcomes import as_shown, has_asked, hide_reply, is_subtest,
 from plotbot.plugin.progress import register_progress
 from plotbot.plugin.session_status import SessionStatus
 from plotbot.plugin.signals import Signals, keep_traceable
-from plotbot.plugin.startup import begin_run
+from plotbot.plugin.startup import begin_run, note_session
 from plotbot.plugin.xdist import XdistHooks, is_stop, stop_session
 from plotbot.records import Exchange, ItemResult
 from plotbot.run import garbage
@@ -148,6 +148,7 @@ class MainHooks:
             self._finished = self._finish(int(session.exitstatus))
         if self._has_evals():
             self.status.own = self._finished.status
+            note_session(self._config, self._run.folder.run_id)
             session.exitstatus = worse(session.exitstatus, self._finished.status)
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -16,11 +16,12 @@ from plotbot.plugin import options
 from plotbot.plugin.terminal import question_at_terminal
 from plotbot.records import Question, Title
 from plotbot.run.recovery import recover_dead_runs
-from plotbot.run.resume import ReplayedRun, ResumedRun, as_in_last_run, as_recorded, find_recorded
+from plotbot.run.resume import ReplayedRun, ResumedRun, as_in, as_recorded, find_recorded, last_session, titles_in
 from plotbot.run.servers import Servers
 from plotbot.run.session import MainRun
 from plotbot.settings import Settings, load_settings
 
+_LAST_SESSION = "plotbot/last_session"
 _AGAIN = ("lf", "failedfirst", "stepwise")
 """pytest's options that select items of the last run, which exist only in the same sample."""
 
@@ -41,7 +42,7 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
     if contradiction is not None:
         raise UsageProblem(contradiction)
     replay, resume_run = config.getoption(options.REPLAY), config.getoption(options.RESUME_RUN)
-    stops_early = bool(config.getoption("maxfail"))
+    stops_early, also = bool(config.getoption("maxfail")), dict[str, set[str]]()
     for option, name in (("--replay", replay), ("--resume-run", resume_run)):
         if name is not None and not name.strip():
             # An unset variable of a shell.
@@ -54,14 +55,33 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
             return ReplayedRun(settings, servers, recorded, warn=warn)
         return ResumedRun(settings, servers, recorded, warn=warn, stops_early=stops_early)
     if any(config.getoption(option, default=False) for option in _AGAIN):
-        settings = as_in_last_run(settings)
+        earlier = last_session(settings, _last_session(config))
+        if earlier is not None:
+            settings, also = as_in(earlier, settings), titles_in(earlier)
     if config.getoption(options.MISSING) and settings.shard is not None:
         raise UsageProblem(
             f"--missing and SHARD ({settings.origins['SHARD']}) do not go together: each part would draw from what the "
             "others have left. Start one run with --missing, or shards of a run without it."
         )
     missing = _without_answer(settings, warn) if config.getoption(options.MISSING) else None
-    return MainRun(settings, _servers(config, settings, warn), warn=warn, stops_early=stops_early, missing=missing)
+    servers = _servers(config, settings, warn)
+    return MainRun(settings, servers, warn=warn, stops_early=stops_early, missing=missing, also=also)
+
+
+def note_session(config: pytest.Config, run_id: str) -> None:
+    """Note the run of this session where pytest notes its failures, for `--lf` and its like."""
+    if (cache := _cache(config)) is not None:
+        cache.set(_LAST_SESSION, run_id)
+
+
+def _last_session(config: pytest.Config) -> str:
+    cache = _cache(config)
+    return LAST if cache is None else str(cache.get(_LAST_SESSION, LAST))
+
+
+def _cache(config: pytest.Config) -> pytest.Cache | None:
+    """None under `-p no:cacheprovider`."""
+    return getattr(config, "cache", None)
 
 
 def _servers(

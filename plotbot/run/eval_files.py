@@ -96,6 +96,16 @@ class EvalFiles:
         return files if self.template is None else {**files, "template": shown(self.template)}
 
 
+def local_path(there: str, files: Sequence[str | None], root: Path) -> str:
+    """The path in this project of a file that a run recorded elsewhere; as it was there if none of *files* ends it.
+
+    *files* are those of the run's evals, from its project root.
+    """
+    there = there.replace("\\", "/")
+    below = (root / file for file in files if file and there.endswith(f"/{file}"))
+    return str(next(below, there))
+
+
 class Schemas:
     """A process's schemas, each read and compiled once: compiling costs ten times as much as judging a reply."""
 

@@ -73,7 +73,8 @@ def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: B
     wrong_models = [] if recorder is None else recorder.wrong_models
     faults, named = _stop(run), [f"wrong_model: {why}" for why in wrong_models]
     if recorder is None or not recorder.items or run.problem is not None:
-        return Finished(exit_status(ExitReasons(usage=run.problem is not None)), faults=[*faults, *named])
+        status = exit_status(ExitReasons(usage=run.problem is not None))
+        return Finished(status, warnings=run.why_empty, faults=[*faults, *named])
     _settle_held(run, recorder, interrupted=session.interrupted)
     measured = measure_live(recorder, run.settings)
     compared = [] if baseline is None else baseline.lines(measured.records, measured.questions)

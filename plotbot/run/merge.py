@@ -25,6 +25,7 @@ from plotbot.keep.run_reading import RunOnDisk, is_running, read_run
 from plotbot.measure.exit_status import counted_reasons, exit_status
 from plotbot.records import ItemResult
 from plotbot.run.artifacts import MeasuredRun, RunOutcome, measure_recorded, write_artifacts
+from plotbot.run.eval_files import local_path
 from plotbot.run.recovery import Recovered, recover_run
 from plotbot.run.shards import Joined, Shard, as_shard, join, refuse_unrelated
 from plotbot.settings import Settings
@@ -151,20 +152,13 @@ def _local_paths(header: Mapping[str, Any], settings: Settings) -> dict[str, Any
         if header["settings"].get(key) is None:
             continue
         files = [file for one in header["evals"] for file in _as_list(one["files"].get(role))]
-        paths = [_local(str(there), files, settings.root) for there in _as_list(header["settings"].get(key))]
+        paths = [local_path(str(there), files, settings.root) for there in _as_list(header["settings"].get(key))]
         here[key] = paths[0] if len(paths) == 1 else paths
     return here
 
 
 def _as_list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [value]
-
-
-def _local(there: str, files: Sequence[str | None], root: Path) -> str:
-    """The path in this project of a part's file; as it was there if no eval's file ends it."""
-    there = there.replace("\\", "/")
-    below = (root / file for file in files if file and there.endswith(f"/{file}"))
-    return str(next(below, there))
 
 
 def _copy(journal: Journal, lines: Iterator[_Line]) -> None:

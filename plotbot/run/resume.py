@@ -15,11 +15,11 @@ from typing import Any
 from plotbot.ask.servers.model_patterns import is_pattern
 from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import find_run, last_run
+from plotbot.keep.run_folder import find_run, last_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.tally import eval_of
 from plotbot.records import Case, Exchange, Fingerprint, ItemResult, PlannedItem, Question, Variant, note_of, run_name
-from plotbot.run.eval_files import EvalFiles
+from plotbot.run.eval_files import EvalFiles, local_path
 from plotbot.run.recorder import Recorder
 from plotbot.run.servers import Servers
 from plotbot.run.session import MainRun
@@ -184,22 +184,46 @@ def _shown(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def as_in_last_run(settings: Settings) -> Settings:
-    """The settings with the last run's values of all that decides a plan, where nothing else is set today.
+def last_session(settings: Settings, name: str) -> Mapping[str, Any] | None:
+    """The plan of the last session's run; None if there is no run.
 
-    Without an earlier run they stay as they are. Raises `InputError` if that run's plan cannot be read.
+    *name* is that run's id, or `last` where it is not known: the run with the highest id may be another, after
+    `--resume-run` or where a clock was set back. Raises `InputError` if the plan cannot be read.
     """
-    run = last_run(settings.runs_dir)
-    if run is None:
-        return settings
-    header = run.read_json(run.plan, Disk())["header"]
+    known = {run.run_id: run for run in list_runs(settings.runs_dir)}
+    run = known.get(name) or last_run(settings.runs_dir)
+    plan: Mapping[str, Any] | None = None if run is None else run.read_json(run.plan, Disk())
+    return plan
+
+
+def as_in(plan: Mapping[str, Any], settings: Settings) -> Settings:
+    """The settings with the values of an earlier run's *plan*, of all that decides one, unless set otherwise today."""
+    header = plan["header"]
     then = header["settings"]
-    values = {key: then[key.name] for key in keys_deciding("files", "plan")}
+    values = {key: then[key.name] for key in keys_deciding("plan")}
+    values |= {key: _local(then[key.name], header, settings.root) for key in keys_deciding("files")}
     # Several values are variants, which give items their names.
     values |= {key: then[key.name] for key in keys_deciding("request") if isinstance(then[key.name], list)}
     values[BY_NAME["MODEL"]] = header["models"]
     open_now = {key.field: value for key, value in values.items() if settings.left_open(key)}
-    return settings.with_values(f"run {run.run_id}", **open_now, **_recorded_files(settings, header["settings"]))
+    return settings.with_values(f"run {plan['run']}", **open_now, **_recorded_files(settings, header["settings"]))
+
+
+def titles_in(plan: Mapping[str, Any]) -> dict[str, set[str]]:
+    """By model, the ids of an earlier run's titles. Settings alone do not draw those of `--missing` again."""
+    ids: dict[str, set[str]] = {}
+    for case in plan["cases"]:
+        ids.setdefault(str(case["model"]), set()).add(str(case["title"]["id"]))
+    return ids
+
+
+def _local(recorded: Any, header: Mapping[str, Any], root: Path) -> Any:
+    """A recorded path, or several, in this project, which may have moved since."""
+    if isinstance(recorded, list):
+        return [_local(one, header, root) for one in recorded]
+    names = [name for one in header["evals"] for name in one["files"].values()]
+    files = [file for name in names for file in (name if isinstance(name, list) else [name])]
+    return local_path(recorded, files, root) if isinstance(recorded, str) else recorded
 
 
 def _recorded_files(settings: Settings, then: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -51,6 +51,7 @@ class MainRun:
         warn: Callable[[str], None],
         stops_early: bool = False,
         missing: Missing | None = None,
+        also: Mapping[str, Collection[str]] | None = None,
     ) -> None:
         self.settings = settings
         self.disk = Disk()
@@ -63,6 +64,7 @@ class MainRun:
         self._warn = warn
         self._stops_early = stops_early
         self._missing = missing
+        self._also = also or {}
         self._plan: Plan | EarlierPlan | None = None
         self._begun = False
         self._scheduler: Scheduler | None = None
@@ -146,6 +148,16 @@ class MainRun:
         self._the_recorder().hand_out(exchange)
         return exchange
 
+    @property
+    def why_empty(self) -> list[str]:
+        """Why evals have no case to ask, in a sentence; none where they have, or where there are no evals."""
+        if self.recorder is None or not self.recorder.questions or self.recorder.cases:
+            return []
+        if self._missing is not None:
+            return ["--missing: every title has a valid answer to this prompt already, so there is nothing to ask"]
+        part, parts = self.settings.shard or (1, 1)
+        return [f"part {part}/{parts} has no title, because fewer were drawn than there are parts: plotbot merge knows"]
+
     def refuse(self, problem: UsageProblem) -> None:
         """Note a problem that the user can put right; it ends the session after collection. The first one counts."""
         self.problem = self.problem or problem
@@ -185,7 +197,7 @@ class MainRun:
             self._scheduler.stop()
 
     def _new_plan(self) -> Plan | EarlierPlan:
-        return Plan(self.settings, self._servers.models(), self._missing)
+        return Plan(self.settings, self._servers.models(), self._missing, self._also)
 
     def _read(self, files: EvalFiles) -> Mapping[Variant, Question]:
         if files not in self._questions:
@@ -251,6 +263,7 @@ class MainRun:
             "plotbot": __version__,
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "sample_seed": self.settings.sample_seed,
+            "drawn": getattr(self._planned(), "drawn", None),
             "models": list(self._planned().models),
             "evals": [
                 {

@@ -13,7 +13,7 @@ from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import RunOnDisk, read_run
-from plotbot.run.resume import as_in_last_run, as_recorded
+from plotbot.run.resume import as_in, as_recorded, last_session
 from plotbot.run.shards import as_shard, refuse_unrelated
 from plotbot.settings import Settings, keys, load, load_settings
 from plotbot.settings.keys import Decides, Key
@@ -92,8 +92,10 @@ def test_the_last_run_s_plan_is_made_again(
 ) -> None:
     add_key(decides)
     recorded(INVENTED=0.5)
-    assert as_in_last_run(today(tmp_path)).to_json()["values"]["INVENTED"] == value
-    assert as_in_last_run(today(tmp_path, INVENTED="0.7")).to_json()["values"]["INVENTED"] == 0.7
+    plan = last_session(today(tmp_path), "last")
+    assert plan is not None
+    assert as_in(plan, today(tmp_path)).to_json()["values"]["INVENTED"] == value
+    assert as_in(plan, today(tmp_path, INVENTED="0.7")).to_json()["values"]["INVENTED"] == 0.7
 
 
 @pytest.mark.parametrize("decides", ["plan", "seed", "request", "verdict", "gate"])

@@ -1,0 +1,66 @@
+"""`--lf` means the last session, wherever its run and the project are; an empty plan says why it is empty."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plotbot.commands import main
+from plotbot.mock import MockServer, Rule
+
+pytest_plugins = ("pytester",)
+
+Evals = Callable[..., pytest.RunResult]
+Mock = Callable[..., MockServer]
+ALL_BAD = Rule(reply="no JSON at all")
+
+
+def test_it_asks_all_failures_of_a_run_with_missing(evals: Evals, start_mock: Mock) -> None:
+    assert evals(start_mock()).ret == 0
+    assert evals(start_mock(rules=(ALL_BAD,)), "--missing", "--test-sample-size=8").ret == 1
+    good = start_mock()
+    result = evals(good, "--lf", "--test-sample-size=4")
+    result.assert_outcomes(passed=8)
+    assert good.stats().models["mock-model"].requests == 8
+
+
+def test_it_asks_the_failures_of_the_run_that_was_resumed_last(evals: Evals, start_mock: Mock, project: Path) -> None:
+    bad = start_mock(rules=(ALL_BAD,))
+    evals(bad)
+    (first,) = [run.name for run in (project / "data" / "runs").iterdir()]
+    evals(start_mock(), "--sample-seed=2")
+    evals(bad, "--resume-run", first)
+    good = start_mock()
+    result = evals(good, "--lf")
+    result.assert_outcomes(passed=4)
+
+
+def test_it_works_in_a_project_that_has_moved(
+    evals: Evals, start_mock: Mock, project: Path, run_pytest: Callable[..., object], tmp_path: Path
+) -> None:
+    evals(start_mock(rules=(ALL_BAD,)))
+    moved = tmp_path / "moved"
+    shutil.copytree(project, moved)
+    shutil.rmtree(project / "data")
+    result = run_pytest(moved, "evals", "--lf", "--lm-studio-url", start_mock().url)
+    assert "4 passed" in str(getattr(result, "stdout", ""))
+
+
+def test_nothing_missing_is_said(evals: Evals, start_mock: Mock) -> None:
+    evals(start_mock(), "--test-sample-size=12")
+    result = evals(start_mock(), "--missing", "--test-sample-size=12")
+    assert result.ret == 5
+    result.stdout.fnmatch_lines(["*every title has a valid answer to this prompt already*"])
+
+
+def test_more_parts_than_titles_are_merged_without_the_empty_ones(
+    evals: Evals, start_mock: Mock, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    statuses = [int(evals(start_mock(), f"--shard={part}/3", "--test-sample-size=2").ret) for part in (1, 2, 3)]
+    assert statuses == [0, 0, 5]
+    parts = [str(run) for run in (project / "data" / "runs").iterdir()]
+    assert main(["merge", *parts]) == 0
