@@ -9,6 +9,7 @@ PlotbotError
 │   └── EngineError            the embedded engine cannot start
 ├── AskError                   no usable answer arrived: the server's fault, pytest ERROR, with its category
 ├── TooCostlyError             a reply could not be judged in time: the schema's fault, pytest ERROR, with a category
+├── NotNeededError             a case that a sequential gate did without: pytest skips its item
 ├── KeepError                  an answer could not be kept where it belongs; it stays in the journal
 │   ├── DiskError              the disk refused: a fault of the harness's, exit status 3
 │   ├── LockBusyError          another process held a title file's lock for too long
@@ -79,6 +80,10 @@ class TooCostlyError(PlotbotError):
 
     def __str__(self) -> str:
         return f"{self.category}: {self.message}"
+
+
+class NotNeededError(PlotbotError):
+    """The case is not asked: its sequential gate was decided without it. The message is the reason."""
 
 
 class KeepError(PlotbotError):

@@ -362,14 +362,18 @@ class Verdict:
         return self.category == OK or self.tolerated
 
 
+NOT_NEEDED = "not_needed"
+"""The outcome of an item that a sequential gate did without, whatever an answer that came all the same is like."""
+
+
 @dataclass(frozen=True, slots=True)
 class ItemResult:
     """What became of an item (one test × one case), as the journal's `verdict` line has it.
 
-    `outcome` is `passed`, `failed`, `error` or `skipped`; `category` is `ok`, a failure's or an error's: of what
-    decided the outcome. `verdict` is the category of the verdict on the reply, which may be another one where the eval
-    asserts more; empty if nothing was judged, and in the journals of versions before 0.2. `kept` says that the eval
-    kept the answer, so that a dead run's answers can be folded later; `tolerated` that it passed by name.
+    `outcome` is `passed`, `failed`, `error`, `skipped` or `not_needed`; `category` is `ok`, a failure's or an error's:
+    of what decided the outcome. `verdict` is the category of the verdict on the reply, which may be another one where
+    the eval asserts more; empty if nothing was judged, and in the journals of versions before 0.2. `kept` says that
+    the eval kept the answer, so that a dead run's answers can be folded later; `tolerated` that it passed by name.
     """
 
     case: str

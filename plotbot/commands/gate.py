@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import UsageProblem
-from plotbot.measure.sequential import ALPHA, MOST_TITLES, Design, design, expectation
+from plotbot.measure.sequential import ALPHA, Design, checked_design, expectation
 from plotbot.settings import Settings
 
 HELP = "say how many titles a sequential gate takes on average, and how often it is right"
@@ -27,18 +27,6 @@ def run(args: argparse.Namespace) -> int:
     for threshold in _thresholds(settings):
         print("\n".join(plan_lines(checked_design(threshold, titles, settings.gate_every))))
     return 0
-
-
-def checked_design(threshold: float, titles: int, every: int) -> Design:
-    """The test, or a `UsageProblem` that says why there is none."""
-    if not 0 < threshold < 1:
-        raise UsageProblem(
-            f"a sequential gate cannot prove a pass rate of {threshold:.4g}: choose a MIN_PASS_RATE between 0 and 1, "
-            "such as 0.99, or --gate point"
-        )
-    if not 1 <= titles <= MOST_TITLES:
-        raise UsageProblem(f"a sequential gate needs --titles from 1 to {MOST_TITLES:,}, not {titles:,}")
-    return design(threshold, titles, every)
 
 
 def plan_lines(test: Design) -> list[str]:

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import compress
 from typing import Any
 
 from plotbot.commands.shared import add_settings_arguments, complain, project_settings
@@ -14,17 +15,18 @@ from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, list_runs, unfinished_folders
 from plotbot.keep.run_reading import is_running, read_run
 from plotbot.measure.tally import items_by_row, missing_parts, tally_of, total_tally, variant_names
-from plotbot.records import note_of
+from plotbot.records import NOT_NEEDED, note_of
 from plotbot.safe import one_line
 
 HELP = "list the runs and how far each came"
 _WIDTH = 100
-_BOXES = ("planned", "passed", "failed", "error", "skipped", "not_run")
-_HEADERS = ("run", "state", "plan", "pass", "fail", "error", "skip", "not run", "started", "note", "models")
+_BOXES = ("planned", "passed", "failed", "error", "skipped", "not_run", NOT_NEEDED)
+_NEEDLESS, _NOTE = "needless", "note"
+_HEADERS = ("run", "state", "plan", "pass", "fail", "error", "skip", "not run", _NEEDLESS, "started", _NOTE, "models")
 _NOTE_WIDTH = 30
 _STATES = """\
-complete: every planned case has its verdict, and none is an error. incomplete: ended before that. dead: killed before
-that. pytest evals --resume-run RUN goes on with either. damaged: its plan cannot be used."""
+complete: every planned case has its verdict or was not needed, and none is an error. incomplete: ended before that.
+dead: killed before that. pytest evals --resume-run RUN goes on with either. damaged: its plan cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
         return 0
     print("\n".join(table(lines)))
     print(f"\n{_STATES}")
+    if any(line.counts.get(NOT_NEEDED) for line in lines):
+        print("needless: not needed, because a sequential gate was decided without them.")
     return 0
 
 
@@ -78,11 +82,12 @@ def line_of(folder: RunFolder, disk: Disk) -> RunLine:
 def table(lines: Sequence[RunLine]) -> list[str]:
     """Aligned columns, at most 100 characters wide if the models' names can be cut to fit; notes if there are any."""
     rows = [_HEADERS, *(_cells(line) for line in lines)]
-    if not any(line.note for line in lines):
-        rows = [(*row[:-2], row[-1]) for row in rows]
+    needless = any(line.counts.get(NOT_NEEDED) for line in lines)
+    shown = [{_NEEDLESS: needless, _NOTE: any(line.note for line in lines)}.get(head, True) for head in _HEADERS]
+    rows = [tuple(compress(row, shown)) for row in rows]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     room = max(_WIDTH - sum(widths[:-1]) - len(widths) + 1, len(_HEADERS[-1]))
-    return [_aligned(row, widths, room) for row in rows]
+    return [_aligned(row, widths, room, range(2, 2 + len(_BOXES) - (not needless))) for row in rows]
 
 
 def _cells(line: RunLine) -> tuple[str, ...]:
@@ -90,8 +95,7 @@ def _cells(line: RunLine) -> tuple[str, ...]:
     return (line.run, line.state, *counts, line.started, one_line(line.note, _NOTE_WIDTH), line.models)
 
 
-def _aligned(row: Sequence[str], widths: Sequence[int], room: int) -> str:
-    numbers = range(2, 2 + len(_BOXES))
+def _aligned(row: Sequence[str], widths: Sequence[int], room: int, numbers: range) -> str:
     cells = [
         cell.rjust(width) if number in numbers else cell.ljust(width)
         for number, (cell, width) in enumerate(zip(row[:-1], widths, strict=False))
@@ -131,7 +135,7 @@ def _has_ended(folder: RunFolder, counts: Mapping[str, int], disk: Disk) -> bool
         summary = folder.read_json(folder.summary, disk)
     except InputError:
         return False
-    return summary.get("exit_status") is not None and summary["total"] == counts
+    return summary.get("exit_status") is not None and {NOT_NEEDED: 0, **summary["total"]} == {NOT_NEEDED: 0, **counts}
 
 
 def _local(started: object) -> str:

@@ -23,7 +23,7 @@ from plotbot.keep.run_reading import RunOnDisk, is_running, read_run, recorded_q
 from plotbot.keep.title_document import age
 from plotbot.keep.title_reading import TitleFile, UnusableFile, read_title_file, title_files
 from plotbot.measure.tally import Tally, items_by_row, tally_of, total_tally
-from plotbot.records import Answer, Case, ExitStatus, Question, run_name
+from plotbot.records import NOT_NEEDED, Answer, Case, ExitStatus, Question, run_name
 from plotbot.report.formatting import accounting_line
 from plotbot.run.recovery import kept_answers
 from plotbot.safe import visible
@@ -231,13 +231,13 @@ def _check_summary(run: RunOnDisk, proof: _RunProof, disk: Disk) -> None:
         return
     try:
         counts = run.folder.read_json(run.folder.summary, disk)["total"]
-        finished = sum(int(counts[box]) for box in ("passed", "failed", "skipped"))
+        finished = sum(int(counts.get(box, 0)) for box in ("passed", "failed", "skipped", NOT_NEEDED))
         planned = int(counts["planned"])
     except (InputError, KeyError, TypeError, ValueError):
         proof.problems.append(f"{run.folder.summary}: damaged; plotbot report {run.folder.run_id} writes it again")
         return
     total = proof.total
-    known = total.passed + total.failed + total.skipped
+    known = total.passed + total.failed + total.skipped + total.not_needed
     if finished > known or planned > total.planned:
         words = f"it counts {finished} finished of {planned} planned, the journal {known} of {total.planned}"
         proof.problems.append(f"{run.folder.summary}: {words}")

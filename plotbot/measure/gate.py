@@ -19,8 +19,10 @@ GateVerdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 class GateResult:
     """A gate's verdict on one model, or on one of its variants.
 
-    `how` is `point` or `interval`. `needed` is the number of rated titles, each asked as often as now, that would
-    settle an inconclusive interval at the present rate; None if it is settled or no number would settle it.
+    `how` is `point`, `interval` or `sequential`. `needed` is the number of rated titles, each asked as often as now,
+    that would settle an inconclusive interval at the present rate; None if it is settled or no number would settle it.
+    Of a sequential gate `titles` says after how many titles of `planned` the verdict was given, or how many it has
+    seen, and `waits` how many errors among them have to be asked again first.
     """
 
     model: str
@@ -31,6 +33,9 @@ class GateResult:
     interval: Interval | None
     needed: int | None = None
     variant: str = ""
+    titles: int | None = None
+    planned: int | None = None
+    waits: int = 0
 
     @property
     def row(self) -> ModelVariant:
@@ -50,8 +55,7 @@ def judge_gate(metrics: ModelMetrics, thresholds: Mapping[str, float], how: str)
     wrong side in at most 5 % of runs, whatever its true rate. With fewer titles it may be up to 10 % when the truth
     lies on the threshold itself: a handful of failures is too coarse for a closer promise.
     """
-    named = (thresholds.get(name) for name in (metrics.label, metrics.model, EVERY_MODEL))
-    threshold = next((one for one in named if one is not None), None)
+    threshold = threshold_of(metrics.tally.row, thresholds)
     if threshold is None:
         return None
     rate, interval = metrics.pass_rate, metrics.interval
@@ -60,6 +64,12 @@ def judge_gate(metrics: ModelMetrics, thresholds: Mapping[str, float], how: str)
     verdict = _by_rate(rate, threshold) if how == "point" else _by_interval(interval, threshold)
     needed = _titles_to_settle(metrics, rate, threshold) if verdict == "INCONCLUSIVE" else None
     return GateResult(metrics.model, verdict, how, threshold, rate, interval, needed, metrics.variant)
+
+
+def threshold_of(row: ModelVariant, thresholds: Mapping[str, float]) -> float | None:
+    """The threshold of a row: under its label, under its model, or that of every model; None if it has none."""
+    named = (thresholds.get(name) for name in (row.label, row.model, EVERY_MODEL))
+    return next((one for one in named if one is not None), None)
 
 
 def judge_gates(

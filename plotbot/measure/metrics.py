@@ -12,7 +12,7 @@ from plotbot.measure.intervals import Interval, clustered_interval
 from plotbot.measure.repeats import Repeats, measure_repeats
 from plotbot.measure.speed import ServerTime, Speed, median_of, nearest_rank, server_time, typical_speed
 from plotbot.measure.tally import ModelVariant, Tally, items_by_row, rated_by_title, tally_of
-from plotbot.records import Exchange, ItemResult, PlannedItem, RunRecords
+from plotbot.records import NOT_NEEDED, Exchange, ItemResult, PlannedItem, RunRecords
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +86,9 @@ def _measure(row: ModelVariant, items: Sequence[PlannedItem], records: RunRecord
         pass_rate=tally.pass_rate,
         interval=clustered_interval(titles),
         failures=_categories(results, {"failed"}),
-        errors=_categories(results, {result.outcome for result in results} - {"passed", "failed", "skipped"}),
+        errors=_categories(
+            results, {result.outcome for result in results} - {"passed", "failed", "skipped", NOT_NEEDED}
+        ),
         tolerated=sum(result.outcome == "passed" and result.tolerated for result in results),
         seconds_median=median_of(seconds),
         seconds_p95=nearest_rank(seconds, 0.95),

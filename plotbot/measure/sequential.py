@@ -18,6 +18,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+from plotbot.errors import UsageProblem
 from plotbot.measure.intervals import Interval
 
 ALPHA = 0.05
@@ -97,6 +98,18 @@ def design(threshold: float, titles: int, every: int) -> Design:
         pass_score,
         fail_score,
     )
+
+
+def checked_design(threshold: float, titles: int, every: int) -> Design:
+    """The test, or a `UsageProblem` that says why there is none."""
+    if not 0 < threshold < 1:
+        raise UsageProblem(
+            f"a sequential gate cannot prove a pass rate of {threshold:.4g}: choose a MIN_PASS_RATE between 0 and 1, "
+            "such as 0.99, or --gate point"
+        )
+    if not 1 <= titles <= MOST_TITLES:
+        raise UsageProblem(f"a sequential gate needs from 1 to {MOST_TITLES:,} titles, not {titles:,}")
+    return design(threshold, titles, every)
 
 
 def expectation(test: Design, rate: float) -> Expectation:

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, NamedTuple
 
-from plotbot.records import Case, PlannedItem, RunRecords
+from plotbot.records import NOT_NEEDED, Case, PlannedItem, RunRecords
 
 UNKNOWN_MODEL = "(unknown model)"
-BOXES = ("passed", "failed", "error", "skipped", "not_run")
+BOXES = ("passed", "failed", "error", "skipped", "not_run", NOT_NEEDED)
 Counts = tuple[int, int]
 """How many answers passed, and how many were rated."""
 
@@ -38,6 +38,7 @@ class Tally:
     error: int = 0
     skipped: int = 0
     not_run: int = 0
+    not_needed: int = 0
     variant: str = ""
 
     @property
@@ -48,7 +49,7 @@ class Tally:
     @property
     def planned(self) -> int:
         """The sum of all boxes, so that it cannot disagree with them."""
-        return self.passed + self.failed + self.error + self.skipped + self.not_run
+        return self.passed + self.failed + self.error + self.skipped + self.not_run + self.not_needed
 
     @property
     def rated(self) -> int:
@@ -150,4 +151,4 @@ def _box(planned: PlannedItem, records: RunRecords) -> str:
     if result is None:
         return "not_run"
     # An outcome that a later version wrote must stay in the sum, and count neither for nor against the model.
-    return result.outcome if result.outcome in {"passed", "failed", "skipped"} else "error"
+    return result.outcome if result.outcome in BOXES else "error"

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from plotbot.measure.tally import ModelVariant, eval_of, variant_names
-from plotbot.records import OK, ItemResult, Question, RunRecords
+from plotbot.records import NOT_NEEDED, OK, ItemResult, Question, RunRecords
 from plotbot.safe import digest
 
-SKIPPED, NOT_RUN = "skipped", "not run"
+SKIPPED, NOT_RUN, UNNEEDED = "skipped", "not run", "not needed"
 _TOLERATED, _ERROR = "tolerated:", "error:"
 
 
@@ -28,7 +28,7 @@ class TitleVerdicts:
     """The verdicts on one title, a word for each repeat in order, and a digest of the headline.
 
     A word is `ok`, a failure's category, `tolerated:` and a tolerated failure's category, `error:` and an error's
-    category, `skipped`, or `not run`.
+    category, `skipped`, `not run` or `not needed`.
     """
 
     headline: str
@@ -104,7 +104,7 @@ def passes(word: str) -> bool:
 
 def is_rated(word: str) -> bool:
     """Whether a verdict says something about the model: errors, skips and cases not run do not."""
-    return word not in {SKIPPED, NOT_RUN} and not word.startswith(_ERROR)
+    return word not in {SKIPPED, NOT_RUN, UNNEEDED} and not word.startswith(_ERROR)
 
 
 def _word(result: ItemResult | None) -> str:
@@ -112,6 +112,8 @@ def _word(result: ItemResult | None) -> str:
         return NOT_RUN
     if result.outcome == "passed":
         return f"{_TOLERATED}{result.category}" if result.tolerated else OK
+    if result.outcome == NOT_NEEDED:
+        return UNNEEDED
     if result.outcome in {"failed", "skipped"}:
         return result.category if result.outcome == "failed" else SKIPPED
     return f"{_ERROR}{result.category}"

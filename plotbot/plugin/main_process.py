@@ -109,8 +109,8 @@ class MainHooks:
         """Record a result before anything is shown; have a failing test show what the model said."""
         result, recorder = self._result(report), self._run.recorder
         if result is not None and recorder is not None:
+            result = self._run.note(result)
             turn(report, result)
-            recorder.note(result)
             self._show(report, result, recorder)
         if self._run.gone is not None and self._session is not None:
             stop_session(self._session, self._run.gone)

@@ -30,7 +30,7 @@ from plotbot.errors import KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import speed_of
-from plotbot.records import Case, Exchange, ItemResult
+from plotbot.records import NOT_NEEDED, Case, Exchange, ItemResult
 from plotbot.report import formatting
 from plotbot.report.formatting import as_text
 from plotbot.report.hosts import apart_sentence, mixed_sentence
@@ -44,7 +44,7 @@ _PART, _PAGE, _SHORT = 20_000, 8_000_000, 500
 _LONGEST_CELL = 200
 
 _TAKEN = frozenset({"index", "summary"})
-_OUTCOMES = {"passed": "Passed", "failed": "Failed", "skipped": "Skipped"}
+_OUTCOMES = {"passed": "Passed", "failed": "Failed", "skipped": "Skipped", NOT_NEEDED: "Skipped"}
 _COLUMNS = {
     "result": "Result",
     "title": "Title",

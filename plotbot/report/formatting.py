@@ -115,18 +115,42 @@ def repeats_words(metrics: ModelMetrics) -> list[str]:
 def accounting_line(tally: Tally) -> str:
     """`planned 50 = 44 passed + 3 failed + 1 error + 0 skipped + 2 not run`."""
     boxes = f"{tally.passed} passed + {tally.failed} failed + {tally.error} error + {tally.skipped} skipped"
-    return f"planned {tally.planned} = {boxes} + {tally.not_run} not run"
+    unneeded = f" + {tally.not_needed} not needed" if tally.not_needed else ""
+    return f"planned {tally.planned} = {boxes} + {tally.not_run} not run{unneeded}"
 
 
 def gate_words(gate: GateResult) -> str:
     """A gate's verdict and its reason, in one sentence."""
     threshold = f"{gate.threshold * 100:.4g}%"
     if gate.rate is None:
+        if gate.waits:
+            return _sequential_words(gate, threshold)
         return f"{gate.verdict}: no case could be rated against the threshold {threshold}"
     if gate.how == "point":
         relation = "reaches" if gate.verdict == "PASS" else "misses"
         return f"{gate.verdict}: the pass rate {gate.rate * 100:.4g}% {relation} the threshold {threshold}"
+    if gate.titles is not None:
+        return _sequential_words(gate, threshold)
     return f"{gate.verdict}: the interval {interval_percent(gate.interval)}% {_interval_relation(gate, threshold)}"
+
+
+def _sequential_words(gate: GateResult, threshold: str) -> str:
+    """A sequential gate's verdict: after how many titles, with which interval, or what it waits for."""
+    after = f"{gate.verdict} after {gate.titles:,} of {gate.planned:,} titles"
+    if gate.waits:
+        errors = "an error" if gate.waits == 1 else f"{gate.waits} errors"
+        return f"{after}: {errors} must be asked again first; pytest evals --resume goes on to the verdict"
+    if gate.interval is None:
+        return f"{after}: the first look is still to come"
+    interval = f"the sequential interval {interval_percent(gate.interval)}%"
+    if gate.verdict != "INCONCLUSIVE":
+        return f"{after}: {interval} {_interval_relation(gate, threshold)}"
+    if gate.titles != gate.planned:
+        return f"{after}: {interval} contains the threshold {threshold}"
+    if gate.needed is None:
+        return f"{after}: {interval} contains the threshold {threshold}, and no number of titles would settle it"
+    more = f"about {gate.needed - (gate.titles or 0):,} more titles would settle it at this rate"
+    return f"{after}: {interval} contains the threshold {threshold}; {more}"
 
 
 def _interval_relation(gate: GateResult, threshold: str) -> str:

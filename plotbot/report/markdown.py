@@ -13,7 +13,7 @@ from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.pairing import Rival
 from plotbot.measure.tally import total_tally
-from plotbot.records import ItemResult, RunRecords
+from plotbot.records import NOT_NEEDED, ItemResult, RunRecords
 from plotbot.report import formatting
 from plotbot.report.advice import advice, next_step
 from plotbot.report.formatting import as_text
@@ -34,6 +34,7 @@ def _failed_attempts(host: HostMetrics) -> str:
     return _cell(failed_attempts(host.failed_attempts)) if host.failed_attempts else formatting.NONE
 
 
+_NOT_NEEDED = "not needed"
 _MODEL_COLUMNS: Mapping[str, Callable[[ModelMetrics], str]] = {
     "model": lambda one: _cell(one.label),
     "planned": lambda one: str(one.tally.planned),
@@ -42,6 +43,7 @@ _MODEL_COLUMNS: Mapping[str, Callable[[ModelMetrics], str]] = {
     "error": lambda one: str(one.tally.error),
     "skipped": lambda one: str(one.tally.skipped),
     "not run": lambda one: str(one.tally.not_run),
+    _NOT_NEEDED: lambda one: str(one.tally.not_needed),
     "pass rate [95 %]": lambda one: f"{'mixed ' if one.mixed else ''}{_rate(one)}",
     "median s": lambda one: formatting.seconds(one.seconds_median),
     "tok/s": lambda one: formatting.tokens_per_second(one.speed),
@@ -108,9 +110,11 @@ def _headline(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> s
 
 
 def _table(metrics: Sequence[ModelMetrics]) -> list[str]:
-    ruler = ["---", *("---:" for _ in range(len(_MODEL_COLUMNS) - 1))]
-    rows = [_row([cell(one) for cell in _MODEL_COLUMNS.values()]) for one in metrics]
-    return [_row([*_MODEL_COLUMNS]), _row(ruler), *rows]
+    several = any(one.tally.not_needed for one in metrics)
+    columns = {name: cell for name, cell in _MODEL_COLUMNS.items() if several or name != _NOT_NEEDED}
+    ruler = ["---", *("---:" for _ in range(len(columns) - 1))]
+    rows = [_row([cell(one) for cell in columns.values()]) for one in metrics]
+    return [_row([*columns]), _row(ruler), *rows]
 
 
 def _row(cells: Sequence[str]) -> str:
@@ -168,7 +172,9 @@ def _verbatim(lines: Sequence[str]) -> list[str]:
 def _examples(records: RunRecords) -> list[str]:
     """The first ten cases that did not pass, in plan order, each with the beginning of its message."""
     results = [records.results.get(planned.item) for planned in records.items]
-    bad = [result for result in results if result is not None and result.outcome not in {"passed", "skipped"}]
+    bad = [
+        result for result in results if result is not None and result.outcome not in {"passed", "skipped", NOT_NEEDED}
+    ]
     if not bad:
         return []
     more = f"\n\nand {len(bad) - _EXAMPLES} more: see the reports" if len(bad) > _EXAMPLES else ""

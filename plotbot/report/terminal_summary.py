@@ -43,6 +43,7 @@ def _rate(row: Row) -> str:
     return f"{_MIXED}{rate}" if isinstance(row, ModelMetrics) and row.mixed else rate
 
 
+_UNNEEDED = Column("not", "needed", lambda row: str(row.tally.not_needed))
 COLUMNS = (
     Column("", "plan", lambda row: str(row.tally.planned)),
     Column("", "pass", lambda row: str(row.tally.passed)),
@@ -50,6 +51,7 @@ COLUMNS = (
     Column("", "error", lambda row: str(row.tally.error)),
     Column("", "skip", lambda row: str(row.tally.skipped)),
     Column("not", "run", lambda row: str(row.tally.not_run)),
+    _UNNEEDED,
     Column("pass rate", "[95 %]", _rate),
     Column("median", "s", lambda row: formatting.seconds(row.seconds_median)),
     Column("", "tok/s", lambda row: formatting.tokens_per_second(row.speed)),
@@ -83,6 +85,9 @@ def table_lines(metrics: Sequence[ModelMetrics]) -> list[str]:
     heads = [("", *(one.above for one in COLUMNS)), ("model", *(one.header for one in COLUMNS))]
     before = [None, *(one.model for one in metrics)]
     rows = [*heads, *(cells for one, model in zip(metrics, before, strict=False) for cells in _rows(one, model))]
+    if not any(one.tally.not_needed for one in metrics):
+        place = 1 + COLUMNS.index(_UNNEEDED)
+        rows = [(*row[:place], *row[place + 1 :]) for row in rows]
     widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[1:]]
     room = max(WIDTH - sum(widths) - len(widths), _NARROWEST_NAME)
     names = [_shortened(row[0], room) for row in rows]

@@ -19,12 +19,13 @@ from plotbot.errors import InputError, KeepError, PlotbotError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import RunOnDisk
-from plotbot.measure.gate import GateResult, judge_gates
+from plotbot.measure.gate import GateResult
 from plotbot.measure.metrics import ModelMetrics, measure_run
 from plotbot.measure.pairing import Rival, rivals_of
+from plotbot.measure.stopping import judge_run
 from plotbot.measure.tally import ModelVariant, total_tally
 from plotbot.measure.verdict_sheet import verdict_sheet
-from plotbot.records import Exchange, Question, RunRecords
+from plotbot.records import NOT_NEEDED, Exchange, Question, RunRecords
 from plotbot.report.markdown import summary_markdown
 from plotbot.report.page import PageRun, write_page
 from plotbot.report.summary_json import summarise
@@ -71,8 +72,7 @@ class RunOutcome:
 def measure_live(recorder: Recorder, settings: Settings) -> MeasuredRun:
     """The numbers of a run that ends now."""
     records = recorder.records()
-    metrics = measure_run(records)
-    gates = judge_gates(metrics, settings.min_pass_rate, settings.gate)
+    metrics, gates = judge_run(records, settings.min_pass_rate, settings.gate, settings.gate_every)
     return MeasuredRun(recorder.folder, records, recorder.questions, recorder.exchanges, metrics, gates)
 
 
@@ -82,11 +82,10 @@ def measure_recorded(run: RunOnDisk) -> tuple[MeasuredRun, RunOutcome]:
     Gates, exit status and wrong models are those of the run's own summary while its journal has not gone on since.
     """
     records = run.records()
-    metrics = measure_run(records)
-    own = _own_summary(run, metrics)
+    own = _own_summary(run, measure_run(records))
     try:
         thresholds, how = _gate_settings(run, own)
-        gates = judge_gates(metrics, thresholds, how)
+        metrics, gates = judge_run(records, thresholds, how, run.header["settings"].get("GATE_EVERY", 1))
     except (KeyError, TypeError, AttributeError) as error:
         raise InputError(f"{run.folder.plan}: its settings are damaged ({error!r}); choose another run") from error
     told, unfolded = own.get("unfolded", {}), sorted(kept_results(run).keys() - run.folded)
@@ -205,7 +204,9 @@ def _own_summary(run: RunOnDisk, metrics: Sequence[ModelMetrics]) -> Mapping[str
     """What the run itself wrote at its end; empty where it wrote nothing, or where verdicts were added since."""
     try:
         summary: Mapping[str, Any] = run.folder.read_json(run.folder.summary, run.disk)
-        return summary if summary["total"] == total_tally(one.tally for one in metrics).counts else {}
+        return (
+            summary if {NOT_NEEDED: 0, **summary["total"]} == total_tally(one.tally for one in metrics).counts else {}
+        )
     except (InputError, KeyError, TypeError):
         return {}
 

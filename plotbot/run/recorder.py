@@ -137,6 +137,15 @@ class Recorder:
                 self._wrong_models.setdefault(one.why, set()).update(cases)
                 self._journal.append("wrong_model", {"why": one.why, "cases": sorted(cases)})
 
+    def note_all(self, results: Sequence[ItemResult]) -> None:
+        """Write the results of many items, waiting once."""
+        for result in results[:-1]:
+            self._results[result.item] = result
+            if self._journal is not None:
+                self._journal.append("verdict", result.to_json(), durable=False)
+        for result in results[-1:]:
+            self.note(result)
+
     def case_of(self, item: str) -> str | None:
         """The case id of a planned item; None for the item of any other test."""
         return next((planned.case for planned in self.items if planned.item == item), None)

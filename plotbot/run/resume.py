@@ -17,15 +17,17 @@ from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import find_run, last_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
+from plotbot.measure.sequential import SEQUENTIAL
 from plotbot.measure.tally import eval_of
 from plotbot.records import Case, Exchange, Fingerprint, ItemResult, PlannedItem, Question, Variant, note_of, run_name
+from plotbot.run.early_stop import is_sequential
 from plotbot.run.eval_files import EvalFiles, local_path
 from plotbot.run.recorder import Recorder
 from plotbot.run.servers import Servers
 from plotbot.run.session import MainRun
 from plotbot.safe import one_line
 from plotbot.settings import Settings
-from plotbot.settings.keys import BY_NAME, keys_deciding
+from plotbot.settings.keys import BY_NAME, Key, keys_deciding
 
 _MOST_NAMED = 3
 
@@ -103,6 +105,9 @@ class ResumedRun(MainRun):
         self._connect(cases)
         _refuse_other_models(self._recorded, self._servers.fingerprints, self._warn)
         recorder.resume(self._recorded)
+        results = self._recorded.results.items()
+        usable = {item: result for item, result in results if result.case not in self._recorded.suspect}
+        self._watch_gate(recorder, items, recorded=usable)
         answered = {case: self._recorded.offsets[case] for case in self._recorded.replied - self._recorded.suspect}
         self._announce(cases, answered, f"run {run_name(self.folder.run_id, self._recorded.header)} goes on")
         self._warn_of_note()
@@ -156,7 +161,7 @@ def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Sett
     """
     then: Mapping[str, Any] = run.header["settings"]
     today = settings.to_json()["values"]
-    keys = keys_deciding("plan", "seed", "request")
+    keys = (*keys_deciding("plan", "seed", "request"), *_sequential_keys(settings, then))
     changes = [
         f"{key.name} was {_shown(then[key.name])}, is {_shown(today[key.name])} ({settings.origins[key.name]})"
         for key in keys
@@ -170,6 +175,13 @@ def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Sett
     values = {key.field: then[key.name] for key in keys} | {"model": models}
     values |= _recorded_prompts(settings, then) | _recorded_files(settings, then)
     return settings.with_values(f"run {run.folder.run_id}", **values)
+
+
+def _sequential_keys(settings: Settings, then: Mapping[str, Any]) -> Sequence[Key]:
+    """The keys of a sequential gate, which decides what is asked, unless another gate is chosen today."""
+    gate = BY_NAME["GATE"]
+    stays = settings.left_open(gate) or is_sequential(settings)
+    return keys_deciding("gate") if then.get("GATE") == SEQUENTIAL and stays else ()
 
 
 def _recorded_prompts(settings: Settings, then: Mapping[str, Any]) -> dict[str, Any]:

@@ -15,9 +15,11 @@ from plotbot.ask.transport.templates import refuse_unknown_names
 from plotbot.errors import AskError, DiskError, PlotbotError, ServerProblem, UsageProblem
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
+from plotbot.measure.stopping import GATE_TITLES
 from plotbot.plan.plan import Missing, Plan
 from plotbot.plan.variants import in_order_of_lists
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, ServedOtherwise, Variant
+from plotbot.run.early_stop import EarlyStop, Stop, is_sequential
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_missing
 from plotbot.run.recorder import Recorder, RunPlan
 from plotbot.run.recovery import recover_dead_runs
@@ -68,6 +70,7 @@ class MainRun:
         self._plan: Plan | EarlierPlan | None = None
         self._begun = False
         self._scheduler: Scheduler | None = None
+        self._early_stop: EarlyStop | None = None
         self._questions: dict[EvalFiles, Mapping[Variant, Question]] = {}
         self._warned: set[str] = set()
         # Planning and the first handshake happen once: the threads of other workers wait for the outcome.
@@ -158,6 +161,21 @@ class MainRun:
         part, parts = self.settings.shard or (1, 1)
         return [f"part {part}/{parts} has no title, because fewer were drawn than there are parts: plotbot merge knows"]
 
+    def note(self, result: ItemResult) -> ItemResult:
+        """Note an item's result in the journal and return it as noted: it may have come for an item not needed."""
+        recorder, early_stop = self._the_recorder(), self._early_stop
+        if early_stop is None:
+            recorder.note(result)
+            return result
+        noted = early_stop.taken(result)
+        recorder.note(noted)
+        stop = early_stop.feed(noted)
+        if stop is not None:
+            self._leave_out(stop)
+        elif self._scheduler is not None:
+            self._scheduler.refill()
+        return noted
+
     def refuse(self, problem: UsageProblem) -> None:
         """Note a problem that the user can put right; it ends the session after collection. The first one counts."""
         self.problem = self.problem or problem
@@ -212,6 +230,7 @@ class MainRun:
         self._connect(cases)
         recorder.items = tuple(items)
         recorder.header = self._header()
+        self._watch_gate(recorder, items, recorded={})
         self._begin_to_ask(cases, answered={})
 
     def _connect(self, cases: Sequence[Case]) -> None:
@@ -219,7 +238,26 @@ class MainRun:
         for folder in (self.settings.generated_dir, self.settings.runs_dir, self.settings.report_dir):
             check_writable(folder, self.disk)
         recover_dead_runs(self.settings, self.disk, self._warn)
-        self._servers.connect(cases, self._planned().questions, spare=0 if self._stops_early else 1)
+        in_order = self._stops_early or is_sequential(self.settings)
+        self._servers.connect(cases, self._planned().questions, spare=0 if in_order else 1)
+
+    def _watch_gate(self, recorder: Recorder, items: Sequence[PlannedItem], recorded: Mapping[str, ItemResult]) -> None:
+        """Have a sequential gate decide what is asked of *items*. *recorded* are the run's results of before."""
+        if is_sequential(self.settings):
+            self._early_stop = early_stop = EarlyStop(
+                self.settings,
+                recorder.items,
+                recorder.cases,
+                slots=self._servers.window,
+                recorded=recorded,
+                runs_again=frozenset(planned.item for planned in items),
+            )
+            recorder.header = {GATE_TITLES: early_stop.titles, **recorder.header}
+
+    def _leave_out(self, stop: Stop) -> None:
+        self._the_recorder().note_all(stop.results)
+        if self._scheduler is not None:
+            self._scheduler.leave_out([result.case for result in stop.results], stop.why)
 
     def _begin_to_ask(self, cases: Sequence[Case], answered: Mapping[str, int]) -> None:
         """Look ahead over *cases* except those *answered* before, whose exchanges are at these offsets."""
@@ -229,9 +267,13 @@ class MainRun:
         self._scheduler = self._servers.scheduler(
             self._the_recorder(), ahead=self._servers.window if self._stops_early else None
         )
+        if self._early_stop is not None:
+            self._scheduler.hold_back(self._early_stop.may_ask)
         for case_id, offset in answered.items():
             self._scheduler.already_answered(self._case(case_id), offset)
         self._scheduler.look_ahead(open_cases)
+        for stop in self._early_stop.decided() if self._early_stop is not None else ():
+            self._leave_out(stop)
 
     def _announce(self, cases: Sequence[Case], answered: Container[str], what: str) -> None:
         """Say how many of the cases need not be asked."""

@@ -27,7 +27,7 @@ from multiprocessing.connection import Client, Connection, Listener, answer_chal
 from pathlib import Path
 from typing import Any, Self
 
-from plotbot.errors import AskError, DiskError, PlotbotError, RpcError, UsageProblem
+from plotbot.errors import AskError, DiskError, NotNeededError, PlotbotError, RpcError, UsageProblem
 from plotbot.records import Case, Exchange, ExitStatus, PlannedItem
 from plotbot.run.eval_files import EvalFiles
 from plotbot.run.process import Run
@@ -101,6 +101,8 @@ class RpcServer:
             return {"fault": [error.category, error.message]}
         except DiskError as error:
             return {"disk": str(error)}
+        except NotNeededError as why:
+            return {"not_needed": str(why)}
         except (PlotbotError, RuntimeError, CancelledError) as stopped:
             return {"broken": str(stopped)}
 
@@ -174,6 +176,8 @@ class RpcClient:
             raise AskError(*answer["fault"])
         if "disk" in answer:
             raise DiskError(answer["disk"])
+        if "not_needed" in answer:
+            raise NotNeededError(answer["not_needed"])
         if "broken" in answer:
             raise RpcError(answer["broken"])
         return answer["answer"]

@@ -202,8 +202,9 @@ KEYS: tuple[Key, ...] = (
         decides=None),
     Key("MIN_PASS_RATE", "rates", None, "the gate: the least pass rate, for all models or for each", unset="no gate",
         decides="gate"),
-    Key("GATE", "choice", "point", "what the gate looks at: the rate itself, or its interval",
-        choices=("point", "interval"), decides="gate"),
+    Key("GATE", "choice", "point",
+        "what the gate looks at: the rate, its interval, or the verdicts as they come, until they decide",
+        choices=("point", "interval", "sequential"), decides="gate"),
     Key("GATE_EVERY", "whole", 20, "titles between two looks of a sequential gate", low=1, high=10_000_000,
         decides="gate"),
     Key("CONTEXT_LENGTH", "whole", None,
@@ -274,7 +275,7 @@ class SettingValues:
     confirm: Literal["ask", "require", "continue", "skip"]
     request_retry_limit: int
     min_pass_rate: Mapping[str, float]
-    gate: Literal["point", "interval"]
+    gate: Literal["point", "interval", "sequential"]
     gate_every: int
     context_length: int | None
     executor: str

@@ -10,6 +10,7 @@ import pytest
 
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
+from plotbot.measure.tally import BOXES
 from plotbot.mock import MockServer, ModelSpec, Rule
 
 pytest_plugins = ("pytester",)
@@ -46,7 +47,7 @@ def test_resuming_asks_what_was_an_error_and_nothing_else(evals: Evals, project:
     assert broken.stats().models["mock-model"].requests == asked + 2
     assert len(_runs(project)) == 1
     summary = json.loads((project / "data" / "runs" / _run_id(project) / "summary.json").read_bytes())
-    assert summary["total"] == {"planned": 4, "passed": 4, "failed": 0, "error": 0, "skipped": 0, "not_run": 0}
+    assert summary["total"] == {"planned": 4, "passed": 4, **dict.fromkeys(BOXES[1:], 0)}
 
 
 def test_a_resumed_run_needs_no_settings_of_its_own(evals: Evals, start_mock: Mock) -> None:

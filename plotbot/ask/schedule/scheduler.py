@@ -18,16 +18,16 @@ disk. `plotbot.ask.schedule.failover` decides what to do about a host that fails
 from __future__ import annotations
 
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from functools import partial
 from typing import Any, Protocol
 
+from plotbot.ask.schedule.case_queue import CaseQueue
 from plotbot.ask.schedule.failover import Decision, Failover
 from plotbot.ask.schedule.host_queue import HostLostError, HostQueue, ScheduledCase
 from plotbot.ask.servers.host_client import TurnStart
-from plotbot.errors import AskError, PlotbotError
+from plotbot.errors import AskError, NotNeededError, PlotbotError
 from plotbot.records import Case, Exchange
 
 HELD_CHARACTERS = 64_000_000
@@ -55,63 +55,9 @@ def call_later(seconds: float, call: Callable[[], None]) -> None:
     timer.start()
 
 
-class CaseQueue:
-    """The cases that wait to be asked, in their order. The scheduler's lock guards it.
-
-    *hosts* is the scheduler's own list, to which hosts may be added.
-    """
-
-    def __init__(self, hosts: Sequence[HostQueue]) -> None:
-        self._hosts = hosts
-        self._awaited: deque[ScheduledCase] = deque()
-        self._planned: dict[str, deque[ScheduledCase]] = {}
-
-    @property
-    def awaited(self) -> bool:
-        """Whether a test waits for a case that has not been asked."""
-        return bool(self._awaited)
-
-    def append(self, case: ScheduledCase) -> None:
-        self._planned.setdefault(case.case.model, deque()).append(case)
-
-    def expedite(self, case: ScheduledCase) -> None:
-        """Move up a case for which a test waits now."""
-        if case not in self._awaited:
-            self._awaited.append(case)
-
-    def put_back(self, case: ScheduledCase) -> None:
-        """Queue a failed case again, before all others: its test may be the next one."""
-        case.asked = False
-        self._awaited.appendleft(case)
-
-    def remaining(self, model: str | None) -> int:
-        """About how many cases of a model wait; some of them may have been asked out of turn."""
-        return len(self._planned.get(model, ())) if model is not None else 0
-
-    def take(self, host: HostQueue, *, look_ahead: bool) -> ScheduledCase | None:
-        """The next case for a host, of the model whose turn it is there; without *look_ahead* only an awaited one."""
-        for case in self._awaited:
-            if case.case.model == host.model and self._may_go_to(host, case):
-                self._awaited.remove(case)
-                return case
-        planned = self._planned.get(host.model) if host.model is not None else None
-        while planned and not _is_new(planned[0]):
-            planned.popleft()
-        return planned.popleft() if planned and look_ahead else None
-
-    def next_model(self, host: HostQueue, *, look_ahead: bool) -> str | None:
-        """The model whose turn is next on a host: one that a test waits for, else the first with cases left."""
-        awaited = next((case.case.model for case in self._awaited if self._may_go_to(host, case)), None)
-        if awaited is not None or not look_ahead:
-            return awaited
-        return next((model for model, planned in self._planned.items() if any(map(_is_new, planned))), None)
-
-    def _may_go_to(self, host: HostQueue, case: ScheduledCase) -> bool:
-        """Whether an awaited case may be asked here: on a host where it has failed only if no other is left for it."""
-        return not case.asked and (
-            host not in case.failed_on
-            or not any(other.serving and other not in case.failed_on for other in self._hosts)
-        )
+HELD_SECONDS = 5.0
+"""How long a test waits for a case that is held back while nothing is asked. Then it is asked all the same: the tests
+whose verdicts would release it may be queued behind it, after the crash of a worker."""
 
 
 class Scheduler:
@@ -197,11 +143,43 @@ class Scheduler:
                 self._queue.expedite(scheduled)
         self._fill()
         try:
-            scheduled.kept.result()
+            self._wait_for(scheduled)
         finally:
             exchange = self._fetch(scheduled)
             self._fill()
         return exchange or self._read_back(scheduled)
+
+    def hold_back(self, may_ask: Callable[[Case], bool]) -> None:
+        """Ask only cases for which *may_ask* is true; call `refill` when that may have changed."""
+        self._queue.may_ask = may_ask
+
+    def refill(self) -> None:
+        """Ask what is held back no longer."""
+        self._fill()
+
+    def leave_out(self, case_ids: Iterable[str], why: str) -> None:
+        """Do not ask these cases; what is in flight is kept. Tests that wait for another get `NotNeededError`."""
+        with self._lock:
+            left_out = [case for id_ in case_ids if (case := self._cases.get(id_)) is not None and not case.asked]
+            for case in left_out:
+                case.asked = True
+                self._queue.forget(case)
+            self._unfetched += len(left_out)
+        for case in left_out:
+            case.fail(NotNeededError(why))
+        self._fill()
+
+    def _wait_for(self, case: ScheduledCase) -> None:
+        while True:
+            with self._lock:
+                held = not case.asked and self._queue.blocks(case)
+            try:
+                return case.kept.result(HELD_SECONDS if held else None)
+            except TimeoutError:
+                with self._lock:
+                    if self._in_hand == 0 and self._queue.blocks(case):
+                        self._queue.release(case)
+                self._fill()
 
     def stop(self) -> None:
         """Ask nothing more. What is in flight may still be kept; a test that waits for another case gets `Stopped`."""
@@ -271,7 +249,8 @@ class Scheduler:
             self._in_hand += 1
             self._unfetched += 1
             return case
-        model = None if host.in_hand else self._queue.next_model(host, look_ahead=look_ahead)
+        stays = host.in_hand or self._queue.holds_turn(host.model)
+        model = None if stays else self._queue.next_model(host, look_ahead=look_ahead)
         host.starting_turn = model is not None
         return model
 
@@ -398,11 +377,6 @@ class Scheduler:
         for case, failure in tried:
             self._settle(case, failure)
         self.stop()
-
-
-def _is_new(case: ScheduledCase) -> bool:
-    """Whether the case has never been asked; one that was put back stands among the awaited."""
-    return not case.asked and not case.failed_on
 
 
 def _error_of(done: Future[Any]) -> BaseException | None:

@@ -10,6 +10,7 @@ const OUTCOMES = {
   error: { sign: "!", words: "error" },
   skipped: { sign: "–", words: "skipped" },
   not_run: { sign: "·", words: "not run" },
+  not_needed: { sign: "∅", words: "not needed" },
 };
 
 const entryByKey = new Map(entries.key.map((key, entry) => [key, entry]));
@@ -24,13 +25,13 @@ function outcomeOf(entry) {
 
 function categoryOf(entry) {
   const [outcome, category] = index.categories[entries.category[entry]];
-  return outcome === "not_run" ? "not run" : category;
+  return category === outcome ? OUTCOMES[outcome].words : category;
 }
 
 // A category by its number, in a table's few words.
 function categoryWords(position) {
   const [outcome, category] = index.categories[position];
-  if (outcome === "not_run") return "not run";
+  if (category === outcome) return OUTCOMES[outcome].words;
   return outcome === "passed" && category !== "ok" ? `${category}, tolerated` : category;
 }
 

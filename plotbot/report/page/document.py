@@ -50,6 +50,7 @@ def _count_column(box: str) -> TableColumn[Contender]:
     return TableColumn(box.replace("_", " "), "count", lambda one: one.metrics.tally.counts[box])
 
 
+_UNNEEDED = "not needed"
 _RATE, _INTERVAL = "pass rate", "95 % interval, from 0 to 100 %"
 _MODEL_COLUMNS: Sequence[TableColumn[Contender]] = (
     TableColumn(_RATE, "rate", lambda one: formatting.percent(one.metrics.pass_rate)),
@@ -110,7 +111,8 @@ def page_data(runs: Sequence[PageRun], made_at: str) -> PageData:
     packing.take_the_rest()
     chunks, starts = packing.chunks.finish()
     contenders = _contenders(runs, matrix)
-    model_columns = [one for one in _MODEL_COLUMNS if one.label != "gate" or any(run.gates for run in runs)]
+    shown = {"gate": any(run.gates for run in runs), _UNNEEDED: any(one.metrics.tally.not_needed for one in contenders)}
+    model_columns = [one for one in _MODEL_COLUMNS if shown.get(one.label, True)]
     index = {
         "made_at": made_at,
         "runs": [_run(run) for run in runs],

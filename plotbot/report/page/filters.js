@@ -120,7 +120,7 @@ function clearFilters() {
 
 function fits(entry) {
   if (filters.place !== null && !(entries.broken[entry] || []).includes(filters.place)) return false;
-  if (filters.category === "bad") return !["passed", "skipped"].includes(outcomeOf(entry));
+  if (filters.category === "bad") return !["passed", "skipped", "not_needed"].includes(outcomeOf(entry));
   return (
     ["", "split"].includes(filters.category) || index.categories[entries.category[entry]].join(":") === filters.category
   );

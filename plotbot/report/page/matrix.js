@@ -116,7 +116,7 @@ function severalAnswers(group) {
 }
 
 function rank(entry) {
-  return ["failed", "error", "not_run", "skipped", "passed"].indexOf(outcomeOf(entry));
+  return ["failed", "error", "not_run", "skipped", "not_needed", "passed"].indexOf(outcomeOf(entry));
 }
 
 // Rows that stay in sight keep their nodes, and with them the focus.

@@ -14,8 +14,8 @@ from typing import Any, Generic, TypeVar
 
 from plotbot.measure.gate import GateResult
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.measure.tally import ModelVariant, row_of
-from plotbot.records import Case, Exchange, ItemResult, PlannedItem, RunRecords, Violation
+from plotbot.measure.tally import BOXES, ModelVariant, row_of
+from plotbot.records import NOT_NEEDED, Case, Exchange, ItemResult, PlannedItem, RunRecords, Violation
 from plotbot.safe import digest, one_line
 
 NOT_RUN = "not_run"
@@ -71,16 +71,17 @@ class Entry:
 
     @property
     def outcome(self) -> str:
-        """`passed`, `failed`, `skipped`, `error`, or `not_run`."""
+        """`passed`, `failed`, `skipped`, `error`, `not_run` or `not_needed`."""
         if self.result is None:
             return NOT_RUN
         # As in the tally: an outcome that a later version wrote counts neither for nor against the model.
-        return self.result.outcome if self.result.outcome in {"passed", "failed", "skipped"} else "error"
+        return self.result.outcome if self.result.outcome in BOXES else "error"
 
     @property
     def category(self) -> str:
         """The verdict's category, or the outcome of an item without a verdict."""
-        return self.outcome if self.result is None or self.outcome == "skipped" else self.result.category
+        no_verdict = self.result is None or self.outcome in {"skipped", NOT_NEEDED}
+        return self.outcome if self.result is None or no_verdict else self.result.category
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def test_a_plan_too_small_to_pass_says_so() -> None:
     [
         ([], "no threshold to plan for: give one with --min-pass-rate 0.9"),
         (["--min-pass-rate", "1"], "cannot prove a pass rate of 1: choose a MIN_PASS_RATE between 0 and 1"),
-        (["--min-pass-rate", "0.9", "--titles", "0"], "needs --titles from 1 to 20,000, not 0"),
+        (["--min-pass-rate", "0.9", "--titles", "0"], "needs from 1 to 20,000 titles, not 0"),
         (["--min-pass-rate", "0.9", "--titles", "1000000"], "not 1,000,000"),
     ],
 )

@@ -30,7 +30,15 @@ def test_a_dead_run_gets_its_summary_and_reports(
     printed = plotbot("report")
     assert printed.status == 0
     summary = _summary(run)
-    assert summary["total"] == {"planned": 4, "passed": 2, "failed": 1, "error": 0, "skipped": 0, "not_run": 1}
+    assert summary["total"] == {
+        "planned": 4,
+        "passed": 2,
+        "failed": 1,
+        "error": 0,
+        "skipped": 0,
+        "not_run": 1,
+        "not_needed": 0,
+    }
     assert summary["exit_status"] is None
     assert summary["unfolded"] == {"m-b": "not yet in its title file: plotbot fold puts it there"}
     assert summary["models"][0]["not_run"] == [rows[3].item]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future
@@ -74,6 +75,13 @@ class ManualExecutor(Executor):
                 future.set_exception(error)
             else:
                 future.set_result(result)
+
+    def submitted_in_time(self, name: str) -> None:
+        """Wait until a job is submitted by another thread. Raises AssertionError if it never is."""
+        end = time.monotonic() + PATIENCE
+        while name not in self.jobs:
+            assert time.monotonic() < end, name
+            time.sleep(0.001)
 
     def cancel(self, name: str) -> None:
         future, _ = self.jobs.pop(name)

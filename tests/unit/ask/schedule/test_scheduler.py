@@ -13,7 +13,7 @@ from plotbot.ask.schedule.host_queue import HostQueue
 from plotbot.ask.schedule.scheduler import Scheduler, Stopped
 from plotbot.ask.schedule.thread_executor import ThreadExecutor
 from plotbot.ask.servers.host_client import TurnStart
-from plotbot.errors import AskError, KeepError
+from plotbot.errors import AskError, KeepError, NotNeededError
 from plotbot.records import Case, Exchange
 from tests.unit.ask.schedule.harness import (
     PATIENCE,
@@ -105,6 +105,53 @@ def test_with_a_bound_waiting_for_the_next_model_comes_to_an_end() -> None:
     assert harness.executor.waiting == []
     with harness.awaiting("b1"):
         harness.executor.run("a2", "start b", "b1")
+
+
+def test_what_is_held_back_waits_with_its_models_turn_until_it_may_be_asked() -> None:
+    harness, allowed = Harness(window=2), {"a1", "b1"}
+    harness.scheduler.hold_back(lambda asked: asked.id in allowed)
+    harness.look_ahead("a1", "a2", "b1")
+    harness.executor.run("start a")
+    assert harness.executor.waiting == ["a1"]
+    with harness.awaiting("a2") as outcome:
+        harness.executor.run("a1")
+        assert harness.executor.waiting == [], "neither the case nor another model's turn"
+        allowed.add("a2")
+        harness.scheduler.refill()
+        harness.executor.run("a2")
+    assert outcome.result().case == "a2"
+    harness.executor.run("start b", "b1")
+    assert harness.turns == ["a", "b"]
+
+
+def test_what_is_left_out_is_never_asked_and_what_is_in_flight_still_arrives() -> None:
+    harness = Harness(window=1)
+    harness.look_ahead("a1", "a2", "a3")
+    harness.executor.run("start a")
+    with harness.awaiting("a2") as second:
+        harness.scheduler.leave_out(["a1", "a2", "a3"], "decided")
+    harness.executor.run("a1")
+    assert harness.fetch("a1") == "reply to a1"
+    assert isinstance(second.exception(), NotNeededError)
+    with pytest.raises(NotNeededError, match="decided"):
+        harness.scheduler.exchange(case("a3"))
+    assert harness.executor.submitted == ["start a", "a1"]
+
+
+def test_a_test_that_waits_in_vain_for_a_case_that_is_held_back_gets_it_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As after the crash of a worker, whose tests are queued again behind the one that waits.
+    monkeypatch.setattr(module, "HELD_SECONDS", 0.01)
+    harness = Harness(window=1)
+    harness.scheduler.hold_back(lambda asked: asked.id == "a1")
+    harness.look_ahead("a1", "a2", "b1", "b2")
+    harness.executor.run("start a", "a1")
+    with harness.awaiting("b2") as outcome:
+        for job in ("start b", "b2"):
+            harness.executor.submitted_in_time(job)
+            harness.executor.run(job)
+    assert outcome.result().case == "b2"
 
 
 def test_an_answer_is_handed_out_only_when_it_is_kept_and_its_slot_is_free_before() -> None:
