@@ -17,7 +17,8 @@ STARTER_FILES = (
     "data/prompt.txt",
     "data/story_seed.schema.json",
     "data/titles_index.json",
-    "config/config.example.json",
+    "config/config.json",
+    ".github/workflows/evals.yml",
 )
 _PACKAGE = Path(plotbot.__file__).parent
 
@@ -29,12 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the missing files and name the existing ones. Raises `InputError` if a file cannot be written."""
     folder = Path.cwd() / args.folder
-    written = [name for name in STARTER_FILES if _write(folder / name, starter_file(name))]
+    written = [name for name in STARTER_FILES if write_new(folder / name, starter_file(name))]
     for name in STARTER_FILES:
         print(f"{'wrote' if name in written else 'there already, left as it is:'} {name}")
     there = "" if folder == Path.cwd() else f"cd {args.folder}, "
     print(f"\nNow: {there}load a model in LM Studio, then: pytest evals")
     print("Without LM Studio: pytest evals --embedded (needs pip install 'plotbot[embedded]')")
+    print("An eval of your own: plotbot new NAME")
     return 0
 
 
@@ -49,7 +51,7 @@ def starter_file(name: str) -> bytes:
     raise InputError(f"{_PACKAGE}: this installation lacks {name}; install plotbot again")
 
 
-def _write(path: Path, content: bytes) -> bool:
+def write_new(path: Path, content: bytes) -> bool:
     """Write a new file; False if it exists already. Raises `InputError` if it cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,9 @@ from plotbot.plan.titles import read_titles
 from plotbot.records import Case, Question, Title, Variant
 from plotbot.safe import digest, slug
 from plotbot.settings import Settings
+from plotbot.settings.keys import BY_NAME
 
+_SAMPLE_SIZE = BY_NAME["TEST_SAMPLE_SIZE"]
 _LONGEST_SLUG, _LONGEST_WORDS = 93, 40
 """Characters of a slug and of its words. With a hash behind it a slug has at most 100."""
 _WORD = re.compile(r"[^\W_]+")
@@ -38,6 +40,7 @@ class Plan:
     Thread-safe, because the threads that serve workers call it. With *missing*, each model's sample is drawn from the
     titles that *missing* selects, and is smaller than configured if they are fewer. *also* gives by model the ids of
     titles that are asked beside those drawn. `drawn` counts the titles of the largest draw, in all parts of a plan.
+    *note* is told of a file that has fewer titles than the default sample.
     """
 
     def __init__(
@@ -46,6 +49,7 @@ class Plan:
         models: Sequence[str],
         missing: Missing | None = None,
         also: Mapping[str, Collection[str]] | None = None,
+        note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.models = tuple(models)
         self.questions: dict[str, Question] = {}
@@ -54,6 +58,7 @@ class Plan:
         self.drawn = 0
         self._missing = missing
         self._also = also or {}
+        self._note = note
         self._titles: dict[Path, tuple[Title, ...]] = {}
         self._answers: dict[tuple[tuple[tuple[str, str], ...], Path], tuple[Case, ...]] = {}
         self._lock = threading.Lock()
@@ -69,8 +74,16 @@ class Plan:
     def titles_of(self, path: Path) -> tuple[Title, ...]:
         """The titles of a file, which is read once."""
         if path not in self._titles:
-            self._titles[path] = read_titles(path)
+            self._titles[path] = titles = read_titles(path)
+            if len(titles) < self._settings.test_sample_size and self._settings.left_open(_SAMPLE_SIZE):
+                default = self._settings.test_sample_size
+                self._note(f"{path}: the sample is all of its titles, {len(titles)}; by default it would be {default}")
         return self._titles[path]
+
+    def _most(self, path: Path) -> int:
+        """The most titles that a sample may have: all that there are by default; what was asked for is not reduced."""
+        is_default = self._settings.left_open(_SAMPLE_SIZE)
+        return len(self._titles[path]) if is_default else self._settings.test_sample_size
 
     def _make(self, questions: Mapping[Variant, Question], titles_path: Path) -> tuple[Case, ...]:
         cases = _disambiguated([
@@ -85,7 +98,8 @@ class Plan:
         return tuple(cases)
 
     def _sample(self, path: Path, model: str, question: Question) -> tuple[Title, ...]:
-        titles, size = self.titles_of(path), self._settings.test_sample_size
+        titles = self.titles_of(path)
+        size = min(self._settings.test_sample_size, self._most(path))
         if self._missing is not None:
             titles = tuple(self._missing(titles, model, question))
             size = min(size, len(titles))

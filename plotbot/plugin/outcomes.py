@@ -177,7 +177,7 @@ def _not_passed(state: ItemState, report: pytest.TestReport, call: pytest.CallIn
         return _result(state, report, "error", error.category, error.message)
     text = report.longreprtext if error is None else text_of(error)
     if report.when != "call" or not _is_about_the_reply(failed):
-        return _result(state, report, "error", "eval_code", f"{type(error).__name__}: {text}")
+        return _result(state, report, "error", "eval_code", f"{type(error).__name__}: {text}{_place_of(failed)}")
     if not state.verdicts:
         state.verdicts.extend(_own_verdict(state))
     reply = None if state.exchange is None else state.exchange.reply
@@ -185,6 +185,16 @@ def _not_passed(state: ItemState, report: pytest.TestReport, call: pytest.CallIn
     if failed is None or state.asserted is None:
         return _result(state, report, "failed", "assertion", text)
     return _result(state, report, "failed", state.asserted.category, _words_of(state.asserted, text, failed))
+
+
+def _place_of(failed: pytest.ExceptionInfo[BaseException] | None) -> str:
+    """The innermost line of the user's own code in a traceback: ` (evals/test_haiku.py:12)`; empty if there is none."""
+    here = Path.cwd()
+    for frame, line in reversed([] if failed is None else list(own_frames(failed))):
+        path, module = Path(frame.f_code.co_filename), str(frame.f_globals.get("__name__", ""))
+        if path.is_relative_to(here) and "site-packages" not in path.parts and not module.startswith("plotbot."):
+            return f" ({path.relative_to(here).as_posix()}:{line})"
+    return ""
 
 
 def _words_of(

@@ -213,11 +213,19 @@ def as_in(plan: Mapping[str, Any], settings: Settings) -> Settings:
     header = plan["header"]
     then = header["settings"]
     values = {key: then[key.name] for key in keys_deciding("plan")}
-    values |= {key: _local(then[key.name], header, settings.root) for key in keys_deciding("files")}
+    # A run of an earlier version has fewer keys.
+    recorded = [key for key in keys_deciding("files") if key.name in then]
+    values |= {key: _local(then[key.name], header, settings.root) for key in recorded}
     # Several values are variants, which give items their names.
     values |= {key: then[key.name] for key in keys_deciding("request") if isinstance(then[key.name], list)}
     values[BY_NAME["MODEL"]] = header["models"]
-    open_now = {key.field: value for key, value in values.items() if settings.left_open(key)}
+    today = settings.to_json()["values"]
+    # What was the default then stays one: a default sample may be smaller than it says.
+    open_now = {
+        key.field: value
+        for key, value in values.items()
+        if settings.left_open(key) and (value != today[key.name] or key.name == "MODEL")
+    }
     return settings.with_values(f"run {plan['run']}", **open_now, **_recorded_files(settings, header["settings"]))
 
 

@@ -215,7 +215,7 @@ class MainRun:
             self._scheduler.stop()
 
     def _new_plan(self) -> Plan | EarlierPlan:
-        return Plan(self.settings, self._servers.models(), self._missing, self._also)
+        return Plan(self.settings, self._servers.models(), self._missing, self._also, self._warn)
 
     def _read(self, files: EvalFiles) -> Mapping[Variant, Question]:
         if files not in self._questions:

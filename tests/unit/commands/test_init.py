@@ -23,6 +23,7 @@ def test_a_new_project_has_everything_that_a_run_needs(tmp_path: Path, capsys: p
     assert "pytest evals --embedded" in said
     settings = load_settings(project, {}, {})
     assert len(read_titles(settings.titles_path)) >= settings.test_sample_size
+    assert len([key for key, origin in settings.origins.items() if origin.startswith("config")]) == 5
     jsonschema.Draft202012Validator.check_schema(json.loads(settings.schema_path.read_bytes()))
     assert settings.prompt_path[0].read_text(encoding="utf-8").strip()
 
