@@ -374,6 +374,7 @@ class ItemResult:
     of what decided the outcome. `verdict` is the category of the verdict on the reply, which may be another one where
     the eval asserts more; empty if nothing was judged, and in the journals of versions before 0.2. `kept` says that
     the eval kept the answer, so that a dead run's answers can be folded later; `tolerated` that it passed by name.
+    `expected`, `came` and `where` are the verdict's; versions before 0.2 have them in `message`.
     """
 
     case: str
@@ -389,6 +390,9 @@ class ItemResult:
     seconds: float = 0.0
     phase: str = "call"
     verdict: str = ""
+    expected: str = ""
+    came: str = ""
+    where: str = ""
 
     def to_json(self) -> dict[str, Any]:
         return {

@@ -10,6 +10,8 @@ from plotbot.records import FAILURES, OK, Finding, Reply, Verdict, Violation
 from plotbot.safe import one_line, visible
 
 MAX_LENGTH = 3_000
+MAX_FIELD = 400
+"""The most characters of what was expected, what came and where."""
 _OFFSET = re.compile(r"offset (\d+) \(line \d+, column \d+\)")
 _AROUND = 40
 
@@ -20,7 +22,7 @@ def explain(verdict: Verdict, reply: Reply | None = None) -> str:
     With the *reply* it also quotes the text around the failure, with a caret under the place.
     """
     lines = [
-        f"{one_line(verdict.category, 40)}: {_meaning(verdict.category)}",
+        headline(verdict),
         *_field("expected", verdict.expected),
         *_field("came", verdict.came),
         *_field("where", verdict.where),
@@ -30,6 +32,11 @@ def explain(verdict: Verdict, reply: Reply | None = None) -> str:
         *_recovery(verdict),
     ]
     return _bounded([visible(line) for line in lines])
+
+
+def headline(verdict: Verdict) -> str:
+    """The first line of the explanation: the category and what it means."""
+    return f"{one_line(verdict.category, 40)}: {_meaning(verdict.category)}"
 
 
 def locate(verdict: Verdict) -> int | None:
@@ -46,7 +53,7 @@ def _meaning(category: str) -> str:
 
 def _field(name: str, text: str) -> Iterator[str]:
     if text:
-        yield f"  {name:<9} {one_line(text, 400)}"
+        yield f"  {name:<9} {one_line(text, MAX_FIELD)}"
 
 
 def _fault(fault: Violation | Finding) -> str:

@@ -112,7 +112,9 @@ def _traits(results: Iterable[ItemResult]) -> dict[str, str]:
     messages: dict[str, list[str]] = {"wrong_shape": [], "truncated": []}
     for result in results:
         if result.outcome == "failed" and result.category in messages:
-            messages[result.category].append(result.message)
+            # Versions before 0.2 have all in the message.
+            told = f"expected {result.expected} came {result.came}" if result.expected else result.message
+            messages[result.category].append(told)
     wanted = {found[1] if (found := _WANTED.search(text)) else "" for text in messages["wrong_shape"]}
     looped = sum("it says the same again and again" in text for text in messages["truncated"])
     return {

@@ -11,6 +11,7 @@ import pytest
 
 from plotbot.errors import AskError, DiskError, PlotbotError, TooCostlyError
 from plotbot.judge import explain, judge
+from plotbot.judge.explanations import MAX_FIELD, headline
 from plotbot.plugin.assertions import asserted_verdict, own_frames, own_message
 from plotbot.plugin.collection import STATE
 from plotbot.plugin.failure_text import failure_text, make_traceback
@@ -168,7 +169,7 @@ def _passed(state: ItemState, report: pytest.TestReport) -> ItemResult:
     verdict = state.verdict
     if verdict is None or not verdict.tolerated:
         return _result(state, report, "passed", OK, "")
-    return _result(state, report, "passed", verdict.category, explain(verdict))
+    return _result(state, report, "passed", verdict.category, headline(verdict))
 
 
 def _not_passed(state: ItemState, report: pytest.TestReport, call: pytest.CallInfo[None]) -> ItemResult:
@@ -184,7 +185,8 @@ def _not_passed(state: ItemState, report: pytest.TestReport, call: pytest.CallIn
     state.asserted = None if failed is None else asserted_verdict(text, failed, state.verdicts, reply)
     if failed is None or state.asserted is None:
         return _result(state, report, "failed", "assertion", text)
-    return _result(state, report, "failed", state.asserted.category, _words_of(state.asserted, text, failed))
+    message = "\n".join([*_own_words(state.asserted, text, failed), headline(state.asserted)])
+    return _result(state, report, "failed", state.asserted.category, message)
 
 
 def _place_of(failed: pytest.ExceptionInfo[BaseException] | None) -> str:
@@ -201,11 +203,13 @@ def _words_of(
     verdict: Verdict, text: str, failed: pytest.ExceptionInfo[BaseException], reply: Reply | None = None
 ) -> str:
     """A failed verdict in words, after the message that the eval's author wrote, if it is another one."""
-    explanation = explain(verdict, reply)
-    if explanation.partition("\n")[0] in text:
-        return explanation
-    own = own_message(text, failed)
-    return f"{own}\n{explanation}" if own else explanation
+    return "\n".join([*_own_words(verdict, text, failed), explain(verdict, reply)])
+
+
+def _own_words(verdict: Verdict, text: str, failed: pytest.ExceptionInfo[BaseException]) -> list[str]:
+    """The message that the eval's author wrote, none where it is the verdict's explanation."""
+    own = "" if headline(verdict) in text else own_message(text, failed)
+    return [own] if own else []
 
 
 def text_of(error: BaseException) -> str:
@@ -252,6 +256,9 @@ def _result(state: ItemState, report: pytest.TestReport, outcome: str, category:
         seconds=report.duration,
         phase=report.when or "",
         verdict=verdict.category if verdict else "",
+        expected=one_line(verdict.expected, MAX_FIELD) if verdict else "",
+        came=one_line(verdict.came, MAX_FIELD) if verdict else "",
+        where=one_line(verdict.where, MAX_FIELD) if verdict else "",
     )
 
 

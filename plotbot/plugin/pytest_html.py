@@ -32,6 +32,7 @@ from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import speed_of
 from plotbot.records import NOT_NEEDED, Case, Exchange, ItemResult
 from plotbot.report import formatting
+from plotbot.report.explanation import explanation_lines
 from plotbot.report.formatting import as_text
 from plotbot.report.hosts import apart_sentence, mixed_sentence
 from plotbot.run.artifacts import generator
@@ -304,7 +305,7 @@ def case_row(case: Case, result: ItemResult, exchange: Exchange | None) -> CaseR
         tokens_per_second=None if speed is None else speed.tokens_per_second,
         attempts=0 if exchange is None else len(exchange.attempts),
         reply=None if exchange is None else _said(exchange),
-        message=result.message,
+        message="\n".join(explanation_lines(result)),
         host="" if exchange is None else exchange.host,
     )
 

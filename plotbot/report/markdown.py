@@ -16,6 +16,7 @@ from plotbot.measure.tally import total_tally
 from plotbot.records import NOT_NEEDED, ItemResult, RunRecords
 from plotbot.report import formatting
 from plotbot.report.advice import advice, next_step
+from plotbot.report.explanation import explanation_lines
 from plotbot.report.formatting import as_text
 from plotbot.report.hosts import answered, aside_sentence, failed_attempts, mixed_sentence
 from plotbot.report.rivals import rival_sentences
@@ -24,6 +25,7 @@ from plotbot.safe import one_line
 _EXAMPLES = 10
 _NAME_LIMIT = 120
 _MESSAGE_LIMIT = 200
+_MOST_LINES = 8
 
 
 def _rate(row: ModelMetrics | HostMetrics) -> str:
@@ -170,7 +172,7 @@ def _verbatim(lines: Sequence[str]) -> list[str]:
 
 
 def _examples(records: RunRecords) -> list[str]:
-    """The first ten cases that did not pass, in plan order, each with the beginning of its message."""
+    """The first ten cases that did not pass, in plan order, each with what is held against it, a line for each."""
     results = [records.results.get(planned.item) for planned in records.items]
     bad = [
         result for result in results if result is not None and result.outcome not in {"passed", "skipped", NOT_NEEDED}
@@ -184,7 +186,7 @@ def _examples(records: RunRecords) -> list[str]:
 
 
 def _example(result: ItemResult) -> str:
-    message = _cell(result.message, _MESSAGE_LIMIT) if result.message else ""
+    message = "<br>".join(_cell(line, _MESSAGE_LIMIT) for line in explanation_lines(result)[:_MOST_LINES])
     return _row((_cell(result.item), _cell(result.category), message))
 
 

@@ -182,6 +182,7 @@ async function answerCard(entry) {
     el("h3", {}, name(answerLabel(entry))),
     verdictLine(entry, item, exchange),
     messagePart(item),
+    explanationPart(item),
     ...said(exchange, item),
     faultList("Violations of the schema", item.violations, item.violation_count, 0),
     faultList("Findings", item.findings, item.finding_count, (item.violations || []).length),
@@ -192,11 +193,22 @@ async function answerCard(entry) {
   ].filter(Boolean);
 }
 
-// If faults are listed below, the message repeats them in one long line.
 function messagePart(item) {
   if (!item.message || !item.message.length) return null;
   const message = el("p", { class: "message", dir: "auto" }, ...textParts(item.message));
-  return item.violation_count || item.finding_count ? details("What the test said", message) : message;
+  // Versions before 0.2 have the explanation in the message, too.
+  const old = !item.explained.length && (item.violation_count || item.finding_count);
+  return old ? details("What the test said", message) : message;
+}
+
+// What was expected, what came and where: a line each, as the terminal has them.
+function explanationPart(item) {
+  if (!item.explained || !item.explained.length) return null;
+  return el(
+    "dl",
+    { class: "explained" },
+    item.explained.map(([label, text]) => [el("dt", {}, label), el("dd", {}, name(text, "plain"))]),
+  );
 }
 
 function verdictLine(entry, item, exchange) {

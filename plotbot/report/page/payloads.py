@@ -15,6 +15,7 @@ from typing import Any
 
 from plotbot.measure.speed import speed_of
 from plotbot.records import Attempt, Case, Exchange, ItemResult
+from plotbot.report.explanation import explained
 from plotbot.report.page.matrix import Conversation, Entry
 
 MOST_CASES, MOST_CHARACTERS = 200, 500_000
@@ -126,7 +127,7 @@ def payload(
 
 def marked_at(result: ItemResult | None) -> int | None:
     """The last offset in the reply, in characters, that a verdict's message names: a model may have quoted others."""
-    found = _WHERE.findall(result.message) if result else []
+    found = _WHERE.findall(f"{result.message} where {result.where}") if result else []
     return int(found[-1]) if found else None
 
 
@@ -152,6 +153,7 @@ def _item(entry: Entry, limit: int) -> dict[str, Any]:
         "category": _line(result.category),
         "verdict": _line(result.verdict),
         "message": pieces(result.message, limit),
+        "explained": [[label, _line(text)] for label, text in explained(result)],
         "mark": marked_at(result),
         "violations": [[_line(v.path), _line(v.keyword), _line(v.message)] for v in _some(result.violations, limit)],
         "violation_count": len(result.violations),
