@@ -28,19 +28,56 @@ _WORD = re.compile(r"[^\W_]+")
 _SAYS_NOTHING = frozenset({
     "a", "an", "and", "at", "by", "for", "from", "in", "is", "it", "its", "of", "on", "or", "the", "to", "with",
 })  # fmt: skip
+_ID_BESIDE_VARIANT = 28
 _NOT_IN_VARIANTS = re.compile(r"[^a-z0-9._]+")
 
 Missing = Callable[[Sequence[Title], str, Question], Sequence[Title]]
 """Selects, from all titles, those without an answer of a model to a question."""
 
 
+class Beside:
+    """Titles that are asked beside those drawn.
+
+    *ids* are title ids by model. *names* are item names, as reports and node ids have them: a name holds its title's id
+    as a slug, among other words. pytest runs the items that are named, so a title too many does no harm.
+    """
+
+    def __init__(self, ids: Mapping[str, Collection[str]] | None = None, names: Sequence[str] = ()) -> None:
+        self._ids = ids or {}
+        self._names = frozenset(names)
+        self._unmatched = {name: f"-{name}-" for name in names}
+        self._words = list(self._unmatched.values())
+
+    def as_named(self, cases: Sequence[Case]) -> list[Case]:
+        """The cases of an eval, those with the slugs of plotbot 0.1 that are named so: pytest looks for that name."""
+        if not self._names:
+            return list(cases)
+        former = {slug: old for old, slug in former_slugs(cases).items() if old in self._names}
+        return [replace(case, slug=former.get(case.slug, case.slug)) for case in cases]
+
+    @property
+    def unmatched(self) -> list[str]:
+        """The names that hold no id of any title that was looked at."""
+        return list(self._unmatched)
+
+    def wants(self, title: Title, model: str) -> bool:
+        """Whether the title is to be asked of the model."""
+        # A variant's name leaves less room for the id.
+        ids = {f"-{slug(title.id)}-", f"-{slug(title.id, _ID_BESIDE_VARIANT)}-"} if self._words else set()
+        named = any(one in words for words in self._words for one in ids)
+        if named:
+            left = {name: words for name, words in self._unmatched.items() if not any(one in words for one in ids)}
+            self._unmatched = left
+        return named or title.id in self._ids.get(model, ())
+
+
 class Plan:
     """The cases of a run. It grows by questions while pytest collects; the cases of a known question never change.
 
     Thread-safe, because the threads that serve workers call it. With *missing*, each model's sample is drawn from the
-    titles that *missing* selects, and is smaller than configured if they are fewer. *also* gives by model the ids of
-    titles that are asked beside those drawn. `drawn` counts the titles of the largest draw, in all parts of a plan.
-    *note* is told of a file that has fewer titles than the default sample.
+    titles that *missing* selects, and is smaller than configured if they are fewer. *beside* are titles that are
+    asked all the same. `drawn` counts the titles of the largest draw, in all parts of a plan. *note* is told of a file
+    that has fewer titles than the default sample.
     """
 
     def __init__(
@@ -48,7 +85,7 @@ class Plan:
         settings: Settings,
         models: Sequence[str],
         missing: Missing | None = None,
-        also: Mapping[str, Collection[str]] | None = None,
+        beside: Beside | None = None,
         note: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.models = tuple(models)
@@ -57,7 +94,7 @@ class Plan:
         self._settings = settings
         self.drawn = 0
         self._missing = missing
-        self._also = also or {}
+        self._beside = beside or Beside()
         self._note = note
         self._titles: dict[Path, tuple[Title, ...]] = {}
         self._answers: dict[tuple[tuple[tuple[str, str], ...], Path], tuple[Case, ...]] = {}
@@ -86,13 +123,13 @@ class Plan:
         return len(self._titles[path]) if is_default else self._settings.test_sample_size
 
     def _make(self, questions: Mapping[Variant, Question], titles_path: Path) -> tuple[Case, ...]:
-        cases = _disambiguated([
+        cases = self._beside.as_named(_disambiguated([
             _case(model, variant, question, title, repeat, self._settings.model_seed)
             for model in self.models
             for variant, question in questions.items()
             for title in self._sample(titles_path, model, question)
             for repeat in range(1, self._settings.repeats + 1)
-        ])  # fmt: skip
+        ]))  # fmt: skip
         self.questions.update((question.hash, question) for question in questions.values())
         self.cases.update((case.id, case) for case in cases)
         return tuple(cases)
@@ -107,8 +144,9 @@ class Plan:
         drawn = draw(titles, size, self._settings.sample_seed)
         self.drawn = max(self.drawn, len(drawn))
         mine = drawn[part - 1 :: parts]
-        wanted = set(self._also.get(model, ())) - {title.id for title in mine}
-        return (*mine, *(title for title in self.titles_of(path) if title.id in wanted))
+        there = {title.id for title in mine}
+        wanted = [title for title in self.titles_of(path) if self._beside.wants(title, model)]
+        return (*mine, *(title for title in wanted if title.id not in there))
 
 
 def case_id(
@@ -173,7 +211,7 @@ def _slug(model: str, variant: str, response_format: str, title: Title, repeat: 
     """
     name = model.rsplit("/", 1)[-1]
     if variant:
-        before, after = f"{slug(name, 24)}-{_variant_slug(variant)}", f"{slug(title.id, 28)}-r{repeat}"
+        before, after = f"{slug(name, 24)}-{_variant_slug(variant)}", f"{slug(title.id, _ID_BESIDE_VARIANT)}-r{repeat}"
     else:
         # Free text is the default and has no mark.
         form = "" if response_format == "none" else "-json"

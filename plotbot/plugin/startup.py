@@ -11,7 +11,7 @@ from plotbot.errors import UsageProblem
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import LAST, RUN_HELP
 from plotbot.keep.title_reading import answered_titles
-from plotbot.plan.plan import Missing
+from plotbot.plan.plan import Beside, Missing
 from plotbot.plugin import options
 from plotbot.plugin.terminal import question_at_terminal
 from plotbot.records import Question, Title
@@ -42,7 +42,8 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
     if contradiction is not None:
         raise UsageProblem(contradiction)
     replay, resume_run = config.getoption(options.REPLAY), config.getoption(options.RESUME_RUN)
-    stops_early, also = bool(config.getoption("maxfail")), dict[str, set[str]]()
+    stops_early = bool(config.getoption("maxfail"))
+    beside = Beside(names=_named(config.args))
     for option, name in (("--replay", replay), ("--resume-run", resume_run)):
         if name is not None and not name.strip():
             # An unset variable of a shell.
@@ -57,7 +58,7 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
     if any(config.getoption(option, default=False) for option in _AGAIN):
         earlier = last_session(settings, _last_session(config))
         if earlier is not None:
-            settings, also = as_in(earlier, settings), titles_in(earlier)
+            settings, beside = as_in(earlier, settings), Beside(titles_in(earlier), _named(config.args))
     if config.getoption(options.MISSING) and settings.shard is not None:
         raise UsageProblem(
             f"--missing and SHARD ({settings.origins['SHARD']}) do not go together: each part would draw from what the "
@@ -65,7 +66,13 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
         )
     missing = _without_answer(settings, warn) if config.getoption(options.MISSING) else None
     servers = _servers(config, settings, warn)
-    return MainRun(settings, servers, warn=warn, stops_early=stops_early, missing=missing, also=also)
+    return MainRun(settings, servers, warn=warn, stops_early=stops_early, missing=missing, beside=beside)
+
+
+def _named(args: Sequence[str]) -> list[str]:
+    """The names of the items that the command line names; none where it names whole files or tests too."""
+    names = [arg.partition("[")[2].removesuffix("]") for arg in args if "::" in arg and arg.endswith("]")]
+    return names if len(names) == len(args) else []
 
 
 def note_session(config: pytest.Config, run_id: str) -> None:

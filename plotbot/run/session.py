@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from plotbot.errors import AskError, DiskError, PlotbotError, ServerProblem, Usa
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
 from plotbot.measure.stopping import GATE_TITLES
-from plotbot.plan.plan import Missing, Plan
+from plotbot.plan.plan import Beside, Missing, Plan
 from plotbot.plan.variants import in_order_of_lists
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, ServedOtherwise, Variant
 from plotbot.run.early_stop import EarlyStop, Stop, is_sequential
@@ -24,6 +24,7 @@ from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_mi
 from plotbot.run.recorder import Recorder, RunPlan
 from plotbot.run.recovery import recover_dead_runs
 from plotbot.run.servers import Servers
+from plotbot.safe import one_line
 from plotbot.settings import Settings
 
 
@@ -53,7 +54,7 @@ class MainRun:
         warn: Callable[[str], None],
         stops_early: bool = False,
         missing: Missing | None = None,
-        also: Mapping[str, Collection[str]] | None = None,
+        beside: Beside | None = None,
     ) -> None:
         self.settings = settings
         self.disk = Disk()
@@ -66,7 +67,7 @@ class MainRun:
         self._warn = warn
         self._stops_early = stops_early
         self._missing = missing
-        self._also = also or {}
+        self._beside = beside or Beside()
         self._plan: Plan | EarlierPlan | None = None
         self._begun = False
         self._scheduler: Scheduler | None = None
@@ -153,7 +154,12 @@ class MainRun:
 
     @property
     def why_empty(self) -> list[str]:
-        """Why evals have no case to ask, in a sentence; none where they have, or where there are no evals."""
+        """Why nothing is asked, in sentences; none where evals have cases, or where there are no evals."""
+        if self.recorder is not None and self._beside.unmatched:
+            return [
+                f"{one_line(name, 120)}: its title is not in the titles file, so there is no such case"
+                for name in self._beside.unmatched
+            ]
         if self.recorder is None or not self.recorder.questions or self.recorder.cases:
             return []
         if self._missing is not None:
@@ -215,7 +221,7 @@ class MainRun:
             self._scheduler.stop()
 
     def _new_plan(self) -> Plan | EarlierPlan:
-        return Plan(self.settings, self._servers.models(), self._missing, self._also, self._warn)
+        return Plan(self.settings, self._servers.models(), self._missing, self._beside, self._warn)
 
     def _read(self, files: EvalFiles) -> Mapping[Variant, Question]:
         if files not in self._questions:

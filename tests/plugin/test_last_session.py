@@ -64,3 +64,26 @@ def test_more_parts_than_titles_are_merged_without_the_empty_ones(
     assert statuses == [0, 0, 5]
     parts = [str(run) for run in (project / "data" / "runs").iterdir()]
     assert main(["merge", *parts]) == 0
+
+
+@pytest.mark.parametrize("name", ["mock-model-t07-r1", "mock-model-headline-07-goose-elected-t07-r1"])
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_a_node_id_runs_its_title_whatever_the_seed(
+    pytester: pytest.Pytester, project: Path, start_mock: Mock, workers: str, name: str
+) -> None:
+    """Also one of plotbot 0.1, without words of the headline."""
+    del project
+    for seed in range(2):
+        server = start_mock()
+        given = ("--lm-studio-url", server.url, f"--sample-seed={seed}", "--test-sample-size=1", "-n", workers)
+        result = pytester.runpytest_inprocess(f"evals/test_story_seeds.py::test_story_seed[{name}]", *given)
+        result.assert_outcomes(passed=1)
+        assert server.stats().models["mock-model"].requests == 1
+
+
+def test_a_node_id_whose_title_is_gone_says_so(pytester: pytest.Pytester, project: Path, start_mock: Mock) -> None:
+    del project
+    named = "evals/test_story_seeds.py::test_story_seed[mock-model-gone7-r1]"
+    result = pytester.runpytest_inprocess(named, "--lm-studio-url", start_mock().url)
+    assert result.ret == 4
+    result.stdout.fnmatch_lines(["*mock-model-gone7-r1: its title is not in the titles file*"])
