@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +102,7 @@ def write_artifacts(runs: Sequence[tuple[MeasuredRun, RunOutcome]], folder: Path
     """
     for run, outcome in runs:
         write_summary(run, outcome, disk)
-    written, faults = write_reports([run for run, _ in runs], folder, disk)
+    written, faults = write_reports([run for run, _ in runs], folder, disk, own_page=len(runs) == 1)
     if faults:
         raise KeepError("; ".join(faults))
     return written
@@ -121,27 +121,37 @@ def write_reports(
     disk: Disk,
     compared: Sequence[str] = (),
     more: Callable[[], Iterable[Path]] = tuple,
+    *,
+    own_page: bool = False,
 ) -> tuple[list[Path], list[str]]:
     """Write Markdown and page of all runs together into *folder*, then the pages that *more* writes there.
 
     Return the files, and a sentence for each that could not be written. Reports of other runs, which would look like
-    these runs' own, are removed. *compared* are the lines of a comparison with a baseline. *more* yields each page once
-    it is written and raises `OSError` or `KeepError` for one that cannot be.
+    these runs' own, are removed. With *own_page* the page is also written into the folder of the first run, where no
+    later run replaces it; it is not among the files returned. *compared* are the lines of a comparison with a
+    baseline. *more* yields each page once it is written and raises `OSError` or `KeepError` for one that cannot be.
     """
     written: list[Path] = []
     faults: list[str] = []
-    for name, content in ((MARKDOWN, partial(_markdown, runs, compared)), (PAGE, partial(_page, runs))):
+    page = cache(partial(_page, runs))
+    files: dict[Path, Callable[[], bytes]] = {
+        folder / MARKDOWN: partial(_markdown, runs, compared),
+        folder / PAGE: page,
+    }
+    if own_page:
+        files[runs[0].folder.page] = page
+    for path, content in files.items():
         try:
             disk.make_folder(folder)
-            write_atomically(folder / name, content(), disk)
-            written.append(folder / name)
+            write_atomically(path, content(), disk)
+            written += [path] if path.parent == folder else []
         except OSError as error:
-            faults.append(describe(error, folder / name))
+            faults.append(describe(error, path))
         except PlotbotError as error:
-            faults.append(f"{folder / name}: {error}")
+            faults.append(f"{path}: {error}")
     try:
         for path in more():
-            written.append(path)  # noqa: PERF402  those before a fault are written
+            written.append(path)
     except OSError as error:
         faults.append(describe(error, folder))
     except KeepError as error:

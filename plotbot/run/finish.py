@@ -149,7 +149,7 @@ def _write_reports(
     if run.keeps_answers:
         paths = {"answers": short_path(run.settings.generated_dir, root), "run": _named_folder(measured, root)}
     more = partial(pages.finish, measured.metrics, _facts(measured.records))
-    written, faults = write_reports([measured], folder, run.disk, compared, more)
+    written, faults = write_reports([measured], folder, run.disk, compared, more, own_page=run.keeps_answers)
     shown = [page for page in written if page.name != MARKDOWN]
     named = [short_path(page, root) for page in shown[:_MOST_PAGES]]
     others = [f"and {len(shown) - len(named)} more there"] if len(shown) > len(named) else []

@@ -97,3 +97,19 @@ def test_a_run_with_an_answer_whose_title_file_was_busy(
     with locks.hold(locks.shard("t01")):
         assert evals(start_mock(), ALL, "--file-lock-timeout=0.05", "--write-batch-retry-limit=0").ret == 10
     assert "gave up after at most 0.05 s" in unchanged_by_report(project, capsys)
+
+
+def test_every_run_keeps_its_own_page_and_a_replay_does_not_touch_it(
+    evals: Callable[..., pytest.RunResult], project: Path, start_mock: Callable[..., MockServer]
+) -> None:
+    server = start_mock()
+    for note in ("first", "second"):
+        evals(server, f"--note={note}")
+    first, second = sorted((project / "data" / "runs").iterdir())
+    pages = {folder: (folder / "index.html").read_bytes() for folder in (first, second)}
+    assert b"'first'" in pages[first]
+    assert b"'second'" not in pages[first]
+    assert b"'second'" in pages[second]
+    evals(server, "--replay=first", "--tolerate=fenced")
+    assert b"'first'" in (project / "reports" / "index.html").read_bytes()
+    assert {folder: (folder / "index.html").read_bytes() for folder in pages} == pages
