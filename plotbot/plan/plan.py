@@ -16,6 +16,7 @@ from typing import Any
 
 from plotbot.plan.sample import draw
 from plotbot.plan.titles import read_titles
+from plotbot.plan.variants import below
 from plotbot.records import Case, Question, Title, Variant
 from plotbot.safe import digest, slug
 from plotbot.settings import Settings
@@ -33,6 +34,8 @@ _NOT_IN_VARIANTS = re.compile(r"[^a-z0-9._]+")
 
 Missing = Callable[[Sequence[Title], str, Question], Sequence[Title]]
 """Selects, from all titles, those without an answer of a model to a question."""
+Sample = tuple[Title, ...]
+"""Titles in the order in which they are asked about."""
 
 
 class Beside:
@@ -77,7 +80,8 @@ class Plan:
     Thread-safe, because the threads that serve workers call it. With *missing*, each model's sample is drawn from the
     titles that *missing* selects, and is smaller than configured if they are fewer. *beside* are titles that are
     asked all the same. `drawn` counts the titles of the largest draw, in all parts of a plan. *note* is told of a file
-    that has fewer titles than the default sample.
+    that has fewer titles than the default sample. *samples* are drawn already: by the path of their file from the
+    project root, of which an entry that is still there counts as it is now.
     """
 
     def __init__(
@@ -87,6 +91,7 @@ class Plan:
         missing: Missing | None = None,
         beside: Beside | None = None,
         note: Callable[[str], None] = lambda _: None,
+        samples: Mapping[str, Sample] | None = None,
     ) -> None:
         self.models = tuple(models)
         self.questions: dict[str, Question] = {}
@@ -96,6 +101,7 @@ class Plan:
         self._missing = missing
         self._beside = beside or Beside()
         self._note = note
+        self._samples = samples or {}
         self._titles: dict[Path, tuple[Title, ...]] = {}
         self._answers: dict[tuple[tuple[tuple[str, str], ...], Path], tuple[Case, ...]] = {}
         self._lock = threading.Lock()
@@ -135,7 +141,18 @@ class Plan:
         return tuple(cases)
 
     def _sample(self, path: Path, model: str, question: Question) -> tuple[Title, ...]:
+        mine = self._drawn(path, model, question)
+        there = {title.id for title in mine}
+        wanted = [title for title in self.titles_of(path) if self._beside.wants(title, model)]
+        return (*mine, *(title for title in wanted if title.id not in there))
+
+    def _drawn(self, path: Path, model: str, question: Question) -> tuple[Title, ...]:
         titles = self.titles_of(path)
+        sample = self._samples.get(below(path, self._settings.root))
+        if sample is not None:
+            now = {title.id: title for title in titles}
+            self.drawn = max(self.drawn, len(sample))
+            return tuple(now.get(title.id, title) for title in sample)
         size = min(self._settings.test_sample_size, self._most(path))
         if self._missing is not None:
             titles = tuple(self._missing(titles, model, question))
@@ -143,10 +160,7 @@ class Plan:
         part, parts = self._settings.shard or (1, 1)
         drawn = draw(titles, size, self._settings.sample_seed)
         self.drawn = max(self.drawn, len(drawn))
-        mine = drawn[part - 1 :: parts]
-        there = {title.id for title in mine}
-        wanted = [title for title in self.titles_of(path) if self._beside.wants(title, model)]
-        return (*mine, *(title for title in wanted if title.id not in there))
+        return drawn[part - 1 :: parts]
 
 
 def case_id(

@@ -162,9 +162,9 @@ class MainHooks:
         self._signals.restore()
 
     def _announced(self) -> list[str]:
-        """The run's announcement, the first time."""
-        told, self._run.announcement = self._run.announcement, None
-        return [] if told is None else [visible(f"plotbot: {told}")]
+        """The run's announcements, each once."""
+        told, self._run.announcements = self._run.announcements, []
+        return [visible(f"plotbot: {one}") for one in told]
 
     def _has_evals(self) -> bool:
         return self._run.recorder is not None and bool(self._run.recorder.items)

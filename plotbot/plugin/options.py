@@ -18,6 +18,7 @@ REPLAY = "plotbot_replay"
 LOAD = "plotbot_load"
 PINNED = "plotbot_pinned"
 BASELINE = "plotbot_baseline"
+LIKE = "plotbot_like"
 
 _FLAGS = (
     (
@@ -43,6 +44,12 @@ _NAMING = (
         BASELINE,
         "FILE",
         "say which titles were broken or fixed since FILE, which `plotbot baseline` wrote; it sets no exit status",
+    ),
+    (
+        "--like",
+        LIKE,
+        "RUN",
+        f"start a new run with the titles, seeds, models and settings of RUN but for what is set today: {RUN_HELP}",
     ),
     ("--resume-run", RESUME_RUN, "RUN", f"go on with a run as --resume does with the last: {RUN_HELP}"),
     (
@@ -85,6 +92,7 @@ def contradiction(config: pytest.Config) -> str | None:
             ("--resume-run", RESUME_RUN),
             ("--replay", REPLAY),
             ("--missing", MISSING),
+            ("--like", LIKE),
         )
         if config.getoption(destination)
     ]

@@ -10,11 +10,13 @@ import pytest
 from plotbot.errors import UsageProblem
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import LAST, RUN_HELP
+from plotbot.keep.run_reading import RunOnDisk
 from plotbot.keep.title_reading import answered_titles
 from plotbot.plan.plan import Beside, Missing
 from plotbot.plugin import options
 from plotbot.plugin.terminal import question_at_terminal
 from plotbot.records import Question, Title
+from plotbot.run.again import like_run
 from plotbot.run.recovery import recover_dead_runs
 from plotbot.run.resume import ReplayedRun, ResumedRun, as_in, as_recorded, find_recorded, last_session, titles_in
 from plotbot.run.servers import Servers
@@ -44,7 +46,8 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
     replay, resume_run = config.getoption(options.REPLAY), config.getoption(options.RESUME_RUN)
     stops_early = bool(config.getoption("maxfail"))
     beside = Beside(names=_named(config.args))
-    for option, name in (("--replay", replay), ("--resume-run", resume_run)):
+    like = config.getoption(options.LIKE)
+    for option, name in (("--replay", replay), ("--resume-run", resume_run), ("--like", like)):
         if name is not None and not name.strip():
             # An unset variable of a shell.
             raise UsageProblem(f"{option} needs the name of a run, and this one is empty: give {RUN_HELP}")
@@ -55,6 +58,8 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
         if replay is not None:
             return ReplayedRun(settings, servers, recorded, warn=warn)
         return ResumedRun(settings, servers, recorded, warn=warn, stops_early=stops_early)
+    if like is not None:
+        return _like(config, settings, find_recorded(like, settings, config.invocation_params.dir), warn)
     if any(config.getoption(option, default=False) for option in _AGAIN):
         earlier = last_session(settings, _last_session(config))
         if earlier is not None:
@@ -89,6 +94,16 @@ def _last_session(config: pytest.Config) -> str:
 def _cache(config: pytest.Config) -> pytest.Cache | None:
     """None under `-p no:cacheprovider`."""
     return getattr(config, "cache", None)
+
+
+def _like(config: pytest.Config, settings: Settings, recorded: RunOnDisk, warn: Callable[[str], None]) -> MainRun:
+    like = like_run(settings, recorded)
+    servers = _servers(config, like.settings, warn, embedded=like.embedded)
+    stops_early = bool(config.getoption("maxfail"))
+    beside = Beside(names=_named(config.args))
+    run = MainRun(like.settings, servers, warn=warn, stops_early=stops_early, beside=beside, samples=like.samples)
+    run.announcements.append(like.told)
+    return run
 
 
 def _servers(

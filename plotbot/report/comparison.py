@@ -6,7 +6,8 @@ import textwrap
 from collections.abc import Mapping, Sequence
 
 from plotbot.measure.comparison import Comparison
-from plotbot.measure.pairing import Change, Contest, Paired
+from plotbot.measure.paired_tests import holm
+from plotbot.measure.pairing import Change, Contest, Paired, is_settled
 from plotbot.records import ItemResult
 from plotbot.report import formatting
 from plotbot.report.formatting import as_text
@@ -42,6 +43,39 @@ def changed_verdict_lines(before: Mapping[str, ItemResult], after: Mapping[str, 
     if len(changed) > _MOST_CHANGES:
         lines.append(f"  … and {len(changed) - _MOST_CHANGES} more")
     return [*lines, ""]
+
+
+def since_lines(run: str, comparisons: Sequence[Comparison]) -> list[str]:
+    """What has moved since an earlier run of the same titles, a line for each row; *run* is its name.
+
+    The p of several rows are corrected for their number (Holm).
+    """
+    rated = [one for one in comparisons if one.paired.p is not None]
+    corrected = holm([one.paired.p for one in rated if one.paired.p is not None])
+    lines = [
+        f"since {one_line(run, _NAME_LIMIT)}{_row_named(one, rated)}, {_moved(one.paired, p)}"
+        for one, p in zip(rated, corrected, strict=True)
+    ]
+    more = len(lines) - _NAMED
+    return [*lines[:_NAMED], *([f"… and {more} more rows: plotbot compare shows them"] if more > 0 else [])]
+
+
+def _row_named(comparison: Comparison, among: Sequence[Comparison]) -> str:
+    """Which row it is, where there are several or the row was of another name; ` a -> b` for another model."""
+    labels = dict.fromkeys((comparison.before.label, comparison.after.label))
+    if len(among) == 1 and len(labels) == 1:
+        return ""
+    return f", {' -> '.join(one_line(label, _NAME_LIMIT) for label in labels)}"
+
+
+def _moved(paired: Paired, p: float) -> str:
+    titles = "title" if paired.titles == 1 else f"{paired.titles:,} titles"
+    if not paired.broken and not paired.fixed:
+        otherwise = f", {len(paired.drifted):,} failing otherwise" if paired.drifted else ""
+        return f"same {titles}: nothing broken, nothing fixed{otherwise}"
+    chance = "more than chance" if is_settled(p) else "not more than chance"
+    moved = f"{len(paired.broken):,} broken, {len(paired.fixed):,} fixed"
+    return f"same {titles}: {moved}: {chance}, {formatting.p_value(p)}"
 
 
 def _part_lines(comparison: Comparison) -> list[str]:

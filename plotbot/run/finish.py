@@ -11,9 +11,11 @@ from typing import Protocol
 from plotbot.errors import KeepError
 from plotbot.measure.exit_status import ExitReasons, counted_reasons, exit_status, worse
 from plotbot.measure.metrics import ModelMetrics
+from plotbot.measure.verdict_sheet import verdict_sheet
 from plotbot.records import ExitStatus, RunRecords, note_of
 from plotbot.report.comparison import changed_verdict_lines
 from plotbot.report.terminal_summary import summary_lines
+from plotbot.run.again import moved_since
 from plotbot.run.artifacts import (
     MARKDOWN,
     MeasuredRun,
@@ -93,6 +95,7 @@ def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: B
             *_changes(run, recorder),
             *summary_lines(measured.metrics, measured.gates, paths, measured.rivals()),
             *_below(compared),
+            *_since(run, measured, session),
         ],
         warnings=[*_idle_gates(run, measured.metrics), *_unfolded(recorder)],
         faults=[*faults, *named],
@@ -176,6 +179,14 @@ def _facts(records: RunRecords) -> dict[str, object]:
 
 def _changes(run: MainRun, recorder: Recorder) -> list[str]:
     return [] if run.earlier_results is None else changed_verdict_lines(run.earlier_results, recorder.records().results)
+
+
+def _since(run: MainRun, measured: MeasuredRun, session: SessionEnd) -> list[str]:
+    """What has moved since these titles were run before. A person who interrupts a run does not wait for it."""
+    if session.interrupted or not run.keeps_answers:
+        return []
+    sheet = verdict_sheet(measured.records, measured.questions)
+    return moved_since(sheet, measured.folder, run.settings.runs_dir, run.disk)
 
 
 def _below(lines: Sequence[str]) -> list[str]:

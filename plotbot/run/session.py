@@ -16,7 +16,7 @@ from plotbot.errors import AskError, DiskError, PlotbotError, ServerProblem, Usa
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
 from plotbot.measure.stopping import GATE_TITLES
-from plotbot.plan.plan import Beside, Missing, Plan
+from plotbot.plan.plan import Beside, Missing, Plan, Sample
 from plotbot.plan.variants import in_order_of_lists
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, ServedOtherwise, Variant
 from plotbot.run.early_stop import EarlyStop, Stop, is_sequential
@@ -40,7 +40,7 @@ class MainRun:
 
     The plan is made while pytest collects. The servers are asked once deselection has left the items to run. Methods
     are called from pytest's thread and, with xdist's workers, from a thread for each worker. `problem` is one that the
-    user can put right; it ends the session with status 4; `announcement` says before the first item what is on record
+    user can put right; it ends the session with status 4; `announcements` say before the first item what is on record
     already. `plotbot.run.resume` has what a run taken up again overrides.
     """
 
@@ -55,19 +55,21 @@ class MainRun:
         stops_early: bool = False,
         missing: Missing | None = None,
         beside: Beside | None = None,
+        samples: Mapping[str, Sample] | None = None,
     ) -> None:
         self.settings = settings
         self.disk = Disk()
         self.folder = RunFolder(settings.runs_dir / new_run_id())
         self.problem: UsageProblem | None = None
         self.recorder: Recorder | None = None
-        self.announcement: str | None = None
+        self.announcements: list[str] = []
         self.schemas = Schemas()
         self._servers = servers
         self._warn = warn
         self._stops_early = stops_early
         self._missing = missing
         self._beside = beside or Beside()
+        self._samples = samples
         self._plan: Plan | EarlierPlan | None = None
         self._begun = False
         self._scheduler: Scheduler | None = None
@@ -221,7 +223,7 @@ class MainRun:
             self._scheduler.stop()
 
     def _new_plan(self) -> Plan | EarlierPlan:
-        return Plan(self.settings, self._servers.models(), self._missing, self._beside, self._warn)
+        return Plan(self.settings, self._servers.models(), self._missing, self._beside, self._warn, self._samples)
 
     def _read(self, files: EvalFiles) -> Mapping[Variant, Question]:
         if files not in self._questions:
@@ -285,7 +287,7 @@ class MainRun:
         """Say how many of the cases need not be asked."""
         asked = {case.id for case in cases}
         on_record = sum(case in answered for case in asked)
-        self.announcement = f"{what}: {on_record:,} on record, {len(asked) - on_record:,} to ask"
+        self.announcements.append(f"{what}: {on_record:,} on record, {len(asked) - on_record:,} to ask")
 
     def _start_first_turn(self, model: str) -> None:
         """Have the first model's handshake before any test, so that a run that cannot work ends before it begins."""
