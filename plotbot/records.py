@@ -7,12 +7,13 @@ through files and sockets unharmed.
 from __future__ import annotations
 
 import base64
+import math
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self, TypeGuard
 
 ERROR_CATEGORIES = frozenset({
     "unreachable", "timeout", "server_busy", "http_error", "auth", "model_unavailable", "model_crashed",
@@ -20,11 +21,9 @@ ERROR_CATEGORIES = frozenset({
     "too_costly",
 })  # fmt: skip
 OK = "ok"
-TIMES: Mapping[str, tuple[str, str]] = {
-    "timings": ("prompt_ms", "predicted_ms"),
-    "stats": ("time_to_first_token", "generation_time"),
-}
-"""Where a server tells, in the details of a reply, how long it read the prompt and how long it generated."""
+WORKING = "working_seconds"
+"""What is left of a reply's details without its text: `Reply.working_seconds`."""
+_LONGEST_SECONDS = 7 * 86_400.0
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
@@ -239,6 +238,21 @@ class Reply:
     tokens_per_second: float | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def working_seconds(self) -> float | None:
+        """The seconds in which the server says that it read the prompt and generated; None if it does not tell both.
+
+        llama-server tells them in `timings` (`prompt_ms`, `predicted_ms`), LM Studio's REST API v0 in `stats`
+        (`time_to_first_token`, `generation_time`, in seconds). LM Studio's OpenAI-compatible API tells nothing.
+        """
+        if WORKING in self.details:
+            return _sum(self.details[WORKING])
+        timings, stats = _object(self.details.get("timings")), _object(self.details.get("stats"))
+        milliseconds = _sum(timings.get("prompt_ms"), timings.get("predicted_ms"))
+        if milliseconds is not None:
+            return milliseconds / 1000
+        return _sum(stats.get("time_to_first_token"), stats.get("generation_time"))
+
 
 @dataclass(frozen=True, slots=True)
 class Fault:
@@ -294,7 +308,9 @@ class Exchange:
         reply, model = self.reply, sys.intern(self.model)
         if reply is not None:
             served = None if reply.model is None else sys.intern(reply.model)
-            reply = replace(reply, content="", reasoning="", model=served, details=_times(reply.details))
+            seconds = reply.working_seconds
+            details = _NOTHING if seconds is None else {WORKING: seconds}
+            reply = replace(reply, content="", reasoning="", model=served, details=details)
         return replace(self, model=model, reply=reply, params=_NOTHING, raw=b"")
 
     def to_json(self) -> dict[str, Any]:
@@ -506,14 +522,19 @@ def run_name(run: str, header: Mapping[str, Any]) -> str:
     return f"{run} '{note}'" if note else run
 
 
-def _times(details: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The numbers of `TIMES` in the server's own account of its time."""
-    times = {
-        name: {field: told[field] for field in fields if isinstance(told.get(field), int | float)}
-        for name, fields in TIMES.items()
-        if isinstance(told := details.get(name), Mapping)
-    }
-    return times or _NOTHING
+def _sum(*parts: object) -> float | None:
+    numbers = [part for part in parts if _is_time(part)]
+    return sum(numbers) if len(numbers) == len(parts) else None
+
+
+def _is_time(value: object) -> TypeGuard[float]:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value < 1000 * _LONGEST_SECONDS and math.isfinite(value)
+
+
+def _object(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def _fields(record: Any) -> dict[str, Any]:

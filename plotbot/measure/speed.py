@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import median
-from typing import TypeGuard
 
-from plotbot.records import TIMES, Exchange, Reply
+from plotbot.records import Exchange
 
 SERVER, MEASURED, MIXED = "server", "measured", "mixed"
-_LONGEST_SECONDS = 7 * 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +63,11 @@ def server_time(exchanges: Iterable[Exchange]) -> ServerTime | None:
     told = [
         (working, max(exchange.seconds - working, 0.0))
         for exchange in exchanges
-        if exchange.reply is not None and (working := working_seconds(exchange.reply)) is not None
+        if exchange.reply is not None and (working := exchange.reply.working_seconds) is not None
     ]
     if not told:
         return None
     return ServerTime(median(working for working, _ in told), median(queueing for _, queueing in told))
-
-
-def working_seconds(reply: Reply) -> float | None:
-    """The seconds in which the server says that it read the prompt and generated; None if it does not tell both.
-
-    llama-server tells them in `timings` (`prompt_ms`, `predicted_ms`), LM Studio's REST API v0 in `stats`
-    (`time_to_first_token`, `generation_time`, in seconds). LM Studio's OpenAI-compatible API tells nothing.
-    """
-    milliseconds, seconds = (_sum(*map(_object(reply.details.get(name)).get, fields)) for name, fields in TIMES.items())
-    return seconds if milliseconds is None else milliseconds / 1000
 
 
 def median_of(values: Sequence[float]) -> float | None:
@@ -90,18 +78,3 @@ def nearest_rank(values: Sequence[float], share: float) -> float | None:
     """The smallest of *values* that at least *share* of them do not exceed; None of no values."""
     ordered = sorted(values)
     return ordered[math.ceil(share * len(ordered)) - 1] if ordered else None
-
-
-def _object(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _sum(*parts: object) -> float | None:
-    numbers = [part for part in parts if _is_time(part)]
-    return sum(numbers) if len(numbers) == len(parts) else None
-
-
-def _is_time(value: object) -> TypeGuard[float]:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return 0 <= value < 1000 * _LONGEST_SECONDS and math.isfinite(value)

@@ -11,12 +11,14 @@ import shlex
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
+from typing import Literal
 
 import pytest
 
 from plotbot.plugin import options
-from plotbot.plugin.outcomes import SHOWN_CHARACTERS, has_asked, is_of_eval, show_reply
-from plotbot.report.failure_kinds import common, failure_kinds, kind_lines
+from plotbot.plugin.failure_text import shorten
+from plotbot.plugin.outcomes import SHOWN_CHARACTERS, has_asked, is_of_eval, result_on, show_reply
+from plotbot.report.failure_kinds import KindKey, failure_kinds, kind_lines, kind_of
 from plotbot.run.artifacts import PAGE, short_path
 from plotbot.run.recorder import Recorder
 from plotbot.run.session import MainRun
@@ -47,18 +49,50 @@ class FailureSummary:
         # `--durations` lists all phases.
         self._phases_kept = config.getoption("durations", default=None) is not None
         self._terminal: pytest.TerminalReporter | None = None
+        self._keywords: dict[str, dict[str, Literal[1]]] = {}
+        self._first: dict[KindKey, pytest.TestReport] = {}
+        self._held = 0
 
     def pytest_sessionstart(self) -> None:
         self._terminal = self._config.pluginmanager.get_plugin("terminalreporter")
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
-        """Drop the report of a phase about which pytest has nothing to say at the end; a case has two of them."""
+        """Drop from a report, or with it, what is not read at the end: a large run has three reports of each case."""
         yield
-        if report.when == "call" or not report.passed or report.sections or self._phases_kept:
+        if not is_of_eval(report):
             return
+        self._share_keywords(report)
+        result = result_on(report)
+        if result is not None and not report.passed:
+            self._hold(report, kind_of(result))
+        elif report.when != "call" and report.passed and not report.sections and not self._phases_kept:
+            self._drop(report)
+
+    def _share_keywords(self, report: pytest.TestReport) -> None:
+        """Have all reports of one test function share their keywords, without the names of the items."""
+        function, name = report.nodeid.partition("[")[0], report.location[2]
+        if function not in self._keywords:
+            self._keywords[function] = {word: 1 for word in report.keywords if word != name}
+        report.keywords = self._keywords[function]
+
+    def _hold(self, report: pytest.TestReport, kind: KindKey) -> None:
+        """Keep a failure's text if it may be shown: the first ones, and the first of each kind. Of others a line."""
+        self._held += 1
+        first = self._first.setdefault(kind, report)
+        limit = self._limit
+        if limit is not None and self._held > limit and first is not report:
+            shorten(report)
+
+    @property
+    def _limit(self) -> int | None:
+        """How many failures are shown in full; None for all of them."""
+        limit = self._run.settings.show_failures
+        return None if limit == "all" or self._config.option.tbstyle != NOT_CHOSEN[0] else limit
+
+    def _drop(self, report: pytest.TestReport) -> None:
         phases = [] if self._terminal is None else self._terminal.stats.get("", [])
-        if phases and phases[-1] is report and is_of_eval(report):
+        if phases and phases[-1] is report:
             phases.pop()
 
     @contextmanager
@@ -95,12 +129,12 @@ class FailureSummary:
         self, terminal: pytest.TerminalReporter, recorder: Recorder, failures: Sequence[pytest.TestReport]
     ) -> None:
         """Choose what is printed in full and what in the short summary, and put the replies under the former."""
-        limit = self._run.settings.show_failures
-        if limit == "all" or self._config.option.tbstyle != NOT_CHOSEN[0] or len(failures) <= limit:
+        limit = self._limit
+        if limit is None or len(failures) <= limit:
             self._show_replies(recorder, failures, SHOWN_CHARACTERS)
             return
-        examples = common(failure_kinds(recorder.records()), limit)
-        chosen = list({report.nodeid: report for report in reversed(failures) if report.nodeid in examples}.values())
+        kinds = failure_kinds(recorder.records())[:limit]
+        chosen = [self._first[kind.key] for kind in kinds if kind.key in self._first]
         self._show_replies(recorder, chosen, SHORT_REPLY)
         self._whole = {box: list(terminal.stats[box]) for box in _BAD if box in terminal.stats}
         self._in_full = _only(self._whole, failures, chosen)

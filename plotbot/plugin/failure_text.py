@@ -93,6 +93,12 @@ def failure_text(text: str, message: str, path: Path, traceback: TracebackType |
     return FailureText(text, Place(name, line, message))
 
 
+def shorten(report: pytest.TestReport) -> None:
+    """Leave of a failure in words only its line in the short summary."""
+    if isinstance(report.longrepr, FailureText):
+        report.longrepr = report.longrepr.reprcrash.message
+
+
 def add_place(report: pytest.TestReport, data: dict[str, Any]) -> None:
     """Add to a worker's report, as builtin values, what pytest leaves out of a `FailureText`."""
     if isinstance(report.longrepr, FailureText):

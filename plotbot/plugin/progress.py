@@ -35,6 +35,7 @@ class Progress:
         self._clock = clock
         self._began = 0.0
         self._outcomes: dict[str, tuple[str, str]] = {}
+        self._pairs: dict[tuple[str, str], tuple[str, str]] = {}
         self._counts: dict[str, Counter[str]] = {}
         self._planned: Counter[str] = Counter()
         self._tokens = 0
@@ -72,7 +73,8 @@ class Progress:
         else:
             exchange = recorder.measured(result.case)
             self._tokens += (exchange.reply.completion_tokens or 0) if exchange and exchange.reply else 0
-        self._outcomes[result.item] = model, result.outcome
+        # The same pair for all of them: there may be 100,000.
+        self._outcomes[result.item] = self._pairs.setdefault((model, result.outcome), (model, result.outcome))
         counts[result.outcome] += 1
 
     def _figures(self) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from plotbot.measure.tally import row_of
@@ -11,6 +11,8 @@ from plotbot.records import ItemResult, RunRecords
 from plotbot.report.page.matrix import field_of
 from plotbot.safe import one_line
 
+KindKey = tuple[str, str, str]
+"""The outcome, the category and the detail of a kind."""
 MOST_KINDS = 50
 """Kinds that get a line. A model makes up field names as it likes, so there may be as many kinds as failures."""
 _BAD = frozenset({"failed", "error"})
@@ -23,14 +25,18 @@ class FailureKind:
     """Items that did not pass for the same reason.
 
     `detail` is the first violation's field and keyword, or the first finding's check, where `category` has such. `rows`
-    counts the items by model and variant. `example` is the first item, in plan order.
+    counts the items by model and variant. `headline` is that of the first item, in plan order.
     """
 
+    outcome: str
     category: str
     detail: str
-    example: str
     headline: str
     rows: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def key(self) -> KindKey:
+        return self.outcome, self.category, self.detail
 
     @property
     def count(self) -> int:
@@ -43,7 +49,7 @@ class FailureKind:
 
 def failure_kinds(records: RunRecords) -> list[FailureKind]:
     """The kinds of all failures and errors of a run, the most frequent first. Each item is in one kind."""
-    kinds: dict[tuple[str, str, str], FailureKind] = {}
+    kinds: dict[KindKey, FailureKind] = {}
     for planned in dict.fromkeys(records.items):
         result = records.results.get(planned.item)
         if result is None or result.outcome not in _BAD:
@@ -51,12 +57,12 @@ def failure_kinds(records: RunRecords) -> list[FailureKind]:
         case, key = records.cases.get(planned.case), kind_of(result)
         if key not in kinds:
             headline = "" if case is None else one_line(case.title.text, _HEADLINE)
-            kinds[key] = FailureKind(*key[1:], planned.item, headline)
+            kinds[key] = FailureKind(*key, headline)
         kinds[key].rows[row_of(case).label] += 1
     return sorted(kinds.values(), key=lambda kind: -kind.count)
 
 
-def kind_of(result: ItemResult) -> tuple[str, str, str]:
+def kind_of(result: ItemResult) -> KindKey:
     """What an item that did not pass has in common with others: its outcome, its category, and a detail of that."""
     category, detail = one_line(result.category, _DETAIL), ""
     if result.category == "schema" and result.violations:
@@ -84,11 +90,6 @@ def kind_lines(kinds: Sequence[FailureKind], width: int) -> list[str]:
 def counts_by_row(counts: Mapping[str, int]) -> str:
     """`qwen3-4b 200, ministral 212`."""
     return ", ".join(f"{one_line(row, _NAME)} {count}" for row, count in counts.items())
-
-
-def common(kinds: Iterable[FailureKind], limit: int) -> set[str]:
-    """The example items of the *limit* most frequent kinds."""
-    return {kind.example for kind, _ in zip(kinds, range(limit), strict=False)}
 
 
 def _line(kind: FailureKind, digits: int, label_width: int, *, several: bool, width: int) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from plotbot.measure.metrics import measure_run
-from plotbot.measure.speed import ServerTime, Speed, nearest_rank, speed_of, working_seconds
+from plotbot.measure.speed import ServerTime, Speed, nearest_rank, speed_of
 from plotbot.records import Reply, RunRecords
 
 MakeRun = Callable[..., RunRecords]
@@ -60,7 +60,7 @@ def test_the_nearest_rank_is_a_value_that_was_seen(values: list[float], share: f
 def test_the_server_is_believed_where_it_tells_both_of_its_times(
     details: dict[str, Any], seconds: float | None
 ) -> None:
-    assert working_seconds(Reply("[]", details=details)) == (None if seconds is None else pytest.approx(seconds))
+    assert Reply("[]", details=details).working_seconds == (None if seconds is None else pytest.approx(seconds))
 
 
 def test_what_the_server_did_not_work_is_queueing(make_run: MakeRun) -> None:
