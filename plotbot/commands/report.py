@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from plotbot.commands.shared import add_run_arguments, chosen_runs, complain_of_damage, project_settings
+from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import LAST, RunFolder
 from plotbot.keep.run_reading import read_run
 from plotbot.records import ExitStatus
 from plotbot.report.terminal_summary import summary_lines
 from plotbot.run.artifacts import MeasuredRun, RunOutcome, measure_recorded, short_path, write_artifacts
-from plotbot.safe import visible
+from plotbot.run.recorded_case import case_lines
+from plotbot.safe import one_line, visible
 
 HELP = "rebuild the summary and the reports of a run from its files"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser, otherwise="the last", names=("RUNS_DIR", "REPORT_DIR"))
+    parser.add_argument("--case", metavar="ID", help="print one case instead: its id, its name or its title's id")
 
 
 def run(args: argparse.Namespace) -> int:
     """Raises `InputError` if there is no run or one cannot be read, `KeepError` if a report cannot be written."""
     settings, disk = project_settings(args), Disk()
+    if args.case is not None:
+        return _print_case(chosen_runs(settings, args.runs or [LAST]), args.case, disk)
     runs = [_measured(folder, disk) for folder in chosen_runs(settings, args.runs or [LAST])]
     files = write_artifacts(runs, settings.report_dir, disk)
     reports = ", ".join(short_path(file, settings.root) for file in files)
@@ -30,6 +36,16 @@ def run(args: argparse.Namespace) -> int:
         print(visible(f"run {one.records.name}\n"))
         paths = {"run": short_path(one.folder.path, settings.root), "reports": reports}
         print("\n".join(summary_lines(one.metrics, one.gates, paths)) + "\n")
+    return ExitStatus.OK
+
+
+def _print_case(folders: Sequence[RunFolder], wanted: str, disk: Disk) -> int:
+    """Print all that the runs hold of the cases that *wanted* means. Raises `InputError` if it means none."""
+    lines = [line for folder in folders for line in case_lines(read_run(folder, disk), wanted)]
+    if not lines:
+        names = ", ".join(folder.run_id for folder in folders)
+        raise InputError(f"{names}: no case has the id, the name or the title id {one_line(wanted, 80)}")
+    print("\n".join(lines))
     return ExitStatus.OK
 
 

@@ -6,7 +6,8 @@ smallest charting library.
 
 How it stays small and quick: the data of the tables is JSON in the page. What only an opened case needs (replies,
 prompts, attempts) is deflated in chunks, which the browser unpacks on demand. Rows of the matrix exist only while they
-are in sight.
+are in sight. A page of more than 10,000 cases holds the texts of those that fit, failures first, and says so; a large
+index is packed, too.
 
 How it stays harmless: data is in script elements that no browser executes, with every `<`, `>` and `&` escaped. The
 scripts make text nodes of it, never markup. A Content-Security-Policy allows only this page's own script and style, by

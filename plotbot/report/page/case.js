@@ -153,8 +153,7 @@ async function fillAnswers(target) {
       el(
         "p",
         { class: "card alert" },
-        "This browser cannot unpack the answers: it has no DecompressionStream. " +
-          "Chrome 97, Firefox 113 and Safari 16.4 or newer can.",
+        CANNOT_UNPACK,
       ),
     );
     return;
@@ -176,6 +175,7 @@ function showFirstMark(article) {
 
 async function answerCard(entry) {
   const payload = await payloadOf(entry);
+  if (payload === null) return leftOut(entry);
   const item = payload.items[entries.key[entry]];
   const exchange = payload.exchange;
   return [
@@ -191,6 +191,18 @@ async function answerCard(entry) {
     exchange ? await servedBy(exchange) : null,
     identity(payload, item),
   ].filter(Boolean);
+}
+
+// A large page has no room for every case's texts.
+function leftOut(entry) {
+  const run = index.contenders[contenderOf(entry)].run || index.runs[0].id;
+  const command = `plotbot report ${run} --case ${entries.key[entry]}`;
+  return [
+    el("h3", {}, name(answerLabel(entry))),
+    el("p", {}, `${OUTCOMES[outcomeOf(entry)].sign} ${categoryWords(entries.category[entry])}`),
+    el("p", { class: "quiet" }, "This page has no room for the texts of this case. This command shows them:"),
+    el("pre", {}, command),
+  ];
 }
 
 function messagePart(item) {

@@ -1,6 +1,10 @@
 // The page's data. The index is read at once; chunks are unpacked when a case is opened, and kept.
 
-const index = JSON.parse(byId("index").textContent);
+const canUnpack = typeof DecompressionStream === "function";
+const CANNOT_UNPACK =
+  "This browser cannot unpack the answers: it has no DecompressionStream. " +
+  "Chrome 97, Firefox 113 and Safari 16.4 or newer can.";
+const index = await readIndex();
 const entries = index.entries;
 const unpacked = new Map();
 
@@ -65,7 +69,13 @@ function contenderLabel(contender) {
   return run ? `${label} · run ${run}` : label;
 }
 
-const canUnpack = typeof DecompressionStream === "function";
+// A small index is plain JSON, a large one is packed.
+async function readIndex() {
+  const { type, textContent } = byId("index");
+  if (type === "application/json") return JSON.parse(textContent);
+  if (!canUnpack) document.body.prepend(el("p", { class: "card alert" }, CANNOT_UNPACK));
+  return inflate(textContent);
+}
 
 async function unpack(id) {
   if (!unpacked.has(id)) unpacked.set(id, inflate(byId(id).textContent));
@@ -78,9 +88,10 @@ async function inflate(base64) {
   return JSON.parse(await new Response(stream).text());
 }
 
-// All that is known of an entry's case.
+// All that is known of an entry's case; null if the page has no room for it.
 async function payloadOf(entry) {
   const place = entries.place[entry];
+  if (place === null) return null;
   const chunk = index.starts.findLastIndex((start) => start <= place);
   return (await unpack(`chunk-${chunk}`))[place - index.starts[chunk]];
 }

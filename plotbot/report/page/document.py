@@ -26,10 +26,12 @@ from plotbot.report.hosts import aside_sentence
 from plotbot.report.page import conclusions
 from plotbot.report.page.conclusions import Contender
 from plotbot.report.page.matrix import Entry, Matrix, PageRun, build_matrix
-from plotbot.report.page.payloads import Chunks, Texts, ascii_json, payload
+from plotbot.report.page.payloads import Chunks, Texts, ascii_json, packed, payload
 
 SCRIPTS = ("dom", "data", "overview", "hosts", "violations", "filters", "matrix", "marks", "case", "course", "start")
 _LONGEST_TITLE, _LONGEST_FACT = 300, 20_000
+# Characters of an index that are not packed: a browser reads them at once.
+_PLAIN_INDEX = 2_000_000
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
 _MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
@@ -91,7 +93,7 @@ def write_page(runs: Sequence[PageRun], made_at: str) -> bytes:
         "policy": _policy(style, script),
         "style": style,
         "script": script,
-        "index": _inert(data.index),
+        "index": _index(data.index),
         "texts": data.texts,
         "chunks": "\n".join(
             f'<script type="application/octet-stream" id="chunk-{number}">{chunk}</script>'
@@ -134,6 +136,7 @@ class _Packing:
     def __init__(self, runs: Sequence[PageRun], matrix: Matrix) -> None:
         self.texts = Texts()
         self.places: dict[str, int] = {}
+        self.left_out: set[str] = set()
         self.seconds: dict[str, float] = {}
         self.speeds: dict[str, float] = {}
         self._runs = runs
@@ -159,12 +162,17 @@ class _Packing:
     def take_the_rest(self) -> None:
         """Pack the cases that were never asked, for their prompts and verdicts."""
         for entries in self._items.values():
-            if entries[0].key not in self.places:
+            if entries[0].key not in self.places and entries[0].key not in self.left_out:
                 self._put(entries, None)
 
     def _put(self, entries: Sequence[Entry], exchange: Exchange | None) -> None:
         conversation = self._runs[entries[0].run].conversation
-        number = self.chunks.add(payload(entries, exchange, conversation, self.texts, self.chunks.limit))
+        passed = all(entry.outcome == "passed" for entry in entries)
+        limit = self.chunks.room(passed=passed)
+        if limit is None:
+            self.left_out.update(entry.key for entry in entries)
+            return
+        number = self.chunks.add(payload(entries, exchange, conversation, self.texts, limit), passed=passed)
         self.places.update((entry.key, number) for entry in entries)
 
 
@@ -200,6 +208,7 @@ def _words(
         "missing": conclusions.what_is_missing(contenders, unjudged),
         "mixed": conclusions.what_is_mixed(contenders),
         "gates": conclusions.gate_sentences(contenders),
+        "left_out": _left_out(matrix, packing),
         "accounting": formatting.accounting_line(total_tally(one.metrics.tally for one in contenders)),
     }
 
@@ -285,7 +294,7 @@ def _entries(matrix: Matrix, packing: _Packing) -> dict[str, Any]:
             "title": [entry.title for entry in matrix.entries],
             "column": [entry.column for entry in matrix.entries],
             "category": [category_numbers[entry.outcome, entry.category] for entry in matrix.entries],
-            "place": [packing.places[entry.key] for entry in matrix.entries],
+            "place": [packing.places.get(entry.key) for entry in matrix.entries],
             "repeat": [entry.case.repeat if entry.case else 1 for entry in matrix.entries],
             "seconds": [_rounded(packing.seconds.get(entry.key), 3) for entry in matrix.entries],
             "speed": [_rounded(packing.speeds.get(entry.key), 1) for entry in matrix.entries],
@@ -302,10 +311,32 @@ def _rounded(value: float | None, digits: int) -> float | None:
     return None if value is None else round(value, digits)
 
 
+def _left_out(matrix: Matrix, packing: _Packing) -> str:
+    """A sentence about the cases whose texts the page has no room for; empty if there are none."""
+    if not packing.left_out:
+        return ""
+    held, left = len(matrix.entries) - len(packing.left_out), len(packing.left_out)
+    failed = sum(entry.outcome != "passed" for entry in matrix.entries if entry.key in packing.left_out)
+    which = f"{failed:,} of them did not pass" if failed else "all of them passed"
+    return (
+        f"The texts of {held:,} cases are in this page. Those of {left:,} are not ({which}); "
+        "plotbot report RUN --case ID shows them"
+    )
+
+
+def _index(index: dict[str, Any]) -> str:
+    """The element of the index: JSON, or packed where that is large."""
+    text = _inert(index)
+    if len(text) <= _PLAIN_INDEX:
+        return f'<script type="application/json" id="index">{text}</script>'
+    return f'<script type="application/octet-stream" id="index">{packed(text)}</script>'
+
+
 def _script() -> str:
     """All scripts as one, in its own scope."""
     body = "\n".join(_read(f"{name}.js") for name in SCRIPTS)
-    return f'(() => {{\n"use strict";\n{body}\n}})();\n'
+    # Asynchronous, because a large index has to be unpacked first.
+    return f'(async () => {{\n"use strict";\n{body}\n}})();\n'
 
 
 def _policy(style: str, script: str) -> str:

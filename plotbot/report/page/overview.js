@@ -107,6 +107,7 @@ function drawModels() {
       "p",
       { class: "quiet small" },
       `${index.words.accounting}. The pass rate is passed / (passed + failed): errors are the server's.`,
+      index.words.left_out && ` ${index.words.left_out}.`,
     ),
   );
 }

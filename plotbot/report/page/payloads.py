@@ -21,11 +21,16 @@ from plotbot.report.page.matrix import Conversation, Entry
 MOST_CASES, MOST_CHARACTERS = 200, 500_000
 """At most so many cases, and about so many characters before packing, are in one chunk."""
 MOST_SHARED = 2_000_000
+MOST_WHOLE = 10_000
+"""Of a page with more cases, only as many have a payload as there is room for, the failures before the passes."""
 FULL, SHORT, NOTHING = 20_000, 600, 0
 """Limits of one text, in characters."""
 MOST_LISTED = 20
 # Packed characters of the page: how many may be used at once, how many more by all cases, and where texts end.
 _HEAD_START, _ROOM, _END = 1_500_000, 6_000_000, 8_500_000
+# In a page with more than `MOST_WHOLE` cases: what passed may use a quarter of that room, the rest what did not.
+_PASSED_SHARE = 0.25
+_USUAL_RATIO = 0.3
 _ENCODE = json.JSONEncoder(separators=(",", ":")).encode
 # A line for each fact without `indent`, which is ten times as slow.
 _READABLE = json.JSONEncoder(ensure_ascii=False, separators=(",\n ", ": "), default=str).encode
@@ -45,6 +50,9 @@ class Chunks:
         self._starts: list[int] = []
         self._count = 0
         self._size = 0
+        self._flushed = 0
+        self._offered = 0
+        self._taken = {True: 0, False: 0}
 
     @property
     def limit(self) -> int:
@@ -54,9 +62,20 @@ class Chunks:
         allowed = _HEAD_START + _ROOM * min(self._count / self._expected, 1)
         return FULL if self._size <= allowed else SHORT
 
-    def add(self, payload: Mapping[str, Any]) -> int:
+    def room(self, *, passed: bool) -> int | None:
+        """The limit of each text of the next case's payload; None if the page has no room for a payload of it."""
+        if self._expected <= MOST_WHOLE:
+            return self.limit
+        self._offered += 1
+        share = _PASSED_SHARE if passed else 1 - _PASSED_SHARE
+        allowed = share * (_HEAD_START + _ROOM * min(self._offered / self._expected, 1))
+        ratio = self._size / self._flushed if self._flushed else _USUAL_RATIO
+        return FULL if self._taken[passed] * ratio <= allowed else None
+
+    def add(self, payload: Mapping[str, Any], *, passed: bool = False) -> int:
         """Take a payload of builtin types and return its number."""
         text = ascii_json(payload)
+        self._taken[passed] += len(text)
         self._waiting.append(text)
         self._waiting_size += len(text)
         self._count += 1
@@ -74,6 +93,7 @@ class Chunks:
         self._starts.append(self._count - len(self._waiting))
         self._packed.append(packed(f"[{','.join(self._waiting)}]"))
         self._size += len(self._packed[-1])
+        self._flushed += self._waiting_size
         self._waiting.clear()
         self._waiting_size = 0
 

@@ -127,3 +127,22 @@ def test_without_a_run_the_next_step_is_said(plotbot: Make) -> None:
     printed = plotbot("report")
     assert printed.status == 4
     assert "there is no run yet: start one with pytest evals" in printed.err
+
+
+def test_one_case_is_printed_whole_and_harmless(
+    plotbot: Make, runs_dir: Path, write_run: Make, row: Make, project: Path
+) -> None:
+    rows = [row("a"), row("b", outcome="failed", category="schema")]
+    run = write_run(runs_dir, *rows)
+    printed = plotbot("report", "--case", rows[1].case.id)
+    assert printed.status == 0
+    assert printed.out.startswith(f"case {rows[1].case.id} of run {run.run_id}: ")
+    assert f"{rows[1].item}: failed, schema" in printed.out
+    assert "--- user" in printed.out
+    assert "--- reply (" in printed.out
+    assert rows[0].item not in printed.out
+    assert plotbot("report", "--case", rows[1].case.title.id).out == printed.out
+    assert not (project / "reports").exists(), "nothing is written"
+    unknown = plotbot("report", "--case", "no\x1b[2Jne")
+    assert unknown.status == 4
+    assert "no case has the id, the name or the title id no\\x1b[2Jne" in unknown.err

@@ -26,7 +26,7 @@ from plotbot.report.page.conclusions import (
     which_is_best,
 )
 from plotbot.report.page.matrix import field_of
-from plotbot.report.page.payloads import FULL, SHORT, Chunks, Texts, pieces
+from plotbot.report.page.payloads import FULL, MOST_WHOLE, SHORT, Chunks, Texts, pieces
 
 MADE_AT = "2026-11-22 16:30 UTC"
 HEADLINE = "A goose is elected"
@@ -331,3 +331,26 @@ def test_a_gate_is_told_with_its_reason(make_metrics: Callable[..., ModelMetrics
     assert told(gate_sentences([Contender(make_metrics("a", passed=19, failed=1), gate)])).startswith(
         "a: PASS: the pass rate"
     )
+
+
+def test_a_page_of_very_many_cases_stays_small_and_keeps_failures_before_passes() -> None:
+    count = MOST_WHOLE * 3
+    cases = [make_case(number) for number in range(count)]
+    failed = set(range(0, count, 100))
+    results = {
+        f"case{number}": ("failed", "schema") if number in failed else ("passed", "ok") for number in range(count)
+    }
+    chance = random.Random(3)
+    exchanges = [make_exchange(f"case{number}", chance.randbytes(500).hex()) for number in range(count)]
+    run = make_run(cases, results, exchanges)
+    data = page_data([run], MADE_AT)
+    entries, held = data.index["entries"], set[int]()
+    for number, place in enumerate(entries["place"]):
+        if place is not None:
+            held.add(number)
+    assert failed <= held
+    assert max(held) > count * 0.99, "passes from the whole run, not from its beginning alone"
+    assert sum(map(len, data.chunks)) < 8_000_000
+    left = count - len(held)
+    assert f"Those of {left:,} are not (all of them passed)" in data.index["words"]["left_out"]
+    assert len(entries["key"]) == count, "every case is in the matrix"

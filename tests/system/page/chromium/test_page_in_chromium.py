@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from plotbot.records import Exchange, Fingerprint, ItemResult, Title, Violation
-from plotbot.report.page import PageRun, write_page
+from plotbot.report.page import PageRun, document, page_data, payloads, write_page
 
 if TYPE_CHECKING:
     from tests.system.page.chromium.conftest import Page
@@ -333,3 +333,21 @@ def test_an_address_chooses_what_is_shown(page: Page, shown: Shown, three: PageR
     assert rows(page) == len(titles) < 200
     shown(three, fragment="#show=%3Cimg%20src=x%3E")
     assert rows(page) == 200, "what is no choice changes nothing"
+
+
+def test_a_large_page_unpacks_its_index_and_says_which_texts_it_has_no_room_for(
+    page: Page, shown: Shown, three: PageRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(document, "_PLAIN_INDEX", 1_000)
+    monkeypatch.setattr(payloads, "MOST_WHOLE", 10)
+    monkeypatch.setattr(payloads, "_HEAD_START", 0)
+    monkeypatch.setattr(payloads, "_ROOM", 40_000)
+    path = shown(three)
+    page.until("document.querySelector('.matrix')")
+    assert rows(page) == 200
+    assert "application/octet-stream" in path.read_text(encoding="utf-8").partition('id="index"')[0][-60:]
+    assert "cases are in this page. Those of " in page.run("document.body.innerText")
+    places = page_data([three], MADE_AT).index["entries"]
+    without = next(key for key, place in zip(places["key"], places["place"], strict=True) if place is None)
+    shown(three, fragment=f"#case={without}")
+    assert f"plotbot report {three.records.run} --case {without}" in opened(page)
