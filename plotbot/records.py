@@ -482,10 +482,18 @@ class ServedOtherwise:
 
 @dataclass(frozen=True, slots=True)
 class PlannedItem:
-    """An item that a run set out to run: pytest's node id, and its case's id. Deselected items are not planned."""
+    """An item that a run set out to run: pytest's node id, and its case's id. Deselected items are not planned.
+
+    `by` says by what its eval groups titles, and `group` which group its title is in; both empty without groups.
+    """
 
     item: str
     case: str
+    by: str = field(default="", compare=False)
+    group: str = field(default="", compare=False)
+
+    def to_json(self) -> list[str]:
+        return [self.item, self.case, *([self.by, self.group] if self.by else [])]
 
 
 @dataclass(frozen=True, slots=True)

@@ -133,7 +133,7 @@ def plan_json(
         "header": header,
         "questions": [question.to_json() for question in questions],
         "cases": [case.to_json() for case in cases if case.id in needed],
-        "items": [[item.item, item.case] for item in items],
+        "items": [item.to_json() for item in items],
     }
 
 

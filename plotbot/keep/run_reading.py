@@ -170,7 +170,7 @@ def _read_plan(folder: RunFolder, disk: Disk) -> _Plan:
             header=dict(data["header"]),
             questions={question["hash"]: Question(**question) for question in data["questions"]},
             cases={case.id: case for case in _cases(data["cases"])},
-            items=tuple(PlannedItem(str(item), str(case)) for item, case in data["items"]),
+            items=tuple(PlannedItem(*map(str, item)) for item in data["items"]),
         )
     except _MALFORMED as error:
         reason = one_line(f"{type(error).__name__}: {error}", 80)

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from plotbot.measure.groups import GroupMetrics, measure_groups
 from plotbot.measure.hosts import Hosts, measure_hosts
 from plotbot.measure.intervals import Interval, clustered_interval
 from plotbot.measure.repeats import Repeats, measure_repeats
@@ -26,7 +27,7 @@ class ModelMetrics:
     are sums of the server's counts. `extra_attempts` counts requests beyond the first of each case. `repeats` is None
     if no case was rated twice, `server_time` if no server told it, `hosts` if fewer than two were asked. `traits` say,
     by category, what its replies have in common: the shape that the schema wants (`wrong_shape`: `array` or `object`),
-    or that most of them repeat themselves (`truncated`: `looped`).
+    or that most of them repeat themselves (`truncated`: `looped`). `groups` are those of evals that group their titles.
     """
 
     tally: Tally
@@ -46,6 +47,7 @@ class ModelMetrics:
     server_time: ServerTime | None = None
     hosts: Hosts | None = None
     traits: Mapping[str, str] = field(default_factory=dict)
+    groups: tuple[GroupMetrics, ...] = ()
 
     @property
     def model(self) -> str:
@@ -101,6 +103,7 @@ def _measure(row: ModelVariant, items: Sequence[PlannedItem], records: RunRecord
         server_time=server_time(exchanges),
         hosts=measure_hosts(row, items, exchanges, records),
         traits=_traits(results),
+        groups=measure_groups(row, items, records),
     )
 
 

@@ -57,10 +57,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tell the run what deselection has left to ask. A worker tells it before xdist learns of its items."""
-    process, chosen = session.config.stash[PROCESS], collection.planned(session.items)
-    if chosen and not collection.is_broken(session) and options.runs_items(session.config):
+    process = session.config.stash[PROCESS]
+    if not collection.is_broken(session) and options.runs_items(session.config):
         try:
-            process.run.select(chosen)
+            if chosen := collection.planned(session.items):
+                process.run.select(chosen)
         except UsageProblem as problem:
             process.run.refuse(problem)
         garbage.exempt_what_exists()

@@ -11,12 +11,13 @@ from plotbot.errors import InputError
 from plotbot.plugin.renamed_items import rename_last_failures
 from plotbot.records import Case, PlannedItem
 from plotbot.run.eval_files import EvalFiles
+from plotbot.run.groups import Grouping, grouping
 from plotbot.run.process import ItemState, Process
 from plotbot.settings import Settings
 
 MARKER = (
-    "eval(prompt=, schema=, titles=, template=): the files that an eval of plotbot asks with. "
-    "The settings name those that it does not"
+    "eval(prompt=, schema=, titles=, template=, group_by=): the files that an eval of plotbot asks with, and "
+    "by what reports group its titles. The settings name the files that it does not"
 )
 STATE = pytest.StashKey[ItemState]()
 _PARAMETER = "reply"
@@ -55,7 +56,13 @@ def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
 
 
 def planned(items: Sequence[pytest.Item]) -> list[PlannedItem]:
-    return [PlannedItem(item.nodeid, case.id) for item in items if (case := _case_of(item)) is not None]
+    """The items of evals, each with the group of its title. Raises `InputError` for a `group_by=` that gives none."""
+    tests: dict[str, list[tuple[pytest.Item, Case]]] = {}
+    for item in items:
+        if (case := _case_of(item)) is not None:
+            tests.setdefault(_test_of(item), []).append((item, case))
+    groupings = {test: _grouping(some) for test, some in tests.items()}
+    return [_planned(item, case, groupings[_test_of(item)]) for item in items if (case := _case_of(item)) is not None]
 
 
 def begin_item(item: pytest.Item) -> ItemState | None:
@@ -90,6 +97,23 @@ def _eval_files(metafunc: pytest.Metafunc, settings: Settings) -> EvalFiles | No
     if not asks:
         raise InputError(f"{where}: marked as an eval, but it asks for no `reply` fixture")
     return files
+
+
+def _test_of(item: pytest.Item) -> str:
+    return item.nodeid.partition("[")[0]
+
+
+def _grouping(items: Sequence[tuple[pytest.Item, Case]]) -> Grouping | None:
+    """How a test groups its titles, by its marker; *items* are all of that test."""
+    marker = items[0][0].get_closest_marker("eval")
+    by = None if marker is None else marker.kwargs.get("group_by")
+    return grouping(by, [case.title for _, case in items], _place(items[0][0]))
+
+
+def _planned(item: pytest.Item, case: Case, grouping: Grouping | None) -> PlannedItem:
+    if grouping is None:
+        return PlannedItem(item.nodeid, case.id)
+    return PlannedItem(item.nodeid, case.id, grouping.name, grouping.group_of(case.title))
 
 
 def _place(definition: pytest.Item) -> str:

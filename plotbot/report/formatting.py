@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 
 from plotbot.measure.gate import GateResult
+from plotbot.measure.groups import GroupMetrics
 from plotbot.measure.intervals import Interval
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import Speed
@@ -17,6 +18,7 @@ from plotbot.measure.tally import Tally
 from plotbot.safe import visible
 
 NONE = "-"
+_MOST_GROUPS = 12
 LONGEST_NAME = 200
 _LEAST_P = 0.0001
 Part = str | dict[str, str]
@@ -110,6 +112,20 @@ def repeats_words(metrics: ModelMetrics) -> list[str]:
     most = repeats.most
     at_most = f"pass@{most} {percent(repeats.pass_at[most])}, pass^{most} {percent(repeats.pass_all[most])}"
     return [f"{worth}; {at_most}; {percent(repeats.flip_rate)} got both verdicts"]
+
+
+def group_words(groups: Sequence[GroupMetrics]) -> list[tuple[str, str]]:
+    """By what titles are grouped, with the rates of its groups, at most twelve; then which of them are worse."""
+    told: list[tuple[str, str]] = []
+    for by in dict.fromkeys(one.by for one in groups):
+        some = [one for one in groups if one.by == by]
+        rates = [f"{one.group} {rate_with_interval(one.pass_rate, one.interval)}" for one in some[:_MOST_GROUPS]]
+        more = [f"and {len(some) - _MOST_GROUPS} more"] if len(some) > _MOST_GROUPS else []
+        told.append((by, "; ".join([*rates, *more])))
+        worse = [f"{one.group} ({p_value(one.p)})" for one in some if one.worse and one.p is not None]
+        if worse:
+            told.append((by, f"worse than the rest beyond chance: {', '.join(worse)}"))
+    return told
 
 
 def accounting_line(tally: Tally) -> str:

@@ -23,6 +23,7 @@ from plotbot.report.rivals import rival_sentences
 from plotbot.safe import one_line
 
 _EXAMPLES = 10
+_MOST_GROUPS = 50
 _NAME_LIMIT = 120
 _MESSAGE_LIMIT = 200
 _MOST_LINES = 8
@@ -80,6 +81,7 @@ def summary_markdown(
         [f"- gate for {code(gate.row.label)}: **{formatting.gate_words(gate)}**" for gate in gates],
         [f"- {as_text(sentence, code)}" for sentence in rival_sentences(rivals)],
         _more(metrics),
+        _groups(metrics),
         _hosts(metrics),
         _categories(metrics),
         _verbatim(compared),
@@ -145,6 +147,21 @@ def _step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> list[
 def _more(metrics: Sequence[ModelMetrics]) -> list[str]:
     """A line for each row of the table on its repeats."""
     return [f"- {code(one.label)}: {words}" for one in metrics for words in formatting.repeats_words(one)]
+
+
+def _groups(metrics: Sequence[ModelMetrics]) -> list[str]:
+    """A row for each group of titles, the lowest rate first."""
+    rows = [
+        _row([
+            _cell(one.label), _cell(group.by), _cell(group.group), str(group.tally.passed), str(group.tally.failed),
+            formatting.rate_with_interval(group.pass_rate, group.interval),
+            f"**worse than the rest**, {formatting.p_value(group.p)}" if group.worse and group.p is not None else "",
+        ])
+        for one in metrics
+        for group in one.groups[:_MOST_GROUPS]
+    ]  # fmt: skip
+    head = ["model", "by", "group", "passed", "failed", "pass rate [95 %]", "beyond chance"]
+    return [_row(head), _row(["---"] * 3 + ["---:"] * 3 + ["---"]), *rows] if rows else []
 
 
 def _hosts(metrics: Sequence[ModelMetrics]) -> list[str]:

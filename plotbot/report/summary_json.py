@@ -11,6 +11,7 @@ from dataclasses import asdict
 from typing import Any
 
 from plotbot.measure.gate import GateResult
+from plotbot.measure.groups import GroupMetrics
 from plotbot.measure.hosts import FieldByHost, HostMetrics, Hosts
 from plotbot.measure.intervals import CONFIDENCE, Interval
 from plotbot.measure.metrics import ModelMetrics
@@ -67,6 +68,7 @@ def _model(metrics: ModelMetrics, gate: GateResult | None) -> dict[str, Any]:
         "not_run": list(metrics.not_run),
         "repeats": _repeats(metrics.repeats),
         "gate": None if gate is None else {**_without_model(gate), "interval": _interval(gate.interval)},
+        **({"groups": [_group(one) for one in metrics.groups]} if metrics.groups else {}),
         **({} if metrics.hosts is None else {"hosts": _hosts(metrics.hosts)}),
     }
 
@@ -91,6 +93,18 @@ def _repeats(repeats: Repeats | None) -> dict[str, Any] | None:
         "flip_rate": repeats.flip_rate,
         "pass_at_k": {str(k): share for k, share in repeats.pass_at.items()},
         "pass_all_k": {str(k): share for k, share in repeats.pass_all.items()},
+    }
+
+
+def _group(one: GroupMetrics) -> dict[str, Any]:
+    return {
+        "by": one.by,
+        "group": one.group,
+        "tally": one.tally.counts,
+        "pass_rate": one.pass_rate,
+        "interval": _interval(one.interval),
+        "p": one.p,
+        "worse": one.worse,
     }
 
 

@@ -136,6 +136,8 @@ def _model_lines(metrics: ModelMetrics, gate: GateResult | None) -> list[str]:
         if counts:
             lines += _wrapped(f"  {label}: ", formatting.category_counts(counts))
     lines += [line for words in formatting.repeats_words(metrics) for line in _wrapped("  repeats: ", words)]
+    for by, words in formatting.group_words(metrics.groups):
+        lines += _wrapped(f"  by {one_line(by, 30)}: ", words)
     if metrics.server_time is not None and metrics.server_time.queueing >= _WORTH_A_LINE:
         time = metrics.server_time
         lines.append(

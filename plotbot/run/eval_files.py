@@ -21,7 +21,7 @@ _OTHERS = (
 )
 
 
-_ARGUMENTS = ("prompt", "schema", "titles", "template")
+_ARGUMENTS = ("prompt", "schema", "titles", "template", "group_by")
 
 
 @dataclass(frozen=True, slots=True)

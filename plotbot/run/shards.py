@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import cycle
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import Any, TypeVar
@@ -235,7 +235,7 @@ def join(parts: Sequence[Part], *, models: Sequence[str], questions: Iterable[st
     return Joined(
         cases=tuple(cases[case_id] for case_id in dict.fromkeys(one.case.id for one in in_plan)),
         items=tuple(
-            PlannedItem(names[one.item.item, one.case.id], one.case.id) for one in sorted(placed, key=order.in_pytest)
+            replace(one.item, item=names[one.item.item, one.case.id]) for one in sorted(placed, key=order.in_pytest)
         ),
         names=names,
     )

@@ -112,7 +112,7 @@ class RpcServer:
                 cases = self._run.cases(EvalFiles.from_json(message["files"]))
                 return {"answer": [case.to_json() for case in cases]}
             case "select":
-                self._run.select([PlannedItem(item, case) for item, case in message["items"]])
+                self._run.select([PlannedItem(*item) for item in message["items"]])
                 return {"answer": None}
             case "exchange":
                 return {"answer": self._run.exchange(message["case"]).to_json()}
@@ -145,7 +145,7 @@ class RpcClient:
         return [Case.from_json(case) for case in self._ask({"ask": "cases", "files": files.to_json()})]
 
     def select(self, items: Sequence[PlannedItem]) -> None:
-        self._ask({"ask": "select", "items": [(item.item, item.case) for item in items]})
+        self._ask({"ask": "select", "items": [item.to_json() for item in items]})
 
     def exchange(self, case_id: str) -> Exchange:
         return Exchange.from_json(self._ask({"ask": "exchange", "case": case_id}))

@@ -26,7 +26,7 @@ def test_a_project_that_names_no_marker_collects_with_strict_markers(
 def test_it_is_listed_with_what_it_takes(pytester: pytest.Pytester, project: Path) -> None:
     assert project.is_dir()
     pytester.runpytest_inprocess("--markers").stdout.fnmatch_lines(
-        ["@pytest.mark.eval(prompt=, schema=, titles=, template=): *"]
+        ["@pytest.mark.eval(prompt=, schema=, titles=, template=, group_by=): *"]
     )
 
 
@@ -52,5 +52,5 @@ def test_another_plugins_arguments_end_the_session_and_name_the_plugins(
     assert result.ret == 4
     said = result.stderr.str()
     assert named in said
-    assert "prompt, schema, titles and template" in said
+    assert "prompt, schema, titles, template and group_by" in said
     assert "pytest-evals and pydantic-evals have a marker of this name, too" in said

@@ -13,6 +13,7 @@ from importlib import resources
 from typing import Any, Generic, TypeVar
 
 from plotbot.measure.gate import GateResult
+from plotbot.measure.groups import GroupMetrics
 from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.pairing import Rival, rivals_of
@@ -28,8 +29,11 @@ from plotbot.report.page.conclusions import Contender
 from plotbot.report.page.matrix import Entry, Matrix, PageRun, build_matrix
 from plotbot.report.page.payloads import Chunks, Texts, ascii_json, packed, payload
 
-SCRIPTS = ("dom", "data", "overview", "hosts", "violations", "filters", "matrix", "marks", "case", "course", "start")
+SCRIPTS = (
+    "dom", "data", "overview", "groups", "hosts", "violations", "filters", "matrix", "marks", "case", "course", "start",
+)  # fmt: skip
 _LONGEST_TITLE, _LONGEST_FACT = 300, 20_000
+_MOST_GROUPS = 200
 # Characters of an index that are not packed: a browser reads them at once.
 _PLAIN_INDEX = 2_000_000
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
@@ -59,6 +63,18 @@ _MODEL_COLUMNS: Sequence[TableColumn[Contender]] = (
     TableColumn(_INTERVAL, "interval", lambda _: None),
     *map(_count_column, ("planned", *BOXES)),
     TableColumn("gate", "text", lambda one: one.gate.verdict if one.gate else formatting.NONE),
+)
+_GROUP_COLUMNS: Sequence[TableColumn[GroupMetrics]] = (
+    TableColumn("by", "text", lambda one: one.by),
+    TableColumn(_RATE, "rate", lambda one: formatting.percent(one.pass_rate)),
+    TableColumn(_INTERVAL, "interval", lambda _: None),
+    TableColumn("passed", "figure", lambda one: f"{one.tally.passed:,}"),
+    TableColumn("failed", "figure", lambda one: f"{one.tally.failed:,}"),
+    TableColumn(
+        "against the rest",
+        "text",
+        lambda one: f"worse beyond chance, {formatting.p_value(one.p)}" if one.worse and one.p is not None else "",
+    ),
 )
 _HOST_COLUMNS: Sequence[TableColumn[HostMetrics]] = (
     TableColumn(_RATE, "rate", lambda one: formatting.percent(one.pass_rate)),
@@ -121,6 +137,7 @@ def page_data(runs: Sequence[PageRun], made_at: str) -> PageData:
         "words": _words(matrix, contenders, packing, _rivals(runs) if len(contenders) > 1 else []),
         "model_columns": _heads(model_columns),
         "host_columns": _heads(_HOST_COLUMNS),
+        "group_columns": _heads(_GROUP_COLUMNS),
         "contenders": [_contender(one, model_columns) for one in contenders],
         "columns": [[one.contender, one.response_format, one.prompt_hash] for one in matrix.columns],
         "titles": _titles(matrix),
@@ -259,8 +276,17 @@ def _contender(one: Contender, columns: Sequence[TableColumn[Contender]]) -> dic
         "extra_attempts": metrics.extra_attempts,
         "tokens": [metrics.prompt_tokens, metrics.completion_tokens],
         "gate": None if one.gate is None else [one.gate.verdict, one.gate.threshold],
+        "groups": [_group(group) for group in metrics.groups[:_MOST_GROUPS]],
         "hosts": [_host(host) for host in metrics.hosts.by_host] if metrics.hosts else [],
         "asides": aside_sentence(metrics) or [],
+    }
+
+
+def _group(group: GroupMetrics) -> dict[str, Any]:
+    return {
+        "group": group.group[:LONGEST_NAME],
+        **_rate(group),
+        "cells": [column.value(group) for column in _GROUP_COLUMNS],
     }
 
 
@@ -272,7 +298,7 @@ def _host(host: HostMetrics) -> dict[str, Any]:
     }
 
 
-def _rate(one: ModelMetrics | HostMetrics) -> dict[str, Any]:
+def _rate(one: ModelMetrics | HostMetrics | GroupMetrics) -> dict[str, Any]:
     return {
         "rate": one.pass_rate,
         "interval": None if one.interval is None else [one.interval.low, one.interval.high],

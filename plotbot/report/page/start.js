@@ -3,6 +3,7 @@
 drawHeadline();
 drawWords();
 drawModels();
+drawGroups();
 drawHosts();
 drawFailures();
 drawSpeed();
