@@ -1,3 +1,6 @@
-"""`pytest evals` is about story seeds alone; `pytest evals/examples` runs what is shown there."""
+"""`pytest evals` is about story seeds alone.
 
-collect_ignore = ["examples"]
+`pytest evals/examples` runs what is shown there, and `plotbot judge RUN` what is in `judging`.
+"""
+
+collect_ignore = ["examples", "judging"]

@@ -19,8 +19,8 @@ from plotbot.ask.transport.templates import refuse_unknown_names
 from plotbot.ask.transport.urls import base_url
 from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import AskError, InputError, UsageProblem
-from plotbot.plan.titles import read_titles
 from plotbot.records import ExitStatus, Title
+from plotbot.run.answers import titles_at
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_missing
 from plotbot.safe import visible
 from plotbot.settings import Settings
@@ -89,7 +89,7 @@ def _absolute(target: str) -> str:
 
 def _title(files: EvalFiles, wanted: str | None, settings: Settings) -> Title:
     refuse_missing(files, settings.root, {role for role, _ in files.by_role})
-    titles = read_titles(files.titles)
+    titles = titles_at(files.titles)
     title = titles[0] if wanted is None else next((title for title in titles if title.id == wanted), None)
     if title is None:
         raise UsageProblem(f"{files.titles}: there is no title with the id {wanted!r}: name one of this file")

@@ -30,6 +30,11 @@ _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _HIDDEN_SUFFIX = ".new"
 
 
+def is_run_id(name: str) -> bool:
+    """Whether a name has the form of a run id."""
+    return _RUN_ID.fullmatch(name) is not None
+
+
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
@@ -280,7 +285,7 @@ def _is_run(path: Path) -> bool:
 
 
 def _has_run_id(path: Path) -> bool:
-    return _RUN_ID.fullmatch(path.name) is not None and path.is_dir()
+    return is_run_id(path.name) and path.is_dir()
 
 
 def _make(path: Path, shown: Path, disk: Disk) -> None:

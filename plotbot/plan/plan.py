@@ -81,7 +81,7 @@ class Plan:
     titles that *missing* selects, and is smaller than configured if they are fewer. *beside* are titles that are
     asked all the same. `drawn` counts the titles of the largest draw, in all parts of a plan. *note* is told of a file
     that has fewer titles than the default sample. *samples* are drawn already: by the path of their file from the
-    project root, of which an entry that is still there counts as it is now.
+    project root, of which an entry that is still there counts as it is now. *read* gives the titles at a path.
     """
 
     def __init__(
@@ -92,6 +92,7 @@ class Plan:
         beside: Beside | None = None,
         note: Callable[[str], None] = lambda _: None,
         samples: Mapping[str, Sample] | None = None,
+        read: Callable[[Path], tuple[Title, ...]] = read_titles,
     ) -> None:
         self.models = tuple(models)
         self.questions: dict[str, Question] = {}
@@ -102,6 +103,7 @@ class Plan:
         self._beside = beside or Beside()
         self._note = note
         self._samples = samples or {}
+        self._read = read
         self._titles: dict[Path, tuple[Title, ...]] = {}
         self._answers: dict[tuple[tuple[tuple[str, str], ...], Path], tuple[Case, ...]] = {}
         self._lock = threading.Lock()
@@ -117,7 +119,7 @@ class Plan:
     def titles_of(self, path: Path) -> tuple[Title, ...]:
         """The titles of a file, which is read once."""
         if path not in self._titles:
-            self._titles[path] = titles = read_titles(path)
+            self._titles[path] = titles = self._read(path)
             if len(titles) < self._settings.test_sample_size and self._settings.left_open(_SAMPLE_SIZE):
                 default = self._settings.test_sample_size
                 self._note(f"{path}: the sample is all of its titles, {len(titles)}; by default it would be {default}")

@@ -13,6 +13,7 @@ from plotbot.judge import Schema, compile_schema
 from plotbot.plan.inputs import OPTIONS, read_prompt, read_schema, read_template
 from plotbot.plan.variants import below, variants_of
 from plotbot.records import Question, Variant
+from plotbot.run.answers import PREFIX, answers_folder
 from plotbot.settings import Settings
 
 _OTHERS = (
@@ -62,7 +63,7 @@ class EvalFiles:
         return cls(
             settings.prompt_path if prompt is None else (prompt,),
             path("schema") or settings.schema_path,
-            path("titles") or settings.titles_path,
+            _titles(kwargs.get("titles"), settings) or path("titles") or settings.titles_path,
             path("template") or settings.template_path,
             where,
         )
@@ -104,6 +105,13 @@ def local_path(there: str, files: Sequence[str | None], root: Path) -> str:
     there = there.replace("\\", "/")
     below = (root / file for file in files if file and there.endswith(f"/{file}"))
     return str(next(below, there))
+
+
+def _titles(named: object, settings: Settings) -> Path | None:
+    """The run folder that the marker's `answers:RUN` means, or ANSWERS where it names no titles; None for files."""
+    if isinstance(named, str) and named.startswith(PREFIX):
+        return answers_folder(named.removeprefix(PREFIX), settings)
+    return answers_folder(settings.answers, settings) if named is None and settings.answers is not None else None
 
 
 class Schemas:

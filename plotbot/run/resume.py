@@ -20,6 +20,7 @@ from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.sequential import SEQUENTIAL
 from plotbot.measure.tally import eval_of
 from plotbot.records import Case, Exchange, Fingerprint, ItemResult, PlannedItem, Question, Variant, note_of, run_name
+from plotbot.run.answers import judged_run
 from plotbot.run.early_stop import is_sequential
 from plotbot.run.eval_files import EvalFiles, local_path
 from plotbot.run.recorder import Recorder
@@ -173,6 +174,8 @@ def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Sett
     if changes and not may_differ:
         raise InputError(_refusal(run, changes))
     values = {key.field: then[key.name] for key in keys} | {"model": models}
+    if settings.left_open(BY_NAME["ANSWERS"]) and then.get("ANSWERS") is not None:
+        values["answers"] = judged_run(run.folder)
     values |= _recorded_prompts(settings, then) | _recorded_files(settings, then)
     return settings.with_values(f"run {run.folder.run_id}", **values)
 

@@ -19,6 +19,7 @@ from plotbot.measure.stopping import GATE_TITLES
 from plotbot.plan.plan import Beside, Missing, Plan, Sample
 from plotbot.plan.variants import in_order_of_lists
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, ServedOtherwise, Variant
+from plotbot.run.answers import titles_at
 from plotbot.run.early_stop import EarlyStop, Stop, is_sequential
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_missing
 from plotbot.run.recorder import Recorder, RunPlan
@@ -223,7 +224,9 @@ class MainRun:
             self._scheduler.stop()
 
     def _new_plan(self) -> Plan | EarlierPlan:
-        return Plan(self.settings, self._servers.models(), self._missing, self._beside, self._warn, self._samples)
+        return Plan(
+            self.settings, self._servers.models(), self._missing, self._beside, self._warn, self._samples, titles_at
+        )
 
     def _read(self, files: EvalFiles) -> Mapping[Variant, Question]:
         if files not in self._questions:

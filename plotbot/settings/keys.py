@@ -162,6 +162,8 @@ KEYS: tuple[Key, ...] = (
         "the model to ask, or a list; all, or a pattern such as qwen*, is those that the server lists",
         unset="the one loaded model", decides=None),
     Key("TITLES_PATH", "path", "data/titles_index.json", "the titles to sample from", decides="files"),
+    Key("ANSWERS", "text", None, "a run whose answers are the titles, in place of a file: its id, or last",
+        unset="titles of TITLES_PATH", decides="files"),
     Key("PROMPT_PATH", "paths", "data/prompt.txt", "the system message; a list makes variants", decides="files"),
     Key("TEMPLATE_PATH", "path", None, "the user message, with {title}, {schema} and fields in braces",
         unset="made from the schema", decides="files"),
@@ -255,6 +257,7 @@ class SettingValues:
     lm_studio_url: tuple[str, ...]
     model: tuple[str, ...]
     titles_path: Path
+    answers: str | None
     prompt_path: tuple[Path, ...]
     template_path: Path | None
     schema_path: Path

@@ -1,8 +1,9 @@
-"""Templates of the user message: names in braces are replaced, once, and nothing is evaluated.
+r"""Templates of the user message: names in braces are replaced, once, and nothing is evaluated.
 
 `{title}` is the headline, `{title_json}` the same as a JSON string, `{schema}` what the schema asks for in words,
-`{schema_json}` the schema, `{fields}` the title's further fields as a JSON object, and any other name a field. A brace
-before anything but a letter is text, and so is a name in two braces: `{{title}}` gives `{title}`.
+`{schema_json}` the schema, `{fields}` the title's further fields as a JSON object, and any other name a field: a text
+as it is, any other value as JSON, in which `<` is written `\u003c`. A brace before anything but a letter is text, and
+so is a name in two braces: `{{title}}` gives `{title}`.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ def fill(template: str, title: Title, *, schema: Mapping[str, Any], schema_words
         if name in BUILT_IN:
             return _built_in(name, title, schema, schema_words)
         field = title.fields[name]
-        return field if isinstance(field, str) else _json(field)
+        return field if isinstance(field, str) else _quoted(field)
 
     return _PLACEHOLDER.sub(value, template)
 
@@ -59,6 +60,14 @@ def refuse_unknown_names(template: str, titles: Iterable[Title], where: str) -> 
         if without is not None:
             named = one_line(repr(without.id), 80)
             raise InputError(f"{where}: {names[name]}: the title {named} has no field {name!r}: give it one")
+
+
+def _quoted(field: Any) -> str:
+    """A field as JSON in which no text can be an end tag or a chat template's own token, which begin with `<`.
+
+    JSON knows the escape, and a server turns a token's name in a message into the token.
+    """
+    return _json(field).replace("<", "\\u003c")
 
 
 def _built_in(name: str, title: Title, schema: Mapping[str, Any], schema_words: str) -> str:

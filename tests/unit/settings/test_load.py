@@ -39,6 +39,7 @@ SPECIAL: dict[str, tuple[Any, str, Any]] = {
     "EXECUTOR": ("dask://Box.local", "dask://Box.local", "dask://box.local:8786"),
     "SHOW_FAILURES": ("all", "all", "all"),
     "SHARD": ("2/5", "2/5", (2, 5)),
+    "ANSWERS": ("last", "last", "last"),
     "NOTE": ("shorter  prompt, \x1b[2J", "shorter prompt, \x1b[2J", "shorter prompt, \x1b[2J"),
     "EMBEDDED_MODEL": (["a.gguf", "b"], "a.gguf,b", ("a.gguf", "b")),
 }
