@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from plotbot.ask.schedule import scheduler
 from plotbot.commands import main
 from plotbot.mock import MockServer, ModelSpec, Rule
 
@@ -23,6 +24,20 @@ TITLES = 100
 GATE = ("--gate=sequential", "--min-pass-rate=0.8", f"--test-sample-size={TITLES}", "--confirm=skip")
 RESUME = ("--resume", "--confirm=skip", f"--test-sample-size={TITLES}")
 SLOTS = 4  # of the mock
+
+CRASHES = """
+import os
+from pathlib import Path
+
+
+def test_story_seed(reply, judge, results):
+    crashed = Path("crashed")
+    if not crashed.exists():
+        crashed.touch()
+        os._exit(9)
+    assert judge(reply).ok
+    results.keep()
+"""
 
 
 @pytest.fixture
@@ -214,3 +229,16 @@ def test_a_sequential_gate_without_a_threshold_is_refused(evals: Evals, start_mo
     result = evals(start_mock(), "--gate=sequential", "--confirm=skip")
     assert result.ret == 4
     assert "needs a threshold to decide about" in " ".join((result.stderr.str() + result.stdout.str()).split())
+
+
+def test_the_crash_of_a_worker_neither_stops_the_run_nor_changes_the_decision(
+    evals: Evals, start_mock: StartMock, many: Path, write_eval: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # xdist gives the crashed worker's items out again at the end, behind the ones that wait for their verdicts.
+    monkeypatch.setattr(scheduler, "HELD_SECONDS", 0.2)
+    write_eval(CRASHES)
+    result = evals(start_mock(), *GATE, "-n2")
+    assert result.ret == 0
+    (gate,) = [model["gate"] for model in _summary(many)["models"]]
+    assert (gate["verdict"], gate["titles"]) == ("PASS", 20)
+    assert _counts(many)["not_needed"] == 80

@@ -12,15 +12,14 @@ from plotbot.records import Case
 class CaseQueue:
     """The cases that wait to be asked, in their order. The scheduler's lock guards it.
 
-    *hosts* is the scheduler's own list, to which hosts may be added. A case is held back while
-    `may_ask` is false, and its model's turn with it: another model's turn comes when nothing of this one is held back
-    any more.
+    *hosts* is the scheduler's own list, to which hosts may be added. A case may be held back, and its model's turn with
+    it: another model's turn comes when nothing of this one is held back any more.
     """
 
     def __init__(self, hosts: Sequence[HostQueue]) -> None:
-        self.may_ask: Callable[[Case], bool] = lambda _: True
+        self.may_hold = False
+        self._may_ask: Callable[[Case], bool] = lambda _: True
         self._hosts = hosts
-        self._released: set[str] = set()
         self._awaited: deque[ScheduledCase] = deque()
         self._planned: dict[str, deque[ScheduledCase]] = {}
 
@@ -42,23 +41,21 @@ class CaseQueue:
         case.asked = False
         self._awaited.appendleft(case)
 
-    def release(self, case: ScheduledCase) -> None:
-        """Hold a case back no longer."""
-        self._released.add(case.case.id)
+    def hold_back(self, may_ask: Callable[[Case], bool]) -> None:
+        """Hold cases back while *may_ask* is false."""
+        self.may_hold, self._may_ask = True, may_ask
 
-    def holds(self, case: ScheduledCase) -> bool:
-        return case.case.id not in self._released and not self.may_ask(case.case)
+    def let_awaited_go(self) -> None:
+        """Hold back only what no test waits for."""
+        self.may_hold = False
 
-    def holds_turn(self, model: str | None) -> bool:
-        """Whether cases of a model are held back, and no case has been released for the sake of another model."""
-        if model is None or any(case.case.id in self._released for case in self._awaited):
-            return False
-        return any(_is_new(case) and self.holds(case) for case in self._planned.get(model, ()))
+    def _holds(self, case: ScheduledCase) -> bool:
+        """Whether an awaited case is held back."""
+        return self.may_hold and not self._may_ask(case.case)
 
-    def blocks(self, case: ScheduledCase) -> bool:
-        """Whether a case cannot be asked for what is held back: itself, or another model whose turn it is."""
-        turns = {host.model for host in self._hosts} - {case.case.model}
-        return self.holds(case) or any(map(self.holds_turn, turns))
+    def _holds_turn(self, model: str | None) -> bool:
+        planned = self._planned.get(model, ()) if self.may_hold and model is not None else ()
+        return any(_is_new(case) and not self._may_ask(case.case) for case in planned)
 
     def forget(self, case: ScheduledCase) -> None:
         """Let no test wait for a case that is not asked any more."""
@@ -79,21 +76,27 @@ class CaseQueue:
         while planned and not _is_new(planned[0]):
             planned.popleft()
         for position, case in enumerate(planned if planned and look_ahead else ()):
-            if _is_new(case) and not self.holds(case):
+            if self._is_due(case):
                 del planned[position]  # type: ignore[union-attr]
                 return case
         return None
 
     def next_model(self, host: HostQueue, *, look_ahead: bool) -> str | None:
         """The model whose turn is next on a host: one that a test waits for, else the first with cases left."""
+        if self._holds_turn(host.model):
+            return None
         awaited = next((case.case.model for case in self._awaited if self._may_go_to(host, case)), None)
         if awaited is not None or not look_ahead:
             return awaited
-        return next((model for model, planned in self._planned.items() if any(map(_is_new, planned))), None)
+        return next((model for model, planned in self._planned.items() if any(map(self._is_due, planned))), None)
+
+    def _is_due(self, case: ScheduledCase) -> bool:
+        """Whether a case may be asked ahead."""
+        return _is_new(case) and self._may_ask(case.case)
 
     def _may_go_to(self, host: HostQueue, case: ScheduledCase) -> bool:
         """Whether an awaited case may be asked here: on a host where it has failed only if no other is left for it."""
-        if self.holds(case):
+        if self._holds(case):
             return False
         return not case.asked and (
             host not in case.failed_on

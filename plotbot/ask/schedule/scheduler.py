@@ -56,8 +56,8 @@ def call_later(seconds: float, call: Callable[[], None]) -> None:
 
 
 HELD_SECONDS = 5.0
-"""How long a test waits for a case that is held back while nothing is asked. Then it is asked all the same: the tests
-whose verdicts would release it may be queued behind it, after the crash of a worker."""
+"""How long a test waits for a case that is held back while nothing is asked. From then on every case is asked that a
+test waits for: the tests whose verdicts would release it may be queued behind it, after the crash of a worker."""
 
 
 class Scheduler:
@@ -151,7 +151,7 @@ class Scheduler:
 
     def hold_back(self, may_ask: Callable[[Case], bool]) -> None:
         """Ask only cases for which *may_ask* is true; call `refill` when that may have changed."""
-        self._queue.may_ask = may_ask
+        self._queue.hold_back(may_ask)
 
     def refill(self) -> None:
         """Ask what is held back no longer."""
@@ -171,14 +171,13 @@ class Scheduler:
 
     def _wait_for(self, case: ScheduledCase) -> None:
         while True:
-            with self._lock:
-                held = not case.asked and self._queue.blocks(case)
+            patience = HELD_SECONDS if self._queue.may_hold and not case.asked else None
             try:
-                return case.kept.result(HELD_SECONDS if held else None)
+                return case.kept.result(patience)
             except TimeoutError:
                 with self._lock:
-                    if self._in_hand == 0 and self._queue.blocks(case):
-                        self._queue.release(case)
+                    if self._in_hand == 0 and not case.asked:
+                        self._queue.let_awaited_go()
                 self._fill()
 
     def stop(self) -> None:
@@ -249,8 +248,7 @@ class Scheduler:
             self._in_hand += 1
             self._unfetched += 1
             return case
-        stays = host.in_hand or self._queue.holds_turn(host.model)
-        model = None if stays else self._queue.next_model(host, look_ahead=look_ahead)
+        model = None if host.in_hand else self._queue.next_model(host, look_ahead=look_ahead)
         host.starting_turn = model is not None
         return model
 
