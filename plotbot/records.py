@@ -278,7 +278,7 @@ class Exchange:
     """All that came back for a case: a reply or a fault, never both, and every attempt that it took.
 
     `seconds` is the wall time of the last attempt; `params` what was sent beside the messages; `raw` the body as it
-    came where no reply could be read from it.
+    came where no reply could be read from it. `reused_from` is the id of the run that asked, if it was another one.
     """
 
     case: str
@@ -291,6 +291,7 @@ class Exchange:
     params: Mapping[str, Any] = field(default_factory=dict)
     fingerprint: Fingerprint = field(default_factory=Fingerprint)
     raw: bytes = b""
+    reused_from: str = ""
 
     @property
     def host(self) -> str:
@@ -314,7 +315,7 @@ class Exchange:
         return replace(self, model=model, reply=reply, params=_NOTHING, raw=b"")
 
     def to_json(self) -> dict[str, Any]:
-        return {
+        fields = {
             **_fields(self),
             "attempts": [{**_fields(attempt), "fault": _fields_or_none(attempt.fault)} for attempt in self.attempts],
             "reply": _fields_or_none(self.reply),
@@ -322,6 +323,10 @@ class Exchange:
             "fingerprint": self.fingerprint.to_json(),
             "raw": base64.b64encode(self.raw).decode("ascii"),
         }
+        if not self.reused_from:
+            # A run that reuses nothing stays as every version reads it.
+            del fields["reused_from"]
+        return fields
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
@@ -437,7 +442,8 @@ class Answer:
     prompt_hash: str
     response: Any
     meta: Mapping[str, Any]
-    """`run`, `case`, `variant` if it has one, `at` (UTC, ISO 8601), `fingerprint`, `params`.
+    """`run`, `case`, `variant` if it has one, `at` (UTC, ISO 8601), `fingerprint`, `params`,
+    and `reused_from`, the run that asked, if it was another.
 
     Later (`at`, `run`, `case`) wins.
     """
@@ -452,6 +458,7 @@ class Answer:
             "at": exchange.at,
             "fingerprint": exchange.fingerprint.to_json(),
             "params": dict(exchange.params),
+            **({"reused_from": exchange.reused_from} if exchange.reused_from else {}),
         }
         return cls(case.title, case.model, case.prompt_hash, value, meta)
 

@@ -24,7 +24,8 @@ class ModelMetrics:
     clustered by title if a title has several rated answers. `failures` and `errors` count items by category, the most
     frequent first. `tolerated` counts items that passed with a tolerated failure. Seconds are wall times of the last
     attempts that brought a reply (`seconds_p95` by nearest rank); `speed` is the median over the same replies. Tokens
-    are sums of the server's counts. `extra_attempts` counts requests beyond the first of each case. `repeats` is None
+    are sums of the server's counts. `extra_attempts` counts requests beyond the first of each case, `reused`
+    answers that an earlier run had on record. `repeats` is None
     if no case was rated twice, `server_time` if no server told it, `hosts` if fewer than two were asked. `traits` say,
     by category, what its replies have in common: the shape that the schema wants (`wrong_shape`: `array` or `object`),
     or that most of them repeat themselves (`truncated`: `looped`). `groups` are those of evals that group their titles.
@@ -48,6 +49,7 @@ class ModelMetrics:
     hosts: Hosts | None = None
     traits: Mapping[str, str] = field(default_factory=dict)
     groups: tuple[GroupMetrics, ...] = ()
+    reused: int = 0
 
     @property
     def model(self) -> str:
@@ -96,6 +98,7 @@ def _measure(row: ModelVariant, items: Sequence[PlannedItem], records: RunRecord
         seconds_p95=nearest_rank(seconds, 0.95),
         speed=typical_speed(exchanges),
         extra_attempts=sum(max(len(exchange.attempts) - 1, 0) for exchange in exchanges),
+        reused=sum(bool(exchange.reused_from) for exchange in exchanges),
         prompt_tokens=sum(reply.prompt_tokens or 0 for reply in replies),
         completion_tokens=sum(reply.completion_tokens or 0 for reply in replies),
         not_run=tuple(planned.item for planned in items if planned.item not in records.results),

@@ -19,6 +19,7 @@ LOAD = "plotbot_load"
 PINNED = "plotbot_pinned"
 BASELINE = "plotbot_baseline"
 LIKE = "plotbot_like"
+REUSE = "plotbot_reuse"
 
 _FLAGS = (
     (
@@ -68,6 +69,15 @@ def add_options(parser: pytest.Parser) -> None:
         group.addoption(flag, dest=destination, action="store_true", help=text)
     for option, destination, what, text in _NAMING:
         group.addoption(option, dest=destination, metavar=what, help=text)
+    group.addoption(
+        "--reuse",
+        dest=REUSE,
+        action="append",
+        default=[],
+        metavar="RUN|all",
+        help="take the answers that RUN, or any earlier run, has on record to the very same requests of the very same "
+        f"model, and ask the rest; may be given again: {RUN_HELP}",
+    )
     for key in KEYS:
         group.addoption(key.option, **key.option_arguments())
     group.addoption(TOKEN_OPTION, **TOKEN_OPTION_ARGUMENTS)
@@ -96,4 +106,7 @@ def contradiction(config: pytest.Config) -> str | None:
         )
         if config.getoption(destination)
     ]
+    taken_up = [option for option in given if option in {"--resume", "--resume-run", "--replay"}]
+    if taken_up and config.getoption(REUSE):
+        given = [*taken_up, "--reuse"]
     return f"{given[0]} and {given[1]} do not go together: give one of them" if len(given) > 1 else None

@@ -9,7 +9,7 @@ import pytest
 
 from plotbot.errors import UsageProblem
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import LAST, RUN_HELP
+from plotbot.keep.run_folder import LAST, RUN_HELP, RunFolder, find_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk
 from plotbot.keep.title_reading import answered_titles
 from plotbot.plan.plan import Beside, Missing
@@ -19,6 +19,7 @@ from plotbot.records import Question, Title
 from plotbot.run.again import like_run
 from plotbot.run.recovery import recover_dead_runs
 from plotbot.run.resume import ReplayedRun, ResumedRun, as_in, as_recorded, find_recorded, last_session, titles_in
+from plotbot.run.reuse import ALL
 from plotbot.run.servers import Servers
 from plotbot.run.session import MainRun
 from plotbot.settings import Settings, load_settings
@@ -34,9 +35,20 @@ def begin_run(config: pytest.Config, warn: Callable[[str], None]) -> MainRun:
     Raises `pytest.UsageError` for settings and options that cannot be used.
     """
     try:
-        return _run(config, load_settings(config.rootpath, os.environ, options.command_line(config)), warn)
+        run = _run(config, load_settings(config.rootpath, os.environ, options.command_line(config)), warn)
+        run.reuse = _reused(config, run.settings)
     except UsageProblem as problem:
         raise pytest.UsageError(str(problem)) from None
+    return run
+
+
+def _reused(config: pytest.Config, settings: Settings) -> list[RunFolder]:
+    """The runs that `--reuse` names, oldest first. Raises `InputError` for one that is not there."""
+    names, here = config.getoption(options.REUSE), config.invocation_params.dir
+    if ALL in names:
+        return list(list_runs(settings.runs_dir))
+    found = {folder.path: folder for folder in (find_run(name, settings, here) for name in names)}
+    return sorted(found.values(), key=lambda folder: folder.run_id)
 
 
 def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None]) -> MainRun:

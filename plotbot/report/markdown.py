@@ -145,8 +145,10 @@ def _step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> list[
 
 
 def _more(metrics: Sequence[ModelMetrics]) -> list[str]:
-    """A line for each row of the table on its repeats."""
-    return [f"- {code(one.label)}: {words}" for one in metrics for words in formatting.repeats_words(one)]
+    """A line for each row of the table on its repeats, and one on what was not asked again."""
+    repeats = [(one, words) for one in metrics for words in formatting.repeats_words(one)]
+    reused = [(one, f"{one.reused:,} answers reused from earlier runs") for one in metrics if one.reused]
+    return [f"- {code(one.label)}: {words}" for one, words in (*repeats, *reused)]
 
 
 def _groups(metrics: Sequence[ModelMetrics]) -> list[str]:

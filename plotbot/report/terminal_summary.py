@@ -145,6 +145,8 @@ def _model_lines(metrics: ModelMetrics, gate: GateResult | None) -> list[str]:
         )
     if metrics.tolerated:
         lines.append(f"  tolerated: {metrics.tolerated} of the passed")
+    if metrics.reused:
+        lines.append(f"  reused: {metrics.reused:,}, on record in earlier runs")
     if metrics.extra_attempts:
         lines.append(f"  attempts beyond the first: {metrics.extra_attempts}")
     lines += _host_lines(metrics)

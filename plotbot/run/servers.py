@@ -156,6 +156,11 @@ class Servers:
         """The fingerprints of the models on the first host."""
         return self._hosts[0].fingerprints if self._hosts else {}
 
+    def fingerprints_by_host(self) -> dict[str, list[Fingerprint]]:
+        """By model: its fingerprint on each host."""
+        models = dict.fromkeys(model for host in self._hosts for model in host.models)
+        return {model: [host.fingerprints.get(model, Fingerprint()) for host in self._hosts] for model in models}
+
     def facts(self) -> dict[str, Any]:
         """What the run's header says of its servers and models.
 

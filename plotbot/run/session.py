@@ -12,9 +12,10 @@ from typing import Any, Protocol
 from plotbot import __version__
 from plotbot.ask.schedule.scheduler import Scheduler
 from plotbot.ask.transport.templates import refuse_unknown_names
-from plotbot.errors import AskError, DiskError, PlotbotError, ServerProblem, UsageProblem
+from plotbot.errors import AskError, DiskError, InputError, PlotbotError, ServerProblem, UsageProblem
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
+from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.stopping import GATE_TITLES
 from plotbot.plan.plan import Beside, Missing, Plan, Sample
 from plotbot.plan.variants import in_order_of_lists
@@ -24,9 +25,12 @@ from plotbot.run.early_stop import EarlyStop, Stop, is_sequential
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_missing
 from plotbot.run.recorder import Recorder, RunPlan
 from plotbot.run.recovery import recover_dead_runs
+from plotbot.run.reuse import Recorded, find_answers
 from plotbot.run.servers import Servers
 from plotbot.safe import one_line
 from plotbot.settings import Settings
+
+_NOTHING: Mapping[str, Recorded] = {}
 
 
 class EarlierPlan(RunPlan, Protocol):
@@ -41,8 +45,9 @@ class MainRun:
 
     The plan is made while pytest collects. The servers are asked once deselection has left the items to run. Methods
     are called from pytest's thread and, with xdist's workers, from a thread for each worker. `problem` is one that the
-    user can put right; it ends the session with status 4; `announcements` say before the first item what is on record
-    already. `plotbot.run.resume` has what a run taken up again overrides.
+    user can put right; it ends the session with status 4. `reuse` are the runs whose answers are taken in the place of
+    asking, oldest first; `announcements` say before the first item what is on record already. `plotbot.run.resume` has
+    what a run taken up again overrides.
     """
 
     keeps_answers = True
@@ -64,6 +69,7 @@ class MainRun:
         self.problem: UsageProblem | None = None
         self.recorder: Recorder | None = None
         self.announcements: list[str] = []
+        self.reuse: Sequence[RunFolder] = ()
         self.schemas = Schemas()
         self._servers = servers
         self._warn = warn
@@ -242,7 +248,7 @@ class MainRun:
         recorder.items = tuple(items)
         recorder.header = self._header()
         self._watch_gate(recorder, items, recorded={})
-        self._begin_to_ask(cases, answered={})
+        self._begin_to_ask(cases, answered={}, reused=self._reused(cases))
 
     def _connect(self, cases: Sequence[Case]) -> None:
         """Make sure that answers can be kept and that the servers can be asked, before anything is asked."""
@@ -270,11 +276,14 @@ class MainRun:
         if self._scheduler is not None:
             self._scheduler.leave_out([result.case for result in stop.results], stop.why)
 
-    def _begin_to_ask(self, cases: Sequence[Case], answered: Mapping[str, int]) -> None:
-        """Look ahead over *cases* except those *answered* before, whose exchanges are at these offsets."""
-        open_cases = [case for case in cases if case.id not in answered]
+    def _begin_to_ask(
+        self, cases: Sequence[Case], answered: Mapping[str, int], reused: Mapping[str, Recorded] = _NOTHING
+    ) -> None:
+        """Look ahead over *cases* except those *answered* before, whose exchanges are at these offsets, or *reused*."""
+        open_cases = [case for case in cases if case.id not in answered and case.id not in reused]
         if open_cases:
             self._start_first_turn(open_cases[0].model)
+        answered = {**answered, **self._keep_reused(reused)}
         self._scheduler = self._servers.scheduler(
             self._the_recorder(), ahead=self._servers.window if self._stops_early else None
         )
@@ -285,6 +294,35 @@ class MainRun:
         self._scheduler.look_ahead(open_cases)
         for stop in self._early_stop.decided() if self._early_stop is not None else ():
             self._leave_out(stop)
+
+    def _reused(self, cases: Sequence[Case]) -> dict[str, Recorded]:
+        """By case id: the answers of earlier runs to these cases, if there is a run to take them from."""
+        if not self.reuse:
+            return {}
+        found = find_answers(
+            cases,
+            self._planned().questions,
+            self.settings.first_params,
+            self._servers.fingerprints_by_host(),
+            self._read_runs(self.reuse),
+        )
+        sources = {one.run.folder.run_id for one in found.values()}
+        what = f"answers of {len(sources)} earlier run{'' if len(sources) == 1 else 's'}"
+        self._announce(cases, found, f"reuse of the {what}")
+        return found
+
+    def _read_runs(self, folders: Sequence[RunFolder]) -> Iterator[RunOnDisk]:
+        for folder in reversed(folders):
+            try:
+                yield read_run(folder, self.disk)
+            except InputError as error:
+                self._warn(f"--reuse leaves out run {folder.run_id}: {error}")
+
+    def _keep_reused(self, reused: Mapping[str, Recorded]) -> dict[str, int]:
+        """Write earlier runs' answers into this run's journal; by case, the offset of each. Raises `KeepError`."""
+        recorder = self._the_recorder()
+        written = {case_id: recorder.keep(found.exchange_for(case_id)) for case_id, found in reused.items()}
+        return {case_id: offset.result() for case_id, offset in written.items()}
 
     def _announce(self, cases: Sequence[Case], answered: Container[str], what: str) -> None:
         """Say how many of the cases need not be asked."""

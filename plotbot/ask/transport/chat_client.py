@@ -92,7 +92,7 @@ class ChatClient:
         """Ask a case; a server's fault is in the exchange. Raises CancelledError once this is closed or stopped."""
         messages = self._conversations.about(question, case.title)
         schema = question.schema if case.response_format == "json_schema" else None
-        params = {**case.params, "seed": case.seed}
+        params = own_params(case)
         return self.converse(case.model, messages, case=case.id, params=params, schema=schema)
 
     def converse(
@@ -180,6 +180,17 @@ class ChatClient:
         mismatch = f"Asked for {one_line(model, 120)}, but {one_line(reply.model, 120)} answered."
         fault = Fault("wrong_model", f"{mismatch} Load the model that is wanted, or name the loaded one.")
         return ServerFault(fault, transient=False)
+
+
+def own_params(case: Case) -> dict[str, Any]:
+    """The parameters that a case's request has in place of, or beside, those of all requests."""
+    return {**case.params, "seed": case.seed}
+
+
+def params_sent(params: Mapping[str, Any], case: Case) -> dict[str, Any]:
+    """The parameters that are on record for a case, of a run whose requests state *params*."""
+    constrained = {"response_format": "json_schema"} if case.response_format == "json_schema" else {}
+    return {**{name: value for name, value in params.items() if value is not None}, **own_params(case), **constrained}
 
 
 def _reply_or_fault(answer: HttpAnswer) -> Reply | ServerFault:

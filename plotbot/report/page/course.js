@@ -20,11 +20,13 @@ function courseOf(exchange, item) {
     exchange.completion_tokens === null
       ? null
       : `${number(exchange.prompt_tokens || 0)} asked, ${number(exchange.completion_tokens)} answered`;
-  const summary = `Timing: ${decimals(exchange.seconds, 2)} s, ${plural(exchange.attempt_count, "attempt", "attempts")}`;
+  const reused = exchange.reused ? "Reused, not asked again. " : "";
+  const summary = `${reused}Timing: ${decimals(exchange.seconds, 2)} s, ${plural(exchange.attempt_count, "attempt", "attempts")}`;
   return details(
     summary,
     facts([
       ["Asked at", exchange.at],
+      ["Reused from run", exchange.reused],
       ["Seconds", decimals(exchange.seconds, 3)],
       ["Tokens per second", speed],
       ["Tokens", tokens],

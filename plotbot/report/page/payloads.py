@@ -224,6 +224,7 @@ def _exchange(exchange: Exchange, texts: Texts, limit: int, mark: int | None) ->
         "attempts": [_attempt(attempt) for attempt in exchange.attempts[:MOST_LISTED]],
         "attempt_count": len(exchange.attempts),
         "host": _line(exchange.host),
+        "reused": exchange.reused_from[:_LONGEST_LINE],
         "fault": None if exchange.fault is None else [exchange.fault.category, _line(exchange.fault.message)],
         "raw": _raw(exchange.raw, limit) if exchange.raw else None,
         "content": None if reply is None else pieces(reply.content, limit, mark),
