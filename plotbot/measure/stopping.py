@@ -40,9 +40,12 @@ class SequentialTest:
         self.row = row
         self.items = items
         self.design = design
+        self._outcomes: dict[str, str] = {}
+        self._begin()
+
+    def _begin(self) -> None:
         self.stop: int | None = None
         """The number of items up to the look that decided: those beyond are not needed. None while undecided."""
-        self._outcomes: dict[str, str] = {}
         self._next = 0
         self._look = 0
         self._counts = _Counts()
@@ -57,8 +60,14 @@ class SequentialTest:
         return min(self._next + left, len(self.items))
 
     def feed(self, item: str, outcome: str) -> bool:
-        """Take an item's outcome. Return whether it, or what waited for it, has stopped the test."""
+        """Take an item's outcome; a later one, of a teardown or of a second try, replaces it.
+
+        Return whether the test has stopped.
+        """
+        before = self._outcomes.get(item)
         self._outcomes[item] = outcome
+        if before not in {None, outcome} and item in self.items[: self._next]:
+            self._begin()
         while self.stop is None and self._next < len(self.items) and self.items[self._next] in self._outcomes:
             self._take(self._outcomes[self.items[self._next]])
         return self.stop is not None

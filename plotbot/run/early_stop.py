@@ -89,9 +89,11 @@ class EarlyStop:
         with self._lock:
             self._results[result.item] = result
             test = self._by_item.get(result.item)
-            if test is None or test.stop is not None or not test.feed(result.item, result.outcome):
+            if test is None:
                 return None
-            return self._stopped(test)
+            before = test.stop
+            test.feed(result.item, result.outcome)
+            return None if test.stop in {None, before} else self._stopped(test)
 
     def decided(self) -> Iterator[Stop]:
         """What is not needed by the recorded results alone."""

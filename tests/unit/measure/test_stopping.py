@@ -87,6 +87,13 @@ def test_an_error_is_no_verdict_and_holds_the_verdict_up() -> None:
     assert _fed(one_may_matter, range(20)).stop is None
 
 
+def test_a_later_outcome_of_an_item_replaces_its_first() -> None:
+    test = _fed(["error", *["passed"] * 59], range(60))
+    assert test.result().waits == 1
+    test.feed("i0", "passed")
+    assert test.result() == _fed(["passed"] * 60, range(60)).result()
+
+
 def _judged(records: RunRecords, how: str) -> tuple[float | None, str | None, GateResult]:
     (metrics,), (gate,) = judge_run(records, {"*": 0.8}, how, 20)
     return metrics.pass_rate, None if metrics.interval is None else metrics.interval.method, gate
