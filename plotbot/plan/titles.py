@@ -25,6 +25,7 @@ MADE_ID_LENGTH = 6
 """Characters of an id that is made from a title's text: 0-9 and a-z."""
 _ALPHABET = "0123456789abcdefghijklmnopqrstuvwxyz"
 _DEEPEST = 32
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _DELIMITERS = ",;\t"
 _ENDS_OF_LINE = re.compile(r"\r\n|\n|\r")
 _FORMS = 'titles are {"1abc2d": {"title": "…"}, …}, [{"title": "…", "id": "1abc2d"}, …] or ["…", …]'
@@ -153,7 +154,7 @@ def _fault_of(value: Any) -> str | None:
         item, depth = waiting.pop()
         if depth > _DEEPEST:
             return f"is nested more than {_DEEPEST} deep"
-        if isinstance(item, str) and any("\ud800" <= character <= "\udfff" for character in item):
+        if isinstance(item, str) and not item.isascii() and _SURROGATE.search(item):
             return "holds half a surrogate pair, which is no text"
         if isinstance(item, float) and not math.isfinite(item):
             return "is no number that JSON knows"

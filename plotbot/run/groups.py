@@ -35,7 +35,8 @@ def grouping(by: object, titles: Sequence[Title], where: str) -> Grouping | None
     if by is None or not titles:
         return None
     if callable(by):
-        return Grouping(one_line(getattr(by, "__name__", "group_by").strip("<>"), _LONGEST), _by_function(by, where))
+        name = getattr(by, "__name__", "<>")
+        return Grouping("group_by" if name.startswith("<") else one_line(name, _LONGEST), _by_function(by, where))
     fields = dict.fromkeys(field for title in titles for field in title.fields)
     if isinstance(by, str) and by in fields:
         return Grouping(

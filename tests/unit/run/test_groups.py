@@ -42,6 +42,9 @@ def test_a_function_gets_the_headline_with_its_fields() -> None:
     assert found is not None
     assert found.name == "era"
     assert [found.group_of(title) for title in TITLES] == ["2026", "Г", "x"]
+    unnamed = grouping(lambda title: title.id, TITLES, "here")
+    assert unnamed is not None
+    assert unnamed.name == "group_by"
     assert grouping(None, TITLES, "here") is None
     assert grouping("anything", [], "here") is None
 
