@@ -11,7 +11,7 @@ from typing import Any
 from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
-from plotbot.plan.duplicates import Alike, alike
+from plotbot.measure.duplicates import Alike, alike
 from plotbot.plan.feeds import read_feed
 from plotbot.plan.titles import made_id, read_titles
 from plotbot.records import ExitStatus, Title

@@ -21,6 +21,7 @@ needs_wait4 = pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system t
         ("stopping", ["-x", "Ctrl-C -n 4"]),
         ("hosts", ["slots used", "thread pool", "as a share of another", "cases kept once", "HTTP (the thread pool)"]),
         ("real", ["story-seeds: 8 titles, 4 slots", "tokens/s", "thread pool", "pytest evals -n 4"]),
+        ("auditing", ["exact found", " 200 ", " 400 ", "100.0%      100.0%        0.00%"]),
         ("size", ["plan MB", " 40 ", " 80 ", " 1000000 "]),
     ],
 )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 from itertools import combinations
 
-from plotbot.plan.duplicates import ALIKE, alike, normalized
+from plotbot.measure.duplicates import ALIKE, alike, normalized
 from plotbot.records import Title
 
 TEXTS = (
