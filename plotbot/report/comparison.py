@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from plotbot.measure.comparison import Comparison
 from plotbot.measure.paired_tests import holm
 from plotbot.measure.pairing import Change, Contest, Paired, is_settled
-from plotbot.records import ItemResult
+from plotbot.records import NOT_NEEDED, ItemResult
 from plotbot.report import formatting
 from plotbot.report.formatting import as_text
 from plotbot.report.rivals import chance_words, contest_sentence
@@ -34,7 +34,8 @@ def comparison_lines(before: str, after: str, comparisons: Sequence[Comparison])
 
 def changed_verdict_lines(before: Mapping[str, ItemResult], after: Mapping[str, ItemResult]) -> list[str]:
     """How many verdicts a replay has changed, then the first 20 of them, in the order of *after*. Both are by item."""
-    both = [item for item in after if item in before]
+    # What was not needed had no verdict of its own then.
+    both = [item for item in after if item in before and before[item].outcome != NOT_NEEDED]
     changed = [item for item in both if _said(before[item]) != _said(after[item])]
     lines = [f"{len(changed)} of {len(both)} verdicts changed"]
     for item in changed[:_MOST_CHANGES]:

@@ -157,6 +157,9 @@ def test_a_decided_run_asks_nothing_when_resumed(
     assert main(["verify"]) == 0
     assert main(["report", "last"]) == 0
     assert _counts(many) == before
+    replayed = evals(server, "--replay=last", *GATE)
+    assert "0 of 20 verdicts changed" in replayed.stdout.str()
+    assert "gate: PASS after 20 of 100 titles" in replayed.stdout.str()
 
 
 def test_an_error_before_the_stop_makes_the_verdict_wait_for_resume(
