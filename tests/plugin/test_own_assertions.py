@@ -72,6 +72,12 @@ PACKED = re.compile(r'<script[^>]* id="chunk-?\d+"[^>]*>([A-Za-z0-9+/=]+)</scrip
 FENCED = (Rule(fault="F05"),)
 
 
+@pytest.fixture(autouse=True)
+def wide_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In its list of failures pytest leaves the message out if the node id fills the line."""
+    monkeypatch.setenv("COLUMNS", "200")
+
+
 def eval_of(ending: str) -> str:
     return f"{HEAD}def test_own(reply, schema, judge, request):\n    {ending}\n"
 
