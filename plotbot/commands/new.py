@@ -39,8 +39,10 @@ def run(args: argparse.Namespace) -> int:
         path.replace("__NAME__", name): starter_file(source).replace(b"__NAME__", name.encode())
         for path, source in _FILES.items()
     }
-    for path, content in files.items():
-        print(f"{'wrote' if write_new(root / path, content) else 'there already, left as it is:'} {path}")
+    # All before the first line is printed: a reader such as `head` closes the output early.
+    written = {path: write_new(root / path, content) for path, content in files.items()}
+    for path, is_new in written.items():
+        print(f"{'wrote' if is_new else 'there already, left as it is:'} {path}")
     there = "" if root == Path.cwd() else f"cd {root} && "
     print(f"\nEdit the files in data/{name} and the check in evals/test_{name}.py. Load a model in LM Studio, then:")
     print(f"  {there}pytest evals/test_{name}.py")
