@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import cached_property, partial
+from itertools import islice
 from typing import Any
 
 from plotbot import __version__
@@ -27,7 +28,7 @@ from plotbot.ask.servers.preflight import (
     unenforced_schema,
 )
 from plotbot.errors import AskError, ServerProblem, UsageProblem
-from plotbot.records import Case, Fingerprint, Question, ServedOtherwise
+from plotbot.records import Case, Exchange, Fingerprint, Question, ServedOtherwise
 from plotbot.run.embedded_models import EmbeddedModel, embedded_models
 from plotbot.run.engine_pool import EnginePool
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions
@@ -72,6 +73,7 @@ class Servers:
         self._host_queues: list[HostQueue] = []
         self._recorded: dict[str, dict[str, Any]] = {}
         self._late_turns: list[tuple[HostQueue, str, Future[TurnStart]]] = []
+        self._asked_meanwhile: list[tuple[HostQueue, Case, Future[Exchange]]] = []
         self._spec: RunSpec | None = None
         self._context_wanted: int | None = None
         self._spare = 0
@@ -174,14 +176,17 @@ class Servers:
             "embedded": self._embedded,
         }
 
-    def start_first_turn(self, model: str) -> None:
+    def start_first_turn(self, model: str, cases: Sequence[Case] = ()) -> None:
         """Start the first model's turn, on all hosts at once: it is loaded where `--load` says so, and handshaken.
 
         With several hosts it is enough that one of them starts it: the scheduler takes over what is slow or has failed.
+        The first of *cases* are asked meanwhile, where slots would wait for the handshake alone. Their exchanges are
+        kept once there is a scheduler, so none of a refused model is.
         Raises `AskError` where no answer came, the model cannot be loaded, or the loaded model is not the pinned one;
         `ServerProblem` where the model does not answer CONFIRM and the settings or the user end the run for that.
         """
         starting = {queue: queue.executor.submit(queue.start_turn, model) for queue in self._host_queues}
+        self._ask_meanwhile(model, cases)
         _wait_until_one_has_started(list(starting.values()))
         for host_queue, start in starting.items():
             if start.done() and not isinstance(start.exception(), AskError):
@@ -189,6 +194,19 @@ class Servers:
                 host_queue.model = model
             else:
                 self._late_turns.append((host_queue, model, start))
+
+    def _ask_meanwhile(self, model: str, cases: Sequence[Case]) -> None:
+        """Ask the first cases beside the handshake, if it neither loads the model nor can end the run."""
+        [queue, *others] = self._host_queues
+        confirm = self._settings.confirm
+        goes_on = confirm == "continue" or (confirm == "ask" and self._ask_user is None)
+        is_ready = goes_on and not self._load and queue.host.listed(model).loaded is True
+        if others or not is_ready or self._settings.executor != THREADS:
+            return
+        first = {case.id: case for case in cases if case.model == model}.values()
+        self._asked_meanwhile = [
+            (queue, case, queue.executor.submit(queue.ask, case)) for case in islice(first, queue.window - 1)
+        ]
 
     def accept_turn(self, host_queue: HostQueue, model: str, start: TurnStart) -> None:
         """Take note of how a model's turn started on a host. Raises as `start_first_turn` does."""
@@ -211,6 +229,8 @@ class Servers:
             max_in_flight=None if self._alone else self._settings.max_in_flight,
             retry_limit=self._settings.request_retry_limit,
         )
+        for host_queue, case, asked in self._asked_meanwhile:
+            scheduler.take_over(host_queue, case, asked)
         for host_queue, model, start in self._late_turns:
             scheduler.await_turn(host_queue, model, start)
         self._pool.watch(partial(self._admit, scheduler))

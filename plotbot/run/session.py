@@ -282,7 +282,8 @@ class MainRun:
         """Look ahead over *cases* except those *answered* before, whose exchanges are at these offsets, or *reused*."""
         open_cases = [case for case in cases if case.id not in answered and case.id not in reused]
         if open_cases:
-            self._start_first_turn(open_cases[0].model)
+            # A sequential gate decides how many cases may be asked, and knows only once it is asked itself.
+            self._start_first_turn(open_cases[0].model, open_cases if self._early_stop is None else [])
         answered = {**answered, **self._keep_reused(reused)}
         self._scheduler = self._servers.scheduler(
             self._the_recorder(), ahead=self._servers.window if self._stops_early else None
@@ -330,10 +331,10 @@ class MainRun:
         on_record = sum(case in answered for case in asked)
         self.announcements.append(f"{what}: {on_record:,} on record, {len(asked) - on_record:,} to ask")
 
-    def _start_first_turn(self, model: str) -> None:
+    def _start_first_turn(self, model: str, cases: Sequence[Case]) -> None:
         """Have the first model's handshake before any test, so that a run that cannot work ends before it begins."""
         try:
-            self._servers.start_first_turn(model)
+            self._servers.start_first_turn(model, cases)
         except AskError as error:
             raise ServerProblem(f"{model} cannot be asked: {error.message} ({error.category})") from None
 

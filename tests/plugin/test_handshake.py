@@ -118,3 +118,22 @@ def test_a_second_model_that_does_not_load_fails_its_own_cases_alone(evals: Eval
     assert result.ret == 10
     result.assert_outcomes(passed=4, errors=4)
     assert "no memory left" in result.stdout.str()
+
+
+@pytest.mark.usefixtures("no_terminal")
+def test_the_first_cases_are_asked_while_a_loaded_model_is_greeted(
+    evals: Evals, start_mock: StartMock, project: Path
+) -> None:
+    def peak(*arguments: str, **greeting: object) -> tuple[int, int, int]:
+        server = start_mock(rules=(Rule(handshake=True, latency=0.5, **greeting),))  # type: ignore[arg-type]
+        result = evals(server, "--test-sample-size=1", *arguments)
+        model = server.stats().models["mock-model"]
+        return int(result.ret), model.requests, model.peak_in_flight
+
+    # Of one case and one handshake, two are in flight at once only if the case does not wait.
+    assert peak() == (0, 1, 2)
+    assert peak("--max-in-flight=1") == (0, 1, 1)
+    assert peak("--confirm=require") == (0, 1, 1), "its answer may end the run"
+    runs = len(list((project / "data" / "runs").iterdir()))
+    assert peak(status=400, body='{"error": "refused"}')[0] == 4
+    assert len(list((project / "data" / "runs").iterdir())) == runs, "the exchange is held back"

@@ -133,6 +133,13 @@ class Scheduler:
         host.starting_turn = True
         start.add_done_callback(partial(self._turn_started, host, model))
 
+    def take_over(self, host: HostQueue, case: Case, asked: Future[Exchange]) -> None:
+        """Take over a case that is being asked on a host already."""
+        with self._lock:
+            scheduled = self._cases[case.id] = ScheduledCase(case)
+            self._count(host, scheduled)
+        asked.add_done_callback(partial(self._arrived, host, scheduled))
+
     def exchange(self, case: Case) -> Exchange:
         """Block until the case's exchange is kept. Raises the error that prevented that, or `Stopped`."""
         with self._lock:
@@ -243,14 +250,18 @@ class Scheduler:
         look_ahead = self._may_look_ahead()
         case = self._queue.take(host, look_ahead=look_ahead)
         if case is not None:
-            case.asked = True
-            host.in_hand += 1
-            self._in_hand += 1
-            self._unfetched += 1
+            self._count(host, case)
             return case
         model = None if host.in_hand else self._queue.next_model(host, look_ahead=look_ahead)
         host.starting_turn = model is not None
         return model
+
+    def _count(self, host: HostQueue, case: ScheduledCase) -> None:
+        """Count a case that is being asked on a host."""
+        case.asked = True
+        host.in_hand += 1
+        self._in_hand += 1
+        self._unfetched += 1
 
     def _may_look_ahead(self) -> bool:
         # A test that waits for the next model gets its reply soonest if the present model's cases are asked unfetched.
