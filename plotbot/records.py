@@ -35,7 +35,7 @@ class Failure(NamedTuple):
 
 
 # In the order in which judging looks for them: a reply gets the first that applies. `truncated` depends on the
-# server's finish reason alone. README.md has the same table; a test compares them.
+# server's finish reason alone. docs/verdicts.md has the same table; a test compares them.
 FAILURES: Mapping[str, Failure] = {
     "truncated": Failure("the answer was cut off at the token limit", recoverable=True),
     "json_in_reasoning": Failure("the answer is in the reasoning, not in the text", recoverable=True),

@@ -17,7 +17,9 @@ from typing import Any
 
 import pytest
 
+from plotbot import testing
 from plotbot.mock import MockServer, Scenario
+from plotbot.testing import plotbot_mock  # noqa: F401  a fixture
 
 REPOSITORY = Path(__file__).parents[1]
 TITLES = {f"t{number:02}": {"title": f"Headline {number:02}: a goose is elected"} for number in range(1, 13)}
@@ -45,12 +47,9 @@ def make_project() -> Callable[[Path], Path]:
     """Turn a folder into a project: this one's plugin, eval, prompt and schema, and twelve titles."""
 
     def make(folder: Path) -> Path:
-        for name in (
-            "conftest.py", "pytest.ini", "evals/test_story_seeds.py", "data/prompt.txt", "data/story_seed.schema.json"
-        ):  # fmt: skip
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(REPOSITORY / name, folder / name)
-        (folder / "data" / "titles_index.json").write_text(json.dumps(TITLES), encoding="utf-8")
+        testing.make_project(folder, titles={name: entry["title"] for name, entry in TITLES.items()})
+        # This project's own, where warnings are errors.
+        shutil.copyfile(REPOSITORY / "pytest.ini", folder / "pytest.ini")
         return folder
 
     return make

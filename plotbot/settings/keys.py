@@ -1,4 +1,4 @@
-"""The table of settings. Options, messages, `plotbot doctor` and the README's table are all made from it."""
+"""The table of settings. Options, messages, `plotbot doctor` and docs/settings.md are all made from it."""
 
 from __future__ import annotations
 
@@ -307,7 +307,7 @@ def given_options(read: Callable[[str], Any]) -> dict[str, Sequence[str] | str]:
 
 
 def settings_table_markdown() -> str:
-    """The README's table of settings."""
+    """The table of docs/settings.md."""
     rows = ["| Key | Default | Allowed | Meaning |", "|---|---|---|---|"]
     rows += [f"| `{key.name}` | {_default_cell(key)} | {key.allowed} | {key.help} |" for key in KEYS]
     rows.append(f"| `{TOKEN}` | none | environment only | {TOKEN_HELP} |")

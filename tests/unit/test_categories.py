@@ -1,7 +1,7 @@
 """Every category of a verdict is complete: each test names one place that a new category needs.
 
 A new failure category touches `plotbot/records.py` (its row), the module that gives it, `plotbot/report/advice.py`,
-`README.md` and `tests/unit/judge/test_verdicts.py`.
+`docs/verdicts.md` and `tests/unit/judge/test_verdicts.py`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from plotbot.report.advice import ADVICE, advice
 from plotbot.settings.keys import KEYS
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "verdicts.md").read_text(encoding="utf-8")
 GIVERS = [*sorted((ROOT / "plotbot" / "judge").glob("*.py")), ROOT / "plotbot" / "plugin" / "outcomes.py"]
 CONSTRUCTORS = {"Verdict": 0, "Extraction": 0, "_at": 2}
 """The functions of `judge` that take a category, and its position among their arguments."""
@@ -45,8 +45,8 @@ def test_some_module_gives_the_category(category: str) -> None:
     assert any(f'"{category}"' in path.read_text(encoding="utf-8") for path in GIVERS)
 
 
-def test_the_readme_has_the_table_of_failures() -> None:
-    shown = re.search(r"<!-- failures:.*?-->\n(.*?\n)<!-- end of failures -->", README, re.DOTALL)
+def test_the_page_of_verdicts_has_the_table_of_failures() -> None:
+    shown = re.search(r"<!-- failures:.*?-->\n(.*?\n)<!-- end of failures -->", PAGE, re.DOTALL)
     assert shown is not None
     rows = [
         f"| `{name}` | {failure.meaning} | {'yes' if failure.recoverable else 'no'} |"
@@ -56,8 +56,8 @@ def test_the_readme_has_the_table_of_failures() -> None:
 
 
 @pytest.mark.parametrize("category", sorted(ERROR_CATEGORIES))
-def test_the_readme_names_the_error(category: str) -> None:
-    assert f"`{category}`" in README
+def test_the_page_of_verdicts_names_the_error(category: str) -> None:
+    assert f"`{category}`" in PAGE
 
 
 @pytest.mark.parametrize("category", sorted(FAILURE_CATEGORIES | ERROR_CATEGORIES))

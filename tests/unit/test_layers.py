@@ -24,6 +24,7 @@ MAY: dict[str, set[str]] = {
     **dict.fromkeys(STEPS, SHARED),
     "mock": SHARED,
     "report": SHARED | {"measure"},
+    "testing": {"mock", "commands"},
     "run": SHARED | STEPS | {"report"},
     "plugin": SHARED | STEPS | {"report", "run", "mock"},
     "commands": SHARED | STEPS | {"report", "run", "mock"},
