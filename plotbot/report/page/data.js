@@ -77,9 +77,15 @@ async function readIndex() {
   return inflate(textContent);
 }
 
+// The answers of a hundred thousand cases are too many to keep: the least recently used chunk goes.
+const MOST_UNPACKED = 24;
+
 async function unpack(id) {
-  if (!unpacked.has(id)) unpacked.set(id, inflate(byId(id).textContent));
-  return unpacked.get(id);
+  const found = unpacked.get(id) || inflate(byId(id).textContent);
+  unpacked.delete(id);
+  unpacked.set(id, found);
+  if (unpacked.size > MOST_UNPACKED) unpacked.delete(unpacked.keys().next().value);
+  return found;
 }
 
 async function inflate(base64) {

@@ -30,7 +30,9 @@ from plotbot.report.page.matrix import Entry, Matrix, PageRun, build_matrix
 from plotbot.report.page.payloads import Chunks, Texts, ascii_json, packed, payload
 
 SCRIPTS = (
-    "dom", "data", "overview", "groups", "hosts", "violations", "filters", "matrix", "marks", "case", "course", "start",
+    "dom", "data", "query", "sorting", "diff", "texts", "address", "overview", "groups", "hosts", "violations",
+    "filters", "search", "controls", "matrix", "cells", "marks", "case", "answer", "views", "course", "take", "keys",
+    "start",
 )  # fmt: skip
 _LONGEST_TITLE, _LONGEST_FACT = 300, 20_000
 _MOST_GROUPS = 200

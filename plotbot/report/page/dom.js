@@ -52,7 +52,7 @@ function filled(node, attributes, children) {
       node.setAttribute(name, value === true ? "" : value);
   }
   for (const child of children.flat(Infinity)) {
-    if (child === null || child === undefined) continue;
+    if (child === null || child === undefined || child === false) continue;
     if (typeof child === "string") node.append(...textNodes(child));
     else node.append(child);
   }

@@ -1,200 +1,180 @@
-// Which titles and columns the matrix shows: search, choices, order.
+// Which titles and columns the matrix shows. The query of the search field says it all: a choice writes a term into it.
 
-const filters = { text: "", category: "", contender: "", format: "", order: "plan", place: null };
-const controls = {};
-let shown = { titles: [], columns: [] };
+/** @type {{titles: number[], columns: number[], fitting: Set<number>}} */
+let shown = { titles: [], columns: [], fitting: new Set() };
+
+const lower = (text) => String(text ?? "").toLowerCase();
+const BAD = ["failed", "error", "not_run"];
 
 // One lower-case text a title, made once: a search looks through ten thousand of them at every key.
-const searchable = index.titles.map(([id, text, fields]) => `${text}\n${id}\n${fields ?? ""}`.toLowerCase());
+const searchable = index.titles.map(([id, text, fields]) => lower(`${text}\n${id}\n${fields ?? ""}`));
+const CONTENDER_FACTS = index.contenders.map(({ model, variant, label, run }) => ({
+  model: [lower(model), lower(label)],
+  variant: lower(variant),
+  run: lower(run) || index.runs.map((one) => lower(one.name)),
+}));
+const PLACE_FACTS = index.places.map(([field, keyword]) => ({ path: lower(field), keyword: lower(keyword) }));
+const CATEGORY_FACTS = index.categories.map(([outcome, category]) => ({
+  status: [outcome, lower(OUTCOMES[outcome].words), ...(BAD.includes(outcome) ? ["bad"] : [])],
+  category: lower(category),
+}));
 
-function option(value, label) {
-  return el("option", { value }, visible(label));
+// What is known of an entry, by the key of a term; texts in lower case.
+const FACT_OF = {
+  status: (entry) => CATEGORY_FACTS[entries.category[entry]].status,
+  category: (entry) => CATEGORY_FACTS[entries.category[entry]].category,
+  model: (entry) => CONTENDER_FACTS[contenderOf(entry)].model,
+  variant: (entry) => CONTENDER_FACTS[contenderOf(entry)].variant,
+  run: (entry) => CONTENDER_FACTS[contenderOf(entry)].run,
+  format: (entry) => lower(index.columns[entries.column[entry]][1]),
+  prompt: (entry) => lower(index.columns[entries.column[entry]][2]),
+  title: (entry) => lower(index.titles[entries.title[entry]][1]),
+  id: (entry) => lower(index.titles[entries.title[entry]][0]),
+  group: (entry) => lower(index.titles[entries.title[entry]][2]),
+  repeat: (entry) => entries.repeat[entry],
+  is: (entry) => (replacedBy(entry) ? "replaced" : null),
+  reply: (entry) => SAID.text[entry],
+  message: (entry) => SAID.message[entry],
+  host: (entry) => lower(SAID.host[entry]),
+  ...Object.fromEntries(Object.entries(FACTS).map(([key, { of }]) => [key, of])),
+};
+const NEEDS_TEXTS = [WORD, "reply", "message", "host", "tokens", "attempts", "length"];
+
+function replacedBy(entry) {
+  return entries.replaced ? entries.replaced[entry] : undefined;
 }
 
-function control(key, label, choices) {
-  const select = el(
-    "select",
-    {
-      id: `filter-${key}`,
-      change: () => {
-        filters[key] = select.value;
-        applyFilters();
-      },
-    },
-    choices,
+function wordHolds(term, entry) {
+  const found = term.values.some(
+    (value) =>
+      searchable[entries.title[entry]].includes(value) ||
+      (SAID.text[entry] || "").includes(value) ||
+      (SAID.message[entry] || "").includes(value),
   );
-  controls[key] = select;
-  return el("label", {}, el("span", {}, label), select);
+  return found !== term.not;
 }
 
-function drawFilters() {
-  const form = byId("filters");
-  const search = el("input", {
-    type: "search",
-    id: "filter-text",
-    placeholder: "words of a title, or its id",
-    autocomplete: "off",
-    input: () => {
-      filters.text = search.value;
-      applyFilters();
-    },
-  });
-  controls.text = search;
-  form.addEventListener("submit", (event) => event.preventDefault());
-  form.append(
-    el("label", { class: "wide" }, el("span", {}, "Search titles"), search),
-    control("category", "Show", categoryOptions()),
-  );
-  if (index.contenders.length > 1) {
-    form.append(
-      control("contender", "Model", [
-        option("", "all models"),
-        ...index.contenders.map((_, contender) => option(contender, contenderLabel(contender))),
-      ]),
+// A test of an entry for a query. `path` and `keyword` are of one violation; `is:split` is asked of titles.
+function testOf({ terms }) {
+  const ofPlaces = terms.filter(({ key, not }) => ["path", "keyword"].includes(key) && !not);
+  const notPlaces = terms.filter(({ key, not }) => ["path", "keyword"].includes(key) && not);
+  const rest = terms.filter((term) => !["path", "keyword"].includes(term.key) && !isSplit(term));
+  return (entry) => {
+    const places = (entries.broken[entry] || []).map((place) => PLACE_FACTS[place]);
+    if (ofPlaces.length && !places.some((place) => ofPlaces.every((term) => holds(term, place[term.key])))) return false;
+    if (!notPlaces.every((term) => places.every((place) => holds(term, place[term.key])))) return false;
+    return rest.every((term) => (term.key === WORD ? wordHolds(term, entry) : holds(term, FACT_OF[term.key](entry))));
+  };
+}
+
+function isSplit(term) {
+  return term.key === "is" && term.values.includes("split");
+}
+
+// Columns that the query leaves: those of models and formats that it names.
+function visibleColumns({ terms }) {
+  const ofColumns = terms.filter(({ key }) => ["model", "variant", "run", "format", "prompt"].includes(key));
+  const first = new Map(entries.column.map((column, entry) => [column, entry]));
+  return index.columns
+    .map((_, column) => column)
+    .filter(
+      (column) =>
+        !view.hide.includes(column) &&
+        (!first.has(column) || ofColumns.every((term) => holds(term, FACT_OF[term.key](first.get(column))))),
     );
-  }
-  if (formatsDiffer) {
-    const formats = [...new Set(index.columns.map(([, format]) => format))];
-    form.append(
-      control("format", "Format", [option("", "all formats"), ...formats.map((format) => option(format, format))]),
-    );
-  }
-  form.append(
-    control("order", "Order", [
-      option("plan", "as planned"),
-      option("worst", "fewest passed first"),
-      option("title", "by title"),
-    ]),
-    el("div", { id: "chosen-place" }),
-    el("p", { id: "shown", role: "status", class: "quiet" }),
-  );
-}
-
-function categoryOptions() {
-  const counts = new Map();
-  entries.category.forEach((category) => counts.set(category, (counts.get(category) || 0) + 1));
-  const order = Object.keys(OUTCOMES);
-  const each = [...counts].sort(
-    ([one, a], [other, b]) =>
-      order.indexOf(index.categories[one][0]) - order.indexOf(index.categories[other][0]) || b - a,
-  );
-  return [
-    option("", "every answer"),
-    option("bad", "what did not pass"),
-    option("split", "where models disagree"),
-    ...each.map(([category, count]) =>
-      option(
-        index.categories[category].join(":"),
-        `${OUTCOMES[index.categories[category][0]].sign} ${categoryWords(category)} (${number(count)})`,
-      ),
-    ),
-  ];
-}
-
-// Set filters from elsewhere on the page, and go there.
-function showOnly({ category = "", place = null, contender = null }) {
-  Object.assign(filters, {
-    text: "",
-    category,
-    place,
-    contender: contender === null ? "" : String(contender),
-    format: "",
-  });
-  for (const key of Object.keys(controls)) controls[key].value = filters[key];
-  applyFilters();
-  byId("answers").scrollIntoView();
-  byId("answers").focus({ preventScroll: true });
-}
-
-// `#show=bad` and `#show=failed:schema` name a choice of the filter "Show": the terminal gives such an address.
-function showAddress() {
-  const [key, value] = location.hash.slice(1).split("=", 2);
-  const category = decoded(value || "");
-  const known = [...controls.category.options].some((choice) => choice.value === category);
-  if (key === "show" && known) showOnly({ category });
-}
-
-function clearFilters() {
-  showOnly({});
-}
-
-function fits(entry) {
-  if (filters.place !== null && !(entries.broken[entry] || []).includes(filters.place)) return false;
-  if (filters.category === "bad") return !["passed", "skipped", "not_needed"].includes(outcomeOf(entry));
-  return (
-    ["", "split"].includes(filters.category) || index.categories[entries.category[entry]].join(":") === filters.category
-  );
 }
 
 function disagree(group) {
   return new Set(group.map((entry) => outcomeOf(entry) === "passed")).size > 1;
 }
 
+// Show what the view says, and tell how much that is.
 function applyFilters() {
-  const columns = index.columns
-    .map((_, column) => column)
-    .filter(
-      (column) =>
-        (filters.contender === "" || String(index.columns[column][0]) === filters.contender) &&
-        (filters.format === "" || index.columns[column][1] === filters.format),
-    );
-  const visibleColumns = new Set(columns);
-  const wanted = filters.text.toLowerCase().split(/\s+/).filter(Boolean);
-  const titles = index.titles
-    .map((_, title) => title)
-    .filter((title) => {
-      if (!wanted.every((word) => searchable[title].includes(word))) return false;
-      const group = entriesOfTitle[title].filter((entry) => visibleColumns.has(entries.column[entry]));
-      return group.some(fits) && (filters.category !== "split" || disagree(group));
-    });
-  shown = { titles: ordered(titles, visibleColumns), columns };
-  tellFilters();
+  const query = parseQuery(view.q);
+  const columns = visibleColumns(query);
+  const inSight = new Set(columns);
+  const test = testOf(query);
+  const split = query.terms.filter(isSplit);
+  const fitting = new Set();
+  const titles = [];
+  entriesOfTitle.forEach((group, title) => {
+    const visibleOnes = group.filter((entry) => inSight.has(entries.column[entry]));
+    const fit = visibleOnes.filter(test);
+    if (!fit.length || !split.every((term) => disagree(visibleOnes) !== term.not)) return;
+    titles.push(title);
+    fit.forEach((entry) => fitting.add(entry));
+  });
+  shown = { titles: ordered(titles, fitting), columns, fitting };
+  tellFilters(query);
   redraw();
 }
 
-function ordered(titles, columns) {
-  if (filters.order === "plan") return titles;
-  if (filters.order === "title") {
-    return titles.sort((one, other) => index.titles[one][1].localeCompare(index.titles[other][1]));
+const VERDICTS = Object.keys(OUTCOMES);
+
+// What a title is ordered by: of several answers the extreme one that comes first in this direction.
+function ordered(titles, fitting) {
+  const { key, descending, column } = view.sort;
+  const ofTitle = {
+    plan: (title) => title,
+    title: (title) => index.titles[title][1],
+    group: (title) => index.titles[title][2],
+  };
+  if (ofTitle[key]) return sorted(titles, ofTitle[key], descending);
+  const group = (title) =>
+    entriesOfTitle[title].filter(
+      (entry) => fitting.has(entry) && (column === null || entries.column[entry] === column),
+    );
+  if (key === "passed") {
+    const passed = (title) => group(title).filter((entry) => outcomeOf(entry) === "passed").length;
+    return sorted(titles, passed, descending);
   }
-  const passed = new Map(
-    titles.map((title) => [
-      title,
-      entriesOfTitle[title].filter((entry) => columns.has(entries.column[entry]) && outcomeOf(entry) === "passed")
-        .length,
-    ]),
-  );
-  return titles.sort((one, other) => passed.get(one) - passed.get(other) || one - other);
+  const of = key === "verdict" ? verdictRank : FACTS[key].of;
+  const extreme = (title) => {
+    const values = group(title)
+      .map(of)
+      .filter((value) => !isMissing(value));
+    return values.length ? (descending ? Math.max(...values) : Math.min(...values)) : null;
+  };
+  return sorted(titles, extreme, descending);
 }
 
-function tellFilters() {
+// Passed, then the categories of failures, then errors: categories of one kind stand together.
+function verdictRank(entry) {
+  return VERDICTS.indexOf(outcomeOf(entry)) * 1000 + entries.category[entry];
+}
+
+function tellFilters(query) {
   const all = index.titles.length;
-  byId("shown").textContent =
-    shown.titles.length === all
-      ? plural(all, "title", "titles")
-      : `${number(shown.titles.length)} of ${plural(all, "title", "titles")}`;
+  const some = shown.titles.length === all && shown.fitting.size === entries.key.length;
+  const titles = some
+    ? plural(all, "title", "titles")
+    : `${number(shown.titles.length)} of ${plural(all, "title", "titles")}`;
+  const waits =
+    !SAID.ready && canUnpack && query.terms.some(({ key }) => NEEDS_TEXTS.includes(key))
+      ? ` · reading the answers: ${number(SAID.read)} of ${plural(index.starts.length, "part", "parts")}`
+      : "";
+  const faults = query.faults.length ? ` · ${query.faults.join("; ")}` : "";
+  byId("shown").textContent = `${titles} · ${plural(shown.fitting.size, "answer", "answers")}${waits}${faults}`;
   byId("none").hidden = shown.titles.length > 0;
   byId("table").hidden = shown.titles.length === 0;
-  const chip = byId("chosen-place");
-  chip.replaceChildren();
-  if (filters.place === null) return;
-  const [field, keyword] = index.places[filters.place];
-  chip.append(
-    el(
-      "button",
-      {
-        type: "button",
-        class: "chip",
-        "aria-label": "Take the violation filter away",
-        click: () => {
-          filters.place = null;
-          applyFilters();
-        },
-      },
-      name(field),
-      " breaks ",
-      name(keyword),
-      " ×",
-    ),
-  );
+  tellControls(query);
+}
+
+// Set the query from elsewhere on the page, and go there.
+function showOnly(query) {
+  setView({ q: query }, "step");
+  byId("filter-text").value = query;
+  applyFilters();
+  byId("answers").scrollIntoView();
+  byId("answers").focus({ preventScroll: true });
+}
+
+function clearFilters() {
+  view.hide = [];
+  showOnly("");
+}
+
+function contenderQuery(contender) {
+  const { label, run } = index.contenders[contender];
+  return withTerm(withTerm("", "run", run ? [run] : [], "="), "model", [label], "=");
 }

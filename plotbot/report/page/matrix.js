@@ -7,13 +7,16 @@ function drawMatrix() {
   drawFilters();
   const head = el("div", { role: "rowgroup", class: "m-head" });
   const body = el("div", { role: "rowgroup", class: "m-body" });
+  const scroll = el("div", { class: "m-scroll" }, body);
+  // The head sticks to the window and follows the body sideways.
+  scroll.addEventListener("scroll", () => (head.scrollLeft = scroll.scrollLeft), { passive: true });
   byId("matrix").append(
-    el("div", { role: "table", class: "matrix", id: "table", "aria-label": "Titles and models" }, head, body),
+    el("div", { role: "table", class: "matrix", id: "table", "aria-label": "Titles and models" }, head, scroll),
     el(
       "p",
       { id: "none", class: "quiet", hidden: true },
-      "No answer fits these filters. ",
-      el("button", { type: "button", class: "link", click: clearFilters }, "Clear them"),
+      "No answer fits this query. ",
+      el("button", { type: "button", class: "link", click: clearFilters }, "Clear it"),
     ),
   );
   body.addEventListener("keydown", moveFocus);
@@ -22,7 +25,6 @@ function drawMatrix() {
     measureRow();
     drawRows();
   });
-  applyFilters();
 }
 
 // All rows anew: other titles, or other columns.
@@ -36,24 +38,41 @@ function redraw() {
 function drawHead() {
   const table = byId("table");
   placed(table, { "--columns": String(shown.columns.length) });
-  table.classList.toggle("many", shown.columns.length > 5);
+  table.classList.toggle("many", shown.columns.length > 4);
+  for (const rows of ROWS) table.classList.toggle(`rows-${rows}`, view.rows === rows);
   table.setAttribute("aria-rowcount", String(shown.titles.length + 1));
   table.querySelector(".m-head").replaceChildren(
     el(
       "div",
       { role: "row", class: "m-row", "aria-rowindex": "1" },
-      el("div", { role: "columnheader", class: "m-title" }, "title"),
+      columnHead(null, "m-title", "title"),
       shown.columns.map((column) => {
         const { label } = index.contenders[index.columns[column][0]];
-        return el(
-          "div",
-          { role: "columnheader", class: "m-cell", title: visible(label) },
-          el("span", { class: "clip" }, name(label)),
-          el("span", { class: "clip quiet small" }, columnDetails(column)),
-        );
+        return columnHead(column, "m-cell", label, columnDetails(column));
       }),
     ),
   );
+}
+
+// A click on the head of a column orders by its verdicts, or by what the order is of already; again, the other way.
+function columnHead(column, className, label, details) {
+  const { sort } = view;
+  const key = column === null ? "title" : FACTS[sort.key] ? sort.key : "verdict";
+  const here = sort.key === key && (column === null || sort.column === column);
+  const direction = here ? (sort.descending ? "descending" : "ascending") : "none";
+  const next = { key, column, descending: here ? !sort.descending : column !== null };
+  return el(
+    "div",
+    { role: "columnheader", class: className, "aria-sort": direction },
+    el(
+      "button",
+      { type: "button", class: "link clip", title: visible(`Order by ${ORDERS[key]} of ${label}`),
+        click: () => changeOrder(next) },
+      name(label),
+      here ? (sort.descending ? " ↓" : " ↑") : "",
+    ),
+    details ? el("span", { class: "clip quiet small" }, details) : null,
+  ); // prettier-ignore
 }
 
 // All rows are of one height, whatever is in them; it depends on the width of the window.
@@ -68,55 +87,25 @@ function measureRow() {
 
 function row(position) {
   const title = shown.titles[position];
-  const [id, text] = index.titles[title];
+  const [id, text, fields] = index.titles[title];
   const group = entriesOfTitle[title];
+  const columns = new Set(shown.columns);
   return el(
     "div",
     { role: "row", class: "m-row", "aria-rowindex": position + 2, "data-row": position },
     el(
       "div",
       { role: "rowheader", class: "m-title", title: visible(text) },
-      el("span", { class: "clip" }, name(text, "headline")),
+      el(
+        "a",
+        { class: "headline-link clip", href: linkTo(sideBySide(group.filter((entry) => columns.has(entries.column[entry])))) },
+        name(text, "headline"),
+      ),
       el("span", { class: "quiet small id clip" }, name(id)),
+      fields ? el("span", { class: "quiet small fields clip" }, name(fields, "plain")) : null,
     ),
     shown.columns.map((column) => cell(group.filter((entry) => entries.column[entry] === column))),
-  );
-}
-
-function cell(group) {
-  if (!group.length) return el("div", { role: "cell", class: "m-cell" }, el("span", { class: "quiet" }, "not asked"));
-  const link = group.length === 1 ? oneAnswer(group[0]) : severalAnswers(group);
-  const dim = group.some(fits) ? "" : "dim";
-  return el("div", { role: "cell", class: `m-cell ${dim}` }, link);
-}
-
-function oneAnswer(entry) {
-  const outcome = outcomeOf(entry);
-  const words = categoryWords(entries.category[entry]);
-  return el(
-    "a",
-    { class: `answer ${outcome}`, href: linkTo([entry]), title: visible(words) },
-    el("span", { class: "sign", "aria-hidden": "true" }, OUTCOMES[outcome].sign),
-    el("span", { class: "clip" }, words),
-    el("span", { class: "unseen" }, `: ${OUTCOMES[outcome].words}`),
-  );
-}
-
-// Repeats, or several tests of one case: how many passed; the link opens all of them, what went wrong first.
-function severalAnswers(group) {
-  const passed = group.filter((entry) => outcomeOf(entry) === "passed").length;
-  const worst = [...group].sort((one, other) => rank(one) - rank(other));
-  const outcome = passed === group.length ? "passed" : outcomeOf(worst[0]);
-  return el(
-    "a",
-    { class: `answer ${outcome}`, href: linkTo([worst[0]]) },
-    el("span", { class: "sign", "aria-hidden": "true" }, OUTCOMES[outcome].sign),
-    el("span", { class: "clip" }, `${passed} of ${group.length} passed`),
-  );
-}
-
-function rank(entry) {
-  return ["failed", "error", "not_run", "skipped", "not_needed", "passed"].indexOf(outcomeOf(entry));
+  ); // prettier-ignore
 }
 
 // Rows that stay in sight keep their nodes, and with them the focus.
@@ -141,9 +130,22 @@ function drawRows() {
     const after = [...kept.keys()].filter((other) => other > position).sort((a, b) => a - b)[0];
     body.insertBefore(node, after === undefined ? null : kept.get(after));
     kept.set(position, node);
+    fillRow(node);
   }
   placed(body, { height: `${count * rowHeight}px` });
 }
+
+// Printing shows what is shown, as far as paper goes: rows in the flow, each as high as what is in it.
+const MOST_PRINTED = 1000;
+
+function drawAllRows() {
+  const body = byId("table").querySelector(".m-body");
+  body.replaceChildren(...shown.titles.slice(0, MOST_PRINTED).map((_, position) => row(position)));
+  placed(body, { height: "auto" });
+  body.querySelectorAll(".m-row").forEach(fillRow);
+  const left = shown.titles.length - MOST_PRINTED;
+  if (left > 0) body.append(el("p", { class: "quiet" }, `and ${plural(left, "other title", "other titles")}: filter to print them`));
+} // prettier-ignore
 
 function clamp(value, low, high) {
   return Math.min(Math.max(value, low), high);
@@ -160,14 +162,28 @@ function moveFocus(event) {
   const position = clamp(Number(here.dataset.row) + step[0], 0, shown.titles.length - 1);
   revealRow(position);
   const node = byId("table").querySelector(`[data-row="${position}"]`);
-  const target = node && node.children[clamp(column + step[1], 1, node.children.length - 1)].querySelector("a");
+  const target = node && node.children[clamp(column + step[1], 0, node.children.length - 1)].querySelector("a");
   if (target) target.focus({ preventScroll: true });
+}
+
+// `j` and `k`: the row after and before the one that has the focus, or the first in sight.
+function stepRow(step) {
+  const here = document.activeElement.closest(".m-row[data-row]");
+  const first = [...byId("table").querySelectorAll(".m-body .m-row")].find(
+    (node) => node.getBoundingClientRect().top >= byId("filters").querySelector(".bar").getBoundingClientRect().bottom,
+  );
+  if (here) here.querySelector("a").dispatchEvent(new KeyboardEvent("keydown", { key: step, bubbles: true }));
+  else if (first) {
+    revealRow(Number(first.dataset.row));
+    first.querySelector("a").focus({ preventScroll: true });
+  }
 }
 
 function revealRow(position) {
   const body = byId("table").querySelector(".m-body");
   const top = body.getBoundingClientRect().top + position * rowHeight;
-  const headHeight = byId("table").querySelector(".m-head").getBoundingClientRect().height;
+  const head = byId("table").querySelector(".m-head").getBoundingClientRect();
+  const headHeight = Math.max(head.bottom, byId("filters").querySelector(".bar").getBoundingClientRect().bottom, 0);
   if (top < headHeight) window.scrollBy(0, top - headHeight);
   else if (top + rowHeight > window.innerHeight) window.scrollBy(0, top + rowHeight - window.innerHeight);
   drawRows();

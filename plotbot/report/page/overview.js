@@ -139,7 +139,7 @@ function drawFailures() {
             type: "button",
             class: `link ${outcome}`,
             title: "Show these answers",
-            click: () => showOnly({ category: `${outcome}:${category}` }),
+            click: () => showOnly(categoryQuery(`${outcome}:${category}`)),
           },
           `${OUTCOMES[outcome].sign} `,
           name(category),

@@ -92,13 +92,19 @@ function drawHeat(target, contender) {
   );
 }
 
+function placeQuery(place, contender) {
+  const [field, keyword] = index.places[place];
+  const ofModel = contender === null ? "" : contenderQuery(contender);
+  return withTerm(withTerm(ofModel, "keyword", [keyword], "="), "path", [field], "=");
+}
+
 function heatCell(count, most, place, contender) {
   const [field, keyword] = index.places[place];
   const label = `${plural(count, "answer breaks", "answers break")} ${visible(keyword)} of ${visible(field)}`;
   const strength = Math.sqrt(count / most);
   const button = el(
     "button",
-    { type: "button", "aria-label": label, title: label, click: () => showOnly({ place, contender }) },
+    { type: "button", "aria-label": label, title: label, click: () => showOnly(placeQuery(place, contender)) },
     number(count),
   );
   if (strength > 0.6) button.classList.add("strong-heat");

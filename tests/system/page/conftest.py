@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from plotbot.ask.transport.prompts import messages, prompt_hash
-from plotbot.judge import compile_schema, explain, judge, validate_entry
+from plotbot.judge import compile_schema, judge, validate_entry
+from plotbot.judge.explanations import headline
 from plotbot.measure.metrics import measure_run
 from plotbot.records import (
     Attempt,
@@ -25,7 +26,7 @@ from plotbot.records import (
     Title,
 )
 from plotbot.report.page import PageRun
-from plotbot.safe import digest, one_line, slug
+from plotbot.safe import digest, slug
 
 DATA = Path(__file__).parents[3] / "data"
 PROMPT = (DATA / "prompt.txt").read_text(encoding="utf-8")
@@ -115,11 +116,12 @@ def judged(item: str, case: Case, exchange: Exchange) -> ItemResult:
         assert exchange.fault is not None
         return ItemResult(case.id, item, "error", exchange.fault.category, exchange.fault.message, phase="setup")
     verdict = judge(exchange.reply, SCHEMA, case.title, check=validate_entry)
-    message = "" if verdict.ok else one_line(explain(verdict), 2_000)
+    message = "" if verdict.ok else headline(verdict)
     outcome = "passed" if verdict.ok else "failed"
     return ItemResult(
         case.id, item, outcome, verdict.category, message, verdict.violations, verdict.findings, verdict.recoverable,
-        kept=verdict.ok, seconds=0.012,
+        kept=verdict.ok, seconds=0.012, verdict=verdict.category, expected=verdict.expected, came=verdict.came,
+        where=verdict.where,
     )  # fmt: skip
 
 

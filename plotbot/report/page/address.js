@@ -1,0 +1,108 @@
+// What the page shows is its address, so that a link shows the same: #q=…&sort=…&rows=…&fields=…&hide=…&case=…&view=….
+// Nothing of it is ever markup or code: texts are searched for, keys looked up, and the rest is left out.
+
+/**
+ * @typedef {{q: string, sort: Order, rows: string, fields: string[], facts: string[], hide: number[],
+ *   cases: string[] | null, view: string}} View
+ */
+
+const ROWS = ["text", "wrap", "chips"];
+const VIEWS = ["fields", "pretty", "raw", "diff"];
+const LONGEST_QUERY = 2000;
+
+/** @type {View} */
+let view = parseAddress("");
+
+/**
+ * @param {string} hash
+ * @returns {View}
+ */
+function parseAddress(hash) {
+  const parts = new Map(
+    hash
+      .replace(/^#/, "")
+      .split("&")
+      .map((part) => [part.split("=", 1)[0], part.slice(part.indexOf("=") + 1)]),
+  );
+  const text = (key) => decoded(parts.get(key) || "");
+  const list = (key) => (parts.get(key) || "").split(",").filter(Boolean).map(decoded);
+  return {
+    q: (parts.has("show") ? shownQuery(text("show")) : text("q")).slice(0, LONGEST_QUERY),
+    sort: parseOrder(text("sort")),
+    rows: ROWS.includes(text("rows")) ? text("rows") : ROWS[0],
+    fields: list("fields").slice(0, 20),
+    facts: list("facts").filter((fact) => Object.hasOwn(FACTS, fact)),
+    hide: list("hide")
+      .map(Number)
+      .filter((column) => Number.isInteger(column) && column >= 0 && column < index.columns.length),
+    cases: parts.has("case") ? list("case") : null,
+    view: VIEWS.includes(text("view")) ? text("view") : "",
+  };
+}
+
+// `#show=bad` and `#show=failed:schema` are what the terminal names.
+function shownQuery(choice) {
+  if (choice === "bad" || choice === "split") return SHORT_QUERIES[choice];
+  const known = index.categories.some((one) => one.join(":") === choice);
+  return known ? categoryQuery(choice) : "";
+}
+
+const SHORT_QUERIES = { bad: "status:bad", split: "is:split" };
+
+function categoryQuery(choice) {
+  const at = choice.indexOf(":");
+  const [outcome, category] = [choice.slice(0, at), choice.slice(at + 1)];
+  return withTerm(withTerm("", "category", category === outcome ? [] : [category], "="), "status", [outcome], "=");
+}
+
+/**
+ * The address of the view with these changes.
+ * @param {Partial<View>} changes
+ */
+function addressOf(changes) {
+  const one = { ...view, ...changes };
+  const list = (values) => values.map((value) => encodeURIComponent(String(value))).join(",");
+  const parts = [
+    ["q", encodeURIComponent(wellFormed(one.q))],
+    ["sort", one.sort.key === "plan" && !one.sort.descending ? "" : orderText(one.sort)],
+    ["rows", one.rows === ROWS[0] ? "" : one.rows],
+    ["fields", list(one.fields.map(wellFormed))],
+    ["facts", list(one.facts)],
+    ["hide", list(one.hide)],
+    ["case", one.cases === null ? "" : list(one.cases)],
+    ["view", one.cases === null ? "" : one.view],
+  ];
+  const told = parts.filter(([, value]) => value !== "").map(([key, value]) => `${key}=${value}`);
+  return `#${told.join("&")}`;
+}
+
+// Half a surrogate pair cannot stand in an address.
+function wellFormed(text) {
+  return text.toWellFormed ? text.toWellFormed() : text.replace(/\p{Surrogate}/gu, "\ufffd");
+}
+
+function decoded(text) {
+  try {
+    return decodeURIComponent(text.replace(/\+/g, " "));
+  } catch {
+    return text;
+  }
+}
+
+/**
+ * Change the view and its address: at once, soon, or as a step to go back to.
+ * @param {Partial<View>} changes
+ * @param {"soon" | "now" | "step"} how
+ */
+function setView(changes, how = "soon") {
+  const address = addressOf(changes);
+  Object.assign(view, changes);
+  const url = address === "#" ? location.pathname + location.search : address;
+  clearTimeout(replacing);
+  // Safari allows a hundred changes of the address in ten seconds, and typing is faster.
+  if (how === "soon") replacing = setTimeout(() => history.replaceState(null, "", url), 120);
+  else if (how === "now") history.replaceState(null, "", url);
+  else history.pushState(null, "", url);
+}
+
+let replacing = 0;

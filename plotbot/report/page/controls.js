@@ -1,0 +1,183 @@
+// The bar above the matrix: search, choices, order, what rows show, and what can be taken away.
+
+const controls = {};
+
+function option(value, label) {
+  return el("option", { value }, visible(label));
+}
+
+function control(key, label, choices, changed) {
+  const select = el("select", { id: `filter-${key}`, change: () => changed(select.value) }, choices);
+  controls[key] = select;
+  return el("label", {}, el("span", {}, label), select);
+}
+
+function changeQuery(q) {
+  setView({ q });
+  controls.text.value = q;
+  applyFilters();
+}
+
+function drawFilters() {
+  const form = byId("filters");
+  form.addEventListener("submit", (event) => event.preventDefault());
+  const more = el("details", { class: "more" }, el("summary", {}, "Filter, order, columns, download"), moreControls());
+  more.open = window.innerWidth > 720;
+  form.append(
+    el("div", { class: "bar" }, searchField(), el("p", { id: "shown", role: "status", class: "quiet" })),
+    more,
+  );
+  const bar = form.querySelector(".bar");
+  new ResizeObserver(() => placed(byId("answers"), { "--bar": `${bar.offsetHeight}px` })).observe(bar);
+}
+
+function moreControls() {
+  const several = index.contenders.length > 1;
+  const formats = [...new Set(index.columns.map(([, format]) => format))];
+  return el(
+    "div",
+    { class: "controls" },
+    control("category", "Show", categoryOptions(), chooseCategory),
+    several &&
+      control(
+        "contender",
+        "Model",
+        [option("", "all models"), ...index.contenders.map((_, one) => option(one, contenderLabel(one)))],
+        chooseContender,
+      ),
+    formatsDiffer &&
+      control(
+        "format",
+        "Format",
+        [option("", "all formats"), ...formats.map((format) => option(format, format))],
+        (value) => changeQuery(withTerm(view.q, "format", value ? [value] : [], "=")),
+      ),
+    control(
+      "order",
+      "Order by",
+      Object.entries(ORDERS)
+        .filter(([key]) => key !== "group" || index.titles.some((title) => title[2]))
+        .map(([key, label]) => option(key, label)),
+      (key) => changeOrder({ ...view.sort, key, column: null }),
+    ),
+    el("button", { type: "button", id: "direction", click: () => changeOrder(turned(view.sort)) }),
+    control(
+      "rows",
+      "Rows",
+      [option("text", "a line of each answer"), option("wrap", "four lines"), option("chips", "verdicts only")],
+      (rows) => changeRows({ rows }),
+    ),
+    el(
+      "details",
+      { class: "menu", id: "choose-columns", toggle: drawColumnMenu },
+      el("summary", {}, "Columns"),
+      el("div", { class: "menu-body" }),
+    ),
+    el(
+      "div",
+      { class: "take", role: "group", "aria-label": "Take away what is shown" },
+      el("button", { type: "button", click: () => download("csv") }, "CSV"),
+      el("button", { type: "button", click: () => download("jsonl") }, "JSONL"),
+      el("button", { type: "button", click: () => copyLink() }, "Copy link"),
+      el("button", { type: "button", click: openHelp }, "Keys ?"),
+    ),
+  );
+}
+
+function turned(order) {
+  return { ...order, descending: !order.descending };
+}
+
+function changeOrder(sort) {
+  setView({ sort });
+  applyFilters();
+}
+
+function changeRows(changes) {
+  setView(changes);
+  applyFilters();
+}
+
+function chooseCategory(choice) {
+  const bare = ["status", "category", "is"].reduce((query, key) => withTerm(query, key, []), view.q);
+  const chosen = choice ? SHORT_QUERIES[choice] || categoryQuery(choice) : "";
+  changeQuery([chosen, bare].filter(Boolean).join(" "));
+}
+
+function chooseContender(value) {
+  const bare = ["model", "run"].reduce((query, key) => withTerm(query, key, []), view.q);
+  changeQuery([value === "" ? "" : contenderQuery(Number(value)), bare].filter(Boolean).join(" "));
+}
+
+// Choices follow the query: one is chosen where its terms are in it.
+function tellControls({ terms }) {
+  const has = (query) =>
+    parseQuery(query).terms.every((term) => terms.some((one) => JSON.stringify(one) === JSON.stringify(term)));
+  const match = (select, queryOf) => {
+    if (!select) return;
+    const found = [...select.options].find((one) => one.value !== "" && has(queryOf(one.value)));
+    select.value = found ? found.value : "";
+  };
+  match(controls.category, (value) => SHORT_QUERIES[value] || categoryQuery(value));
+  match(controls.contender, (value) => contenderQuery(Number(value)));
+  match(controls.format, (value) => withTerm("", "format", [value], "="));
+  controls.order.value = view.sort.key;
+  controls.rows.value = view.rows;
+  const label = view.sort.descending ? "↓ descending" : "↑ ascending";
+  byId("direction").replaceChildren(label);
+}
+
+function categoryOptions() {
+  const counts = new Map();
+  entries.category.forEach((category) => counts.set(category, (counts.get(category) || 0) + 1));
+  const order = Object.keys(OUTCOMES);
+  const each = [...counts].sort(
+    ([one, a], [other, b]) =>
+      order.indexOf(index.categories[one][0]) - order.indexOf(index.categories[other][0]) || b - a,
+  );
+  return [
+    option("", "every answer"),
+    option("bad", "what did not pass"),
+    option("split", "where models disagree"),
+    ...each.map(([category, count]) =>
+      option(
+        index.categories[category].join(":"),
+        `${OUTCOMES[index.categories[category][0]].sign} ${categoryWords(category)} (${number(count)})`,
+      ),
+    ),
+  ];
+}
+
+// Which models, fields of the replies and numbers the rows show.
+function drawColumnMenu() {
+  const menu = byId("choose-columns");
+  if (!menu.open) return;
+  const box = (label, checked, changed) => {
+    const input = el("input", { type: "checkbox", checked, change: () => changed(input.checked) });
+    return el("label", { class: "check" }, input, name(label, "plain"));
+  };
+  const toggled = (list, value, on) => (on ? [...list, value] : list.filter((one) => one !== value));
+  const columns = index.columns.map((_, column) =>
+    box(columnLabel(column), !view.hide.includes(column), (on) =>
+      changeRows({ hide: toggled(view.hide, column, !on) }),
+    ),
+  );
+  const names = [...new Set([...fieldNames.keys(), ...view.fields])];
+  const fields = names.map((field) =>
+    box(field, view.fields.includes(field), (on) => changeRows({ fields: toggled(view.fields, field, on) })),
+  );
+  const facts = Object.entries(FACTS).map(([key, { label }]) =>
+    box(label, view.facts.includes(key), (on) => changeRows({ facts: toggled(view.facts, key, on) })),
+  );
+  const group = (title, boxes) =>
+    boxes.length ? el("fieldset", {}, el("legend", {}, title), boxes) : el("p", { class: "quiet" }, "no fields yet");
+  menu.querySelector(".menu-body").replaceChildren(
+    group("Models", columns),
+    group("Fields of the replies", fields),
+    group("Numbers", facts),
+  );
+}
+
+function columnLabel(column) {
+  return [index.contenders[index.columns[column][0]].label, columnDetails(column)].filter(Boolean).join(" · ");
+}
