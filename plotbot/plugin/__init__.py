@@ -62,9 +62,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         try:
             if chosen := collection.planned(session.items):
                 process.run.select(chosen)
+                garbage.exempt_what_exists()
         except UsageProblem as problem:
             process.run.refuse(problem)
-        garbage.exempt_what_exists()
 
 
 @pytest.hookimpl(tryfirst=True)

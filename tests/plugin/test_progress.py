@@ -21,7 +21,7 @@ from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Reply, Titl
 pytest_plugins = ("pytester",)
 
 REPOSITORY = Path(__file__).parents[2]
-COLUMNS = 100
+COLUMNS = 120
 on_a_terminal = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no pseudo-terminals of this kind")
 Run = Callable[..., tuple[str, int]]
 
