@@ -17,6 +17,7 @@ needs_wait4 = pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system t
     [
         ("saturation", ["thread pool", "pytest evals", "pytest evals -n 4", "24 cases, 4 slots, 20 ms log-normal"]),
         ("overhead", ["50 cases, no latency, 4 slots", "thread pool", "pytest evals"]),
+        ("failing", ["all pass", "all fail", "half fail", "KB"]),
         ("scale", ["peak MB", " 20 ", " 60 "]),
         ("stopping", ["-x", "Ctrl-C -n 4"]),
         ("hosts", ["slots used", "thread pool", "as a share of another", "cases kept once", "HTTP (the thread pool)"]),
