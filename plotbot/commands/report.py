@@ -30,7 +30,7 @@ def run(args: argparse.Namespace) -> int:
     if args.case is not None:
         return _print_case(chosen_runs(settings, args.runs or [LAST]), args.case, disk)
     runs = [_measured(folder, disk) for folder in chosen_runs(settings, args.runs or [LAST])]
-    files = write_artifacts(runs, settings.report_dir, disk)
+    files = write_artifacts(runs, settings.report_dir, settings.runs_dir, disk)
     reports = ", ".join(short_path(file, settings.root) for file in files)
     for one, _ in runs:
         print(visible(f"run {one.records.name}\n"))

@@ -16,7 +16,8 @@ from plotbot.keep.run_folder import RunFolder, list_runs, unfinished_folders
 from plotbot.keep.run_reading import is_running, read_run
 from plotbot.measure.tally import items_by_row, missing_parts, tally_of, total_tally, variant_names
 from plotbot.records import NOT_NEEDED, note_of
-from plotbot.safe import one_line
+from plotbot.run.artifacts import short_path, write_history_page
+from plotbot.safe import one_line, visible
 
 HELP = "list the runs and how far each came"
 _WIDTH = 100
@@ -42,7 +43,8 @@ class RunLine:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_settings_arguments(parser, ("RUNS_DIR",))
+    parser.add_argument("--html", action="store_true", help="write the page of all runs (REPORT_DIR/history.html)")
+    add_settings_arguments(parser, ("RUNS_DIR", "REPORT_DIR"))
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,6 +57,9 @@ def run(args: argparse.Namespace) -> int:
         return 0
     print("\n".join(table(lines)))
     print(f"\n{_STATES}")
+    if args.html:
+        page = write_history_page(settings.runs_dir, settings.report_dir, Disk())
+        print(visible(f"\nAll runs with their rates over time: {short_path(page, settings.root)}"))
     if any(line.counts.get(NOT_NEEDED) for line in lines):
         print("needless: not needed, because a sequential gate was decided without them.")
     return 0

@@ -27,13 +27,14 @@ from plotbot.measure.tally import ModelVariant, total_tally
 from plotbot.measure.verdict_sheet import verdict_sheet
 from plotbot.records import NOT_NEEDED, Exchange, Question, RunRecords
 from plotbot.report.markdown import summary_markdown
-from plotbot.report.page import PageRun, write_page
+from plotbot.report.page import PageData, PageRun, page_data, page_of, write_history
 from plotbot.report.summary_json import summarise
+from plotbot.run.history import link_to, read_history
 from plotbot.run.recorder import Recorder
 from plotbot.run.recovery import kept_results
 from plotbot.settings import Settings
 
-PAGE, MARKDOWN = "index.html", "summary.md"
+PAGE, MARKDOWN, HISTORY = "index.html", "summary.md", "history.html"
 _HEAD_BYTES = 4096
 _OLD_PAGE = '<title id="head-title">plotbot: '
 """In the head of a model's page of a version that did not name the run."""
@@ -95,8 +96,12 @@ def measure_recorded(run: RunOnDisk) -> tuple[MeasuredRun, RunOutcome]:
     return MeasuredRun(run.folder, records, run.questions, run.exchanges, metrics, gates), outcome
 
 
-def write_artifacts(runs: Sequence[tuple[MeasuredRun, RunOutcome]], folder: Path, disk: Disk) -> list[Path]:
+def write_artifacts(
+    runs: Sequence[tuple[MeasuredRun, RunOutcome]], folder: Path, runs_dir: Path, disk: Disk
+) -> list[Path]:
     """Write each run's `summary.json`, then Markdown and page of all runs together into *folder*; return these two.
+
+    The page of all runs in *runs_dir* is written anew, too.
 
     Raises `KeepError` naming the files that cannot be written.
     """
@@ -105,6 +110,7 @@ def write_artifacts(runs: Sequence[tuple[MeasuredRun, RunOutcome]], folder: Path
     written, faults = write_reports([run for run, _ in runs], folder, disk, own_page=len(runs) == 1)
     if faults:
         raise KeepError("; ".join(faults))
+    write_history_page(runs_dir, folder, disk)
     return written
 
 
@@ -133,13 +139,14 @@ def write_reports(
     """
     written: list[Path] = []
     faults: list[str] = []
-    page = cache(partial(_page, runs))
+    data = cache(partial(_page_data, runs))
+    page = partial(_page, data, folder / HISTORY, folder / PAGE)
     files: dict[Path, Callable[[], bytes]] = {
         folder / MARKDOWN: partial(_markdown, runs, compared),
         folder / PAGE: page,
     }
     if own_page:
-        files[runs[0].folder.page] = page
+        files[runs[0].folder.page] = partial(_page, data, folder / HISTORY, runs[0].folder.page)
     for path, content in files.items():
         try:
             disk.make_folder(folder)
@@ -161,6 +168,18 @@ def write_reports(
     return written, [*faults, *_remove_others(folder, written, own)]
 
 
+def write_history_page(runs_dir: Path, folder: Path, disk: Disk) -> Path:
+    """Write the page of all runs into *folder*, and return it. Raises `KeepError` naming it if it cannot be written."""
+    path = folder / HISTORY
+    content = write_history(read_history(runs_dir, path, disk), _now())
+    try:
+        disk.make_folder(folder)
+        write_atomically(path, content, disk)
+    except OSError as error:
+        raise KeepError(describe(error, path)) from error
+    return path
+
+
 def generator(run: str) -> str:
     """The element that says in the head of a model's page which run it is of."""
     return f'<meta name="generator" content="plotbot {run}"/>'
@@ -177,8 +196,16 @@ def _markdown(runs: Sequence[MeasuredRun], compared: Sequence[str]) -> bytes:
     ).encode()
 
 
-def _page(runs: Sequence[MeasuredRun]) -> bytes:
-    return write_page([_page_run(run) for run in runs], datetime.now(UTC).isoformat(timespec="seconds"))
+def _page_data(runs: Sequence[MeasuredRun]) -> PageData:
+    return page_data([_page_run(run) for run in runs], _now())
+
+
+def _page(data: Callable[[], PageData], history: Path, page: Path) -> bytes:
+    return page_of(data(), link_to(history, page))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def _remove_others(folder: Path, written: Sequence[Path], own: Sequence[str]) -> Iterator[str]:

@@ -22,6 +22,7 @@ from plotbot.run.artifacts import (
     RunOutcome,
     measure_live,
     short_path,
+    write_history_page,
     write_reports,
     write_summary,
 )
@@ -86,6 +87,7 @@ def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: B
     if recorder.opened:
         try:
             write_summary(measured, RunOutcome(status, recorder.unfolded, wrong_models), run.disk)
+            write_history_page(run.settings.runs_dir, run.settings.report_dir, run.disk)
         except KeepError as error:
             faults.append(f"the summary could not be written: {error}")
             status = worse(status, ExitStatus.HARNESS_FAULT)

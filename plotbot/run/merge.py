@@ -71,7 +71,7 @@ def merge_runs(folders: Sequence[RunFolder], settings: Settings, disk: Disk, war
     recovered = recover_run(read_run(folder, disk), settings, judge_again=True)
     measured, _ = measure_recorded(read_run(folder, disk))
     outcome = _outcome(measured, shards, recovered)
-    files = write_artifacts([(measured, outcome)], settings.report_dir, disk)
+    files = write_artifacts([(measured, outcome)], settings.report_dir, settings.runs_dir, disk)
     return Merged(measured, shards, recovered, outcome.exit_status or 0, files)
 
 

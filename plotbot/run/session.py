@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -27,7 +28,7 @@ from plotbot.run.recorder import Recorder, RunPlan
 from plotbot.run.recovery import recover_dead_runs
 from plotbot.run.reuse import Recorded, find_answers
 from plotbot.run.servers import Servers
-from plotbot.safe import one_line
+from plotbot.safe import digest, one_line
 from plotbot.settings import Settings
 
 _NOTHING: Mapping[str, Recorded] = {}
@@ -361,6 +362,10 @@ class MainRun:
                 {
                     "files": files.below(self.settings.root),
                     "hashes": [question.hash for question in questions.values()],
+                    "prompts": [digest(question.prompt, 12) for question in questions.values()],
+                    "schemas": [
+                        digest(json.dumps(question.schema, sort_keys=True), 12) for question in questions.values()
+                    ],
                     "variants": [variant.name for variant in questions],
                 }
                 for files, questions in self._questions.items()
@@ -384,3 +389,7 @@ class MainRun:
         }
         ordered = in_order_of_lists(asked, self.settings)
         return [{**variant.to_json(), "prompt_hash": asked[variant]} for variant in ordered]
+
+
+def _schema_digest(question: Question) -> str:
+    return digest(json.dumps(question.schema, sort_keys=True), 12)

@@ -14,7 +14,8 @@ scripts make text nodes of it, never markup. A Content-Security-Policy allows on
 their hashes.
 """
 
-from plotbot.report.page.document import PageData, page_data, write_page
+from plotbot.report.page.document import PageData, page_data, page_of, write_page
+from plotbot.report.page.history import HistoryRun, write_history
 from plotbot.report.page.matrix import PageRun
 
-__all__ = ["PageData", "PageRun", "page_data", "write_page"]
+__all__ = ["HistoryRun", "PageData", "PageRun", "page_data", "page_of", "write_history", "write_page"]

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
+import html
 import json
-import re
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any, Generic, TypeVar
 
 from plotbot.measure.gate import GateResult
@@ -27,7 +24,8 @@ from plotbot.report.hosts import aside_sentence
 from plotbot.report.page import conclusions
 from plotbot.report.page.conclusions import Contender
 from plotbot.report.page.matrix import Entry, Matrix, PageRun, build_matrix
-from plotbot.report.page.payloads import Chunks, Texts, ascii_json, packed, payload
+from plotbot.report.page.payloads import Chunks, Texts, packed, payload
+from plotbot.report.page.sealed import inert, sealed_page
 
 SCRIPTS = (
     "dom", "data", "query", "sorting", "diff", "texts", "address", "overview", "groups", "hosts", "violations",
@@ -38,8 +36,6 @@ _LONGEST_TITLE, _LONGEST_FACT = 300, 20_000
 _MOST_GROUPS = 200
 # Characters of an index that are not packed: a browser reads them at once.
 _PLAIN_INDEX = 2_000_000
-_SLOT = re.compile(r"\{\{(\w+)\}\}")
-_MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
 Row = TypeVar("Row")
@@ -105,20 +101,21 @@ def write_page(runs: Sequence[PageRun], made_at: str) -> bytes:
 
     *made_at* is the only time that the page states, shown as given. The same input gives the same bytes.
     """
-    data = page_data(runs, made_at)
-    style, script = _read("page.css"), _script()
+    return page_of(page_data(runs, made_at))
+
+
+def page_of(data: PageData, history: str = "") -> bytes:
+    """The page with its data, as the bytes of its file. *history* is the address of the page of all runs."""
     slots = {
-        "policy": _policy(style, script),
-        "style": style,
-        "script": script,
         "index": _index(data.index),
         "texts": data.texts,
+        "history": f' · <a href="{html.escape(history)}">all runs</a>' if history else "",
         "chunks": "\n".join(
             f'<script type="application/octet-stream" id="chunk-{number}">{chunk}</script>'
             for number, chunk in enumerate(data.chunks)
         ),
     }
-    return _SLOT.sub(lambda match: slots[match[1]], _read("page.html")).encode("utf-8")
+    return sealed_page("page.html", ("page.css",), SCRIPTS, slots)
 
 
 def page_data(runs: Sequence[PageRun], made_at: str) -> PageData:
@@ -354,32 +351,7 @@ def _left_out(matrix: Matrix, packing: _Packing) -> str:
 
 def _index(index: dict[str, Any]) -> str:
     """The element of the index: JSON, or packed where that is large."""
-    text = _inert(index)
+    text = inert(index)
     if len(text) <= _PLAIN_INDEX:
         return f'<script type="application/json" id="index">{text}</script>'
     return f'<script type="application/octet-stream" id="index">{packed(text)}</script>'
-
-
-def _script() -> str:
-    """All scripts as one, in its own scope."""
-    body = "\n".join(_read(f"{name}.js") for name in SCRIPTS)
-    # Asynchronous, because a large index has to be unpacked first.
-    return f'(async () => {{\n"use strict";\n{body}\n}})();\n'
-
-
-def _policy(style: str, script: str) -> str:
-    allowed = f"script-src {_hash(script)}; style-src {_hash(style)}"
-    return f"default-src 'none'; {allowed}; base-uri 'none'; form-action 'none'"
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _inert(value: object) -> str:
-    """JSON in which no HTML parser can find an end tag, a comment or an entity."""
-    return re.sub("[<>&]", lambda match: _MARKUP[match[0]], ascii_json(value))
-
-
-def _read(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
