@@ -70,8 +70,9 @@ class MadeRun:
 
     def _ask(self, model: str, good: float, speed: int, title: Title, repeat: int) -> None:
         identity = digest(f"{model}\n{title.id}\n{repeat}", 16)
-        case = Case(identity, f"{slug(model)}-{title.id}-r{repeat}", model, title, HASH, "none", repeat, repeat * 17)
-        item = f"evals/test_story_seeds.py::test_story_seed[{slug(model)}-{slug(title.id)}-{identity[:6]}-r{repeat}]"
+        name = f"{slug(model)}-{slug(title.id)}-{identity[:6]}-r{repeat}"
+        case = Case(identity, name, model, title, HASH, "none", repeat, repeat * 17)
+        item = f"evals/test_story_seeds.py::test_story_seed[{name}]"
         self.cases[identity] = case
         self.items.append(PlannedItem(item, identity))
         if self.stop_after is not None and len(self.items) > self.stop_after:
