@@ -36,6 +36,7 @@ def sealed_off() -> Iterator[None]:
             patch.setattr(socket.socket, name, _loopback_only(getattr(socket.socket, name)))
         for name in [name for name in os.environ if name.startswith("PLOTBOT_") or name == "LM_API_TOKEN"]:
             patch.delenv(name)
+        patch.setenv("COLUMNS", "80")
         # Sessions inside tests load hypothesis' plugin: those that only parse options would leave it waiting for their
         # start, and warning of all of hypothesis' tests from then on.
         patch.setenv("HYPOTHESIS_EXTEND_INITIALIZATION", "1")

@@ -61,19 +61,28 @@ def _run_and_flush(argv: Sequence[str]) -> int:
 
 def _run(argv: Sequence[str]) -> int:
     """Import the chosen subcommand only: `plotbot doctor` must work even if another one cannot be imported."""
+    chosen = next((word for word in argv if not word.startswith("-")), "")
+    names = command_names()
+    args = _parser([chosen] if chosen in names else names).parse_args(argv)
+    status: int = args.run(args)
+    return status
+
+
+def whole_parser() -> argparse.ArgumentParser:
+    """The parser with all subcommands, for what lists or completes them."""
+    return _parser(command_names())
+
+
+def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
     parser = _Parser(prog="plotbot", description="Evaluates language models on your own machine. Runs: pytest evals")
     parser.add_argument("--version", action="version", version=f"plotbot {__version__}")
     subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
-    chosen = next((word for word in argv if not word.startswith("-")), "")
-    names = command_names()
-    for name in [chosen] if chosen in names else names:
+    for name in names:
         command = importlib.import_module(f"{__name__}.{name}")
         subparser = subparsers.add_parser(name, help=command.HELP, description=command.HELP, allow_abbrev=False)
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
-    args = parser.parse_args(argv)
-    status: int = args.run(args)
-    return status
+    return parser
 
 
 def _write_what_the_terminal_cannot_as_escapes() -> None:

@@ -31,6 +31,8 @@ from plotbot.settings.values import plain
 
 HELP = "show the settings and whether everything is ready to run"
 _WIDEST_VALUE = 60
+_NOT_SET = {"default", "drawn"}
+"""Origins of a value that nobody has given."""
 _MOST_MODELS = 40
 _KINDS = {"lmstudio": "LM Studio", "ollama": "Ollama", "vllm": "vLLM", "openai": "an OpenAI-compatible server"}
 
@@ -49,34 +51,46 @@ class Check:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--embedded", action="store_true", help="look at the embedded engine instead of a server")
+    parser.add_argument("--all", action="store_true", help="every setting, not only what differs from the default")
     add_settings_arguments(parser, BY_NAME)
 
 
 def run(args: argparse.Namespace) -> int:
+    """The verdict first; then what was checked; then the settings that are not the default, or `--all` of them."""
     settings = project_settings(args)
-    print(f"plotbot {__version__}, project {visible(str(settings.root))}\n")
-    print("\n".join(settings_lines(settings)) + "\n")
-    return report(checks(settings, find_server, embedded=args.embedded or bool(settings.embedded_model)))
+    found = list(checks(settings, find_server, embedded=args.embedded or bool(settings.embedded_model)))
+    status = report(found)
+    print(f"\nplotbot {__version__}, project {visible(str(settings.root))}")
+    lines = settings_lines(settings, every=args.all)
+    print("\n".join(lines or ["every setting has its default; --all shows them"]))
+    return status
 
 
-def report(found: Iterator[Check]) -> int:
-    """Prints each check as soon as it is done, then the verdict; returns the exit status."""
-    ready = True
+def report(found: Sequence[Check]) -> int:
+    """Prints the verdict, then each check; returns the exit status."""
+    refused = [check.what for check in found if not check.ready]
+    print(f"Not ready, see NO below: {visible(', '.join(refused))}\n" if refused else "Ready: pytest evals\n")
     for check in found:
-        ready = ready and check.ready
-        print(f"{'ok' if check.ready else 'NO':<3} {check.what}: {visible(check.said)}")
+        print(f"{'ok' if check.ready else 'NO':<3} {visible(check.what)}: {visible(check.said)}")
         for detail in check.details:
             print(f"      {visible(detail)}")
-    print(
-        "\nReady: pytest evals" if ready else "\nNot ready: see each NO above for what to do, then ask the doctor again"
-    )
-    return ExitStatus.OK if ready else ExitStatus.USAGE
+    return ExitStatus.USAGE if refused else ExitStatus.OK
 
 
-def settings_lines(settings: Settings) -> list[str]:
-    """The settings as aligned columns: key, value, origin. The token is said to be set, or not, and no more."""
-    rows = [(key.name, _value(settings, key), settings.origins[key.name]) for key in KEYS]
-    rows.append((TOKEN, "not set" if settings.lm_api_token is None else "set, not shown", "environment"))
+def settings_lines(settings: Settings, *, every: bool = True) -> list[str]:
+    """The settings as aligned columns: key, value, origin; without *every* only those that somebody has set.
+
+    The token is said to be set, or not, and no more.
+    """
+    rows = [
+        (key.name, _value(settings, key), settings.origins[key.name])
+        for key in KEYS
+        if every or settings.origins[key.name] not in _NOT_SET
+    ]
+    if every or settings.lm_api_token is not None:
+        rows.append((TOKEN, "not set" if settings.lm_api_token is None else "set, not shown", "environment"))
+    if not rows:
+        return []
     names, values = (max(len(row[column]) for row in rows) for column in (0, 1))
     return [f"{name:<{names}}  {value:<{values}}  {origin}" for name, value, origin in rows]
 

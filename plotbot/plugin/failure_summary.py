@@ -19,6 +19,7 @@ from plotbot.plugin import options
 from plotbot.plugin.failure_text import shorten
 from plotbot.plugin.outcomes import SHOWN_CHARACTERS, has_asked, is_of_eval, result_on, show_reply
 from plotbot.report.failure_kinds import KindKey, failure_kinds, kind_lines, kind_of
+from plotbot.report.formatting import WIDEST, wrapped
 from plotbot.run.artifacts import PAGE, short_path
 from plotbot.run.recorder import Recorder
 from plotbot.run.session import MainRun
@@ -30,7 +31,6 @@ SHORT_REPLY = 1_000
 NOT_CHOSEN = "auto", "fE"
 """pytest's own defaults of `--tb` and `-r`. A user who has set one of them gets all that pytest would print."""
 _BAD = ("failed", "error")
-_LEAST_WIDTH = 80
 
 
 class FailureSummary:
@@ -154,8 +154,10 @@ class FailureSummary:
         kinds, settings = failure_kinds(recorder.records()), self._run.settings
         total = sum(kind.count for kind in kinds)
         terminal.section(f"{total:,} failures of {len(kinds)} kind{'s' if len(kinds) > 1 else ''}")
-        for line in kind_lines(kinds, max(self._config.get_terminal_writer().fullwidth, _LEAST_WIDTH)):
-            terminal.write_line(line)
+        width = self._config.get_terminal_writer().fullwidth
+        for line in kind_lines(kinds, width):
+            for piece in wrapped("", line) if width < WIDEST else [line]:
+                terminal.write_line(piece)
         page = short_path(settings.report_dir / PAGE, settings.root)
         terminal.write_line(f"all of them: {page}#show=bad")
         terminal.write_line(f"one by one: pytest {shlex.join(self._config.args)} --lf -x")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import pytest
 
 from plotbot.keep.run_folder import RUN_HELP
-from plotbot.settings.keys import KEYS, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, given_options
+from plotbot.settings.keys import GROUPS, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, Group, given_options, keys_in
 
 EMBEDDED = "plotbot_embedded"
 SHOW_REPLIES = "plotbot_show_replies"
@@ -21,54 +22,88 @@ BASELINE = "plotbot_baseline"
 LIKE = "plotbot_like"
 REUSE = "plotbot_reuse"
 
-_FLAGS = (
-    (
+_LISTS = ("collectonly", "showfixtures", "show_fixtures_per_test", "setuponly", "setupplan")
+
+
+class Option(NamedTuple):
+    """An option that is no setting: a flag, or where it has a metavar one that takes a text."""
+
+    group: Group
+    name: str
+    destination: str
+    help: str
+    metavar: str | None = None
+
+
+# An option whose argument is optional would take the path that follows it.
+_OPTIONS = (
+    Option(
+        "ask",
         "--embedded",
         EMBEDDED,
         "ask the small model that comes with plotbot, served by the embedded engine, instead of LM_STUDIO_URL",
     ),
-    ("--show-replies", SHOW_REPLIES, "print every raw reply, not only of failing tests"),
-    (
+    Option(
+        "ask",
+        "--like",
+        LIKE,
+        f"start a new run with the titles, seeds, models and settings of RUN but for what is set today: {RUN_HELP}",
+        "RUN",
+    ),
+    Option("ask", "--missing", MISSING, "draw the sample from the titles that have no valid answer on disk yet"),
+    Option(
+        "ask",
+        "--pinned",
+        PINNED,
+        "refuse to ask any other model than the pinned one (PIN_PATH; `plotbot pin` writes it)",
+    ),
+    Option(
+        "judge",
+        "--replay",
+        REPLAY,
+        f"judge a run's replies again, with today's schema and checks; no server is asked: {RUN_HELP}",
+        "RUN",
+    ),
+    Option(
+        "judge",
+        "--baseline",
+        BASELINE,
+        "say which titles were broken or fixed since FILE, which `plotbot baseline` wrote; it sets no exit status",
+        "FILE",
+    ),
+    Option("judge", "--show-replies", SHOW_REPLIES, "print every raw reply, not only of failing tests"),
+    Option(
+        "keep",
         "--resume",
         RESUME,
         "go on with the last run: judge the replies it has again, ask what is missing or was an error",
     ),
-    ("--load", LOAD, "have LM Studio load each model at its turn, with CONTEXT_LENGTH where that is set"),
-    ("--pinned", PINNED, "refuse to ask any other model than the pinned one (PIN_PATH; `plotbot pin` writes it)"),
-    ("--missing", MISSING, "draw the sample from the titles that have no valid answer on disk yet"),
-)
-_LISTS = ("collectonly", "showfixtures", "show_fixtures_per_test", "setuponly", "setupplan")
-# An option whose argument is optional would take the path that follows it.
-_NAMING = (
-    (
-        "--baseline",
-        BASELINE,
-        "FILE",
-        "say which titles were broken or fixed since FILE, which `plotbot baseline` wrote; it sets no exit status",
-    ),
-    (
-        "--like",
-        LIKE,
-        "RUN",
-        f"start a new run with the titles, seeds, models and settings of RUN but for what is set today: {RUN_HELP}",
-    ),
-    ("--resume-run", RESUME_RUN, "RUN", f"go on with a run as --resume does with the last: {RUN_HELP}"),
-    (
-        "--replay",
-        REPLAY,
-        "RUN",
-        f"judge a run's replies again, with today's schema and checks; no server is asked: {RUN_HELP}",
+    Option("keep", "--resume-run", RESUME_RUN, f"go on with a run as --resume does with the last: {RUN_HELP}", "RUN"),
+    Option(
+        "machine",
+        "--load",
+        LOAD,
+        "have LM Studio load each model at its turn, with CONTEXT_LENGTH where that is set",
     ),
 )
 
 
 def add_options(parser: pytest.Parser) -> None:
-    """Add plotbot's options. Settings take text: load_settings reports a wrong value with its source."""
-    group = parser.getgroup("plotbot", "plotbot: story seeds from local models")
-    for flag, destination, text in _FLAGS:
-        group.addoption(flag, dest=destination, action="store_true", help=text)
-    for option, destination, what, text in _NAMING:
-        group.addoption(option, dest=destination, metavar=what, help=text)
+    """Add plotbot's options, in groups. Settings take text: load_settings reports a wrong value with its source."""
+    for name, title in GROUPS.items():
+        group = parser.getgroup(f"plotbot-{name}", f"plotbot: {title}")
+        for key in keys_in(name):
+            group.addoption(key.option, **key.option_arguments())
+        for option in _OPTIONS:
+            if option.group == name:
+                kind = {"action": "store_true"} if option.metavar is None else {"metavar": option.metavar}
+                group.addoption(option.name, dest=option.destination, help=option.help, **kind)
+        if name == "keep":
+            _add_reuse(group)
+    group.addoption(TOKEN_OPTION, **TOKEN_OPTION_ARGUMENTS)
+
+
+def _add_reuse(group: pytest.OptionGroup) -> None:
     group.addoption(
         "--reuse",
         dest=REUSE,
@@ -78,9 +113,6 @@ def add_options(parser: pytest.Parser) -> None:
         help="take the answers that RUN, or any earlier run, has on record to the very same requests of the very same "
         f"model, and ask the rest; may be given again: {RUN_HELP}",
     )
-    for key in KEYS:
-        group.addoption(key.option, **key.option_arguments())
-    group.addoption(TOKEN_OPTION, **TOKEN_OPTION_ARGUMENTS)
 
 
 def command_line(config: pytest.Config) -> dict[str, Sequence[str] | str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 
 from plotbot.measure.comparison import Comparison
@@ -10,12 +9,12 @@ from plotbot.measure.paired_tests import holm
 from plotbot.measure.pairing import Change, Contest, Paired, is_settled
 from plotbot.records import NOT_NEEDED, ItemResult
 from plotbot.report import formatting
-from plotbot.report.formatting import as_text
+from plotbot.report.formatting import as_text, terminal_width, wrapped
 from plotbot.report.rivals import chance_words, contest_sentence
 from plotbot.safe import one_line
 
-WIDTH = 80
 _NAMED = 10
+_LEAST_NAME = 12
 _NAME_LIMIT = 200
 _MOST_CHANGES = 20
 _MOST_DIFF_LINES = 40
@@ -40,7 +39,8 @@ def changed_verdict_lines(before: Mapping[str, ItemResult], after: Mapping[str, 
     lines = [f"{len(changed)} of {len(both)} verdicts changed"]
     for item in changed[:_MOST_CHANGES]:
         change = f"{_said(before[item])} -> {_said(after[item])}"
-        lines.append(f"  {one_line(item.rpartition('::')[2], WIDTH - len(change) - 4)}: {change}")
+        room = max(terminal_width() - len(change) - 4, _LEAST_NAME)
+        lines.append(f"  {one_line(item.rpartition('::')[2], room)}: {change}")
     if len(changed) > _MOST_CHANGES:
         lines.append(f"  … and {len(changed) - _MOST_CHANGES} more")
     return [*lines, ""]
@@ -103,7 +103,7 @@ def _part_lines(comparison: Comparison) -> list[str]:
 
 def _diff_lines(diff: Sequence[str]) -> list[str]:
     """A unified diff; of a long one the first lines. A long line is cut, so that the terminal keeps the columns."""
-    shown = [f"    {one_line(line, WIDTH - 4)}" if line else "" for line in diff[:_MOST_DIFF_LINES]]
+    shown = [f"    {one_line(line, terminal_width() - 4)}" if line else "" for line in diff[:_MOST_DIFF_LINES]]
     return [*shown, *([f"    … and {len(diff) - _MOST_DIFF_LINES} more lines"] if len(diff) > _MOST_DIFF_LINES else [])]
 
 
@@ -131,9 +131,7 @@ def _left_out(paired: Paired) -> list[str]:
 
 
 def _wrapped(label: str, text: str) -> list[str]:
-    indent = " " * min(len(label), 4)
-    flat = one_line(text, len(text) * 10 + 1)
-    return textwrap.wrap(flat, WIDTH, initial_indent=label, subsequent_indent=indent, break_on_hyphens=False)
+    return wrapped(label, one_line(text, len(text) * 10 + 1))
 
 
 def _said(result: ItemResult) -> str:

@@ -7,6 +7,8 @@ place shows names in its own harmless way, whatever characters they hold.
 from __future__ import annotations
 
 import math
+import shutil
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
 from plotbot.measure.gate import GateResult
@@ -21,8 +23,24 @@ NONE = "-"
 _MOST_GROUPS = 12
 LONGEST_NAME = 200
 _LEAST_P = 0.0001
+WIDEST, _NARROWEST = 80, 20
+"""Columns of a terminal that plotbot's own lines use, at most and at least."""
 Part = str | dict[str, str]
 Sentence = list[Part]
+
+
+def terminal_width() -> int:
+    """The columns for plotbot's own lines: those of the terminal, or COLUMNS, within 20 and 80."""
+    return min(max(shutil.get_terminal_size((WIDEST, 24)).columns, _NARROWEST), WIDEST)
+
+
+def wrapped(label: str, text: str) -> list[str]:
+    """*text* behind *label*, in lines that the terminal holds; those below the first are indented."""
+    indent = " " * min(len(label), 4)
+    width = terminal_width()
+    if len(label) > width // 2:
+        return textwrap.wrap(label + text, width, subsequent_indent=indent) if text else []
+    return textwrap.wrap(text, width, initial_indent=label, subsequent_indent=indent, break_on_hyphens=False)
 
 
 def percent(share: float | None) -> str:

@@ -1,8 +1,7 @@
-"""The summary at the end of a run, for a terminal of 80 columns."""
+"""The summary at the end of a run, for a terminal of up to 80 columns."""
 
 from __future__ import annotations
 
-import textwrap
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple
@@ -14,12 +13,11 @@ from plotbot.measure.pairing import Rival
 from plotbot.measure.tally import total_tally
 from plotbot.report import formatting
 from plotbot.report.advice import next_step
-from plotbot.report.formatting import as_text
+from plotbot.report.formatting import WIDEST, as_text, terminal_width, wrapped
 from plotbot.report.hosts import ascii_name, aside_sentence, failed_attempts, mixed_sentence, short
 from plotbot.report.rivals import rival_sentences
 from plotbot.safe import one_line, visible
 
-WIDTH = 80
 _NAME_LIMIT = 200
 _HOST_LIMIT = 40
 _NARROWEST_NAME = 8
@@ -67,7 +65,8 @@ def summary_lines(
     """The whole summary, line by line, without colours: table, categories, gates, paths, the next step.
 
     *paths* are the files that were written, by label (`{"report": "reports/index.html"}`); their lines are not
-    wrapped, so that they can be copied. Everything else fits 80 columns. *rivals* are the rows with their verdicts.
+    wrapped, so that they can be copied. Everything else fits the terminal, or 80 columns of it. *rivals* are the rows
+    with their verdicts.
     """
     if not metrics:
         return ["no case was planned"]
@@ -89,10 +88,19 @@ def table_lines(metrics: Sequence[ModelMetrics]) -> list[str]:
         place = 1 + COLUMNS.index(_UNNEEDED)
         rows = [(*row[:place], *row[place + 1 :]) for row in rows]
     widths = [max(map(len, column)) for column in list(zip(*rows, strict=True))[1:]]
-    room = max(WIDTH - sum(widths) - len(widths), _NARROWEST_NAME)
-    names = [_shortened(row[0], room) for row in rows]
+    room = terminal_width() - sum(widths) - len(widths)
+    if room < _NARROWEST_NAME and terminal_width() < WIDEST:
+        return [line for row in rows[2:] for line in _in_words(row, rows[0], rows[1])]
+    names = [_shortened(row[0], max(room, _NARROWEST_NAME)) for row in rows]
     name_width = max(map(_columns, names))
     return [_line(name, name_width, row[1:], widths) for name, row in zip(names, rows, strict=True)]
+
+
+def _in_words(row: Sequence[str], above: Sequence[str], headers: Sequence[str]) -> list[str]:
+    """A row where the terminal is too narrow for the table: its name, and below it each figure with its header."""
+    named = zip(row[1:], above[1:], headers[1:], strict=True)
+    figures = [f"{f'{over} {head}'.strip()} {cell}" for cell, over, head in named if cell]
+    return [_shortened(row[0], terminal_width()), *_wrapped("  ", ", ".join(figures))]
 
 
 def detail_lines(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> list[str]:
@@ -155,7 +163,7 @@ def _model_lines(metrics: ModelMetrics, gate: GateResult | None) -> list[str]:
     if metrics.variant and not lines:
         # A run may have dozens of variants, and the table has their accounts.
         return []
-    name = _shortened(one_line(metrics.label, _NAME_LIMIT), WIDTH)
+    name = _shortened(one_line(metrics.label, _NAME_LIMIT), terminal_width())
     return [name, *_wrapped("  ", formatting.accounting_line(metrics.tally)), *lines, ""]
 
 
@@ -171,8 +179,7 @@ def _host_lines(metrics: ModelMetrics) -> Iterator[str]:
 
 
 def _wrapped(label: str, text: str) -> list[str]:
-    indent = " " * min(len(label), 4)
-    return textwrap.wrap(visible(text), WIDTH, initial_indent=label, subsequent_indent=indent, break_on_hyphens=False)
+    return wrapped(label, visible(text))
 
 
 def _shortened(name: str, room: int) -> str:

@@ -157,14 +157,30 @@ def test_a_long_list_of_models_is_cut(root: Path) -> None:
     assert found[3].details[-1] == "and 10 more"
 
 
-@pytest.mark.parametrize(("ready", "status", "last"), [(True, 0, "Ready: pytest evals"), (False, 4, "Not ready: ")])
-def test_the_report_ends_with_the_next_step(
-    ready: bool, status: int, last: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("ready", "status", "first"),
+    [(True, 0, "Ready: pytest evals"), (False, 4, "Not ready, see NO below: server \\x1b[1m")],
+)
+def test_the_report_begins_with_the_verdict(
+    ready: bool, status: int, first: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert report(iter([Check("server", ready=ready, said="\x1b[2J", details=("x\x07",))])) == status
+    assert report([Check("server \x1b[1m", ready=ready, said="\x1b[2J", details=("x\x07",))]) == status
     lines = capsys.readouterr().out.splitlines()
-    assert lines[:2] == [f"{'ok' if ready else 'NO'}  server: \\x1b[2J", "      x\\x07"]
-    assert lines[-1].startswith(last)
+    assert lines[0] == first
+    assert lines[2:] == [f"{'ok' if ready else 'NO'}  server \\x1b[1m: \\x1b[2J", "      x\\x07"]
+
+
+def test_only_what_is_set_is_shown_unless_all_is_asked_for(
+    root: Path, closed_port: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ask = ["doctor", f"--rootdir={root}", f"--lm-studio-url={closed_port}", "--gate", "interval"]
+    main(ask)
+    shown = capsys.readouterr().out
+    assert [key.name for key in KEYS if f"\n{key.name} " in shown] == ["LM_STUDIO_URL", "GATE"]
+    assert "LM_API_TOKEN" not in shown
+    main([*ask, "--all"])
+    shown = capsys.readouterr().out
+    assert [key.name for key in KEYS if f"\n{key.name} " not in shown] == []
 
 
 def test_without_a_server_the_doctor_says_so_and_ends_with_4(

@@ -5,7 +5,7 @@ import pytest
 from plotbot.errors import SettingsError
 from plotbot.plugin.options import EMBEDDED, SHOW_REPLIES, add_options, command_line
 from plotbot.settings import load_settings
-from plotbot.settings.keys import KEYS
+from plotbot.settings.keys import GROUPS, KEYS, keys_in
 
 pytest_plugins = ("pytester",)
 
@@ -54,3 +54,16 @@ def test_help_names_every_option_its_default_and_no_token(pytester: pytest.Pytes
     assert [key.option for key in KEYS if key.option not in shown] == []
     assert "which titles are drawn (default: drawn, and printed)" in shown
     assert "--lm-api-token" not in shown
+
+
+def test_help_has_a_group_for_each_kind_of_option_with_the_everyday_ones_first(pytester: pytest.Pytester) -> None:
+    shown = "\n".join(pytester.runpytest_inprocess("--help", plugins=[OptionsOnly()]).outlines)
+    titles = [f"plotbot: {title}:" for title in GROUPS.values()]
+    assert sorted(titles, key=shown.index) == titles
+    for name, title in GROUPS.items():
+        part = shown.partition(f"plotbot: {title}:\n")[2].partition("\nplotbot: ")[0]
+        places = [part.index(f"  {key.option}") for key in keys_in(name)]
+        assert places == sorted(places)
+        everyday = [key.everyday for key in keys_in(name)]
+        assert everyday == sorted(everyday, reverse=True)
+    assert sorted(key.name for name in GROUPS for key in keys_in(name)) == sorted(key.name for key in KEYS)

@@ -8,7 +8,8 @@ import pytest
 from plotbot.measure.comparison import Comparison
 from plotbot.measure.intervals import Interval
 from plotbot.measure.pairing import Change, Paired, Rival
-from plotbot.report.comparison import WIDTH, comparison_lines
+from plotbot.report.comparison import comparison_lines
+from plotbot.report.formatting import WIDEST
 
 HEAD = Comparison("evals/test_a.py::test_a[*]", Rival("org/m", {}, "r1"), Rival("org/m", {}, "r2"), Paired())
 EQUAL = Paired(titles=50, rate_before=0.9, rate_after=0.84, interval=Interval(-0.15, 0.02), p=0.375)
@@ -88,4 +89,4 @@ def test_nothing_that_was_compared_moves_the_cursor_or_cannot_be_written(name: s
     lines = comparison_lines(name, name, [hostile])
     assert all(line.isprintable() for line in lines)
     assert "".join(lines).encode("utf-8")
-    assert all(len(line) <= WIDTH for line in lines if "x" not in line)
+    assert all(len(line) <= WIDEST for line in lines if "x" not in line)

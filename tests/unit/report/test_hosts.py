@@ -15,12 +15,12 @@ from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import Speed
 from plotbot.measure.tally import Tally
 from plotbot.records import RunRecords
-from plotbot.report.formatting import as_text
+from plotbot.report.formatting import WIDEST, as_text
 from plotbot.report.hosts import apart_sentence, aside_sentence, mixed_sentence, short
 from plotbot.report.markdown import summary_markdown
 from plotbot.report.page.conclusions import Contender, what_is_mixed, which_is_best
 from plotbot.report.summary_json import summarise
-from plotbot.report.terminal_summary import WIDTH, summary_lines, table_lines
+from plotbot.report.terminal_summary import summary_lines, table_lines
 
 MakeMetrics = Callable[..., ModelMetrics]
 MakeRecords = Callable[..., RunRecords]
@@ -156,7 +156,7 @@ def test_hostile_and_long_host_names_tear_no_line_of_the_terminal(hostile: Model
     lines = summary_lines([hostile])
     for line in lines:
         wide = sum("\u4e00" <= character <= "\u9fff" for character in line)
-        assert len(line) + wide <= WIDTH, line
+        assert len(line) + wide <= WIDEST, line
     assert "".join(lines).isprintable()
     assert "".join(lines).encode("utf-8")
 
@@ -167,7 +167,7 @@ def test_a_hosts_name_is_ascii_in_the_terminal_and_so_as_wide_as_it_is_long(make
     by_host = tuple(_host(name, 1, 1, timeout=1) for name in names)
     lines = summary_lines([make_metrics(passed=2, failed=2, hosts=Hosts(by_host, (field,)))])
     assert "\\u0430pple.lan:1234" in _text(lines)
-    assert not [line for line in lines if not line.replace("…", "").isascii() or len(line) > WIDTH]
+    assert not [line for line in lines if not line.replace("…", "").isascii() or len(line) > WIDEST]
 
 
 def test_hostile_host_names_stay_in_their_cells_of_the_markdown(

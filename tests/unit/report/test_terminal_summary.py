@@ -8,7 +8,8 @@ import pytest
 
 from plotbot.measure.gate import judge_gates
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.report.terminal_summary import WIDTH, detail_lines, summary_lines, table_lines
+from plotbot.report.formatting import WIDEST
+from plotbot.report.terminal_summary import detail_lines, summary_lines, table_lines
 
 MakeMetrics = Callable[..., ModelMetrics]
 
@@ -109,4 +110,23 @@ def test_the_variants_of_a_model_stand_below_its_name_and_only_what_went_wrong_i
     assert "qwen/qwen3-4b t=0.2" in lines
     assert "qwen/qwen3-4b prompt.txt t=0.8" not in lines
     assert any(line.startswith("all variants: planned 18 = 17 passed + 1 failed") for line in lines)
-    assert all(len(line) <= WIDTH for line in lines)
+    assert all(len(line) <= WIDEST for line in lines)
+
+
+@pytest.mark.parametrize("columns", [20, 40, 60])
+@pytest.mark.parametrize("model", ["m", "google/gemma-3-27b-it-qat-Q4_K_M-experimental", "é" * 200])
+def test_a_narrow_terminal_gets_the_figures_in_words(
+    make_metrics: MakeMetrics, monkeypatch: pytest.MonkeyPatch, columns: int, model: str
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    lines = summary_lines([make_metrics(model, passed=1, failed=3, failures={"json_in_reasoning": 3})])
+    assert [line for line in lines if len(line) > columns] == []
+    told = " ".join(" ".join(lines).split())
+    assert "planned 4 = 1 passed + 3 failed" in told
+    assert "pass rate" in told
+
+
+def test_a_wide_terminal_gets_eighty_columns(make_metrics: MakeMetrics, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = summary_lines([make_metrics("m" * 300, passed=44, failed=3)])
+    monkeypatch.setenv("COLUMNS", "500")
+    assert summary_lines([make_metrics("m" * 300, passed=44, failed=3)]) == before

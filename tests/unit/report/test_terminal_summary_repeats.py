@@ -14,9 +14,10 @@ from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.repeats import Repeats
 from plotbot.measure.speed import ServerTime
 from plotbot.records import RunRecords
+from plotbot.report.formatting import WIDEST
 from plotbot.report.markdown import summary_markdown
 from plotbot.report.summary_json import summarise
-from plotbot.report.terminal_summary import WIDTH, summary_lines
+from plotbot.report.terminal_summary import summary_lines
 
 MakeMetrics = Callable[..., ModelMetrics]
 MakeRecords = Callable[..., RunRecords]
@@ -41,7 +42,7 @@ def test_the_terminal_says_what_repeats_and_queueing_come_to(metrics: ModelMetri
     text = " ".join(" ".join(lines).split())
     assert f"repeats: {REPEATS}" in text
     assert "seconds: 1.10 at work, 0.60 queueing" in text
-    assert all(len(line) <= WIDTH for line in lines)
+    assert all(len(line) <= WIDEST for line in lines)
 
 
 def test_a_run_without_repeats_or_queueing_says_nothing_of_them(make_metrics: MakeMetrics) -> None:

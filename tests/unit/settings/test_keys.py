@@ -32,7 +32,7 @@ def add_key(monkeypatch: pytest.MonkeyPatch) -> Callable[[Decides | None], None]
     """Put INVENTED, a number with the default 0.9, into the table, and its field into the settings."""
 
     def add(decides: Decides | None) -> None:
-        key = Key("INVENTED", "number", 0.9, "a key that there is not", high=1, decides=decides)
+        key = Key("INVENTED", "number", 0.9, "a key that there is not", high=1, decides=decides, group="how")
         for module in (keys, load):
             monkeypatch.setattr(module, "KEYS", (*keys.KEYS, key))
         monkeypatch.setitem(keys.BY_NAME, key.name, key)
