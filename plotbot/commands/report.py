@@ -11,6 +11,7 @@ from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import LAST, RunFolder
 from plotbot.keep.run_reading import read_run
 from plotbot.records import ExitStatus
+from plotbot.report.judged import judged_lines
 from plotbot.report.terminal_summary import summary_lines
 from plotbot.run.artifacts import MeasuredRun, RunOutcome, measure_recorded, short_path, write_artifacts
 from plotbot.run.recorded_case import case_lines
@@ -36,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
         print(visible(f"run {one.records.name}\n"))
         paths = {"run": short_path(one.folder.path, settings.root), "reports": reports}
         print("\n".join(summary_lines(one.metrics, one.gates, paths)) + "\n")
+        if one.judged is not None:
+            print("\n".join(judged_lines(one.judged)) + "\n")
     return ExitStatus.OK
 
 

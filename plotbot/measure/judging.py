@@ -7,7 +7,7 @@ some of the answers beside it, it becomes an estimate of the share that is truly
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from statistics import fmean, pvariance
@@ -191,9 +191,9 @@ def reliability(titles: Sequence[Counts], labelled: Labelled) -> Reliability | N
     )
 
 
-def same_again(verdicts: Mapping[object, Sequence[object]]) -> Counts:
+def same_again(verdicts: Iterable[Sequence[object]]) -> Counts:
     """Of the answers that were judged at least twice: how many got one verdict only, and how many they are."""
-    several = [set(one) for one in verdicts.values() if len(one) > 1]
+    several = [set(one) for one in verdicts if len(one) > 1]
     return sum(len(one) == 1 for one in several), len(several)
 
 

@@ -19,6 +19,7 @@ OPTIONS = {
     "prompt": "--prompt-path",
     "schema": "--schema-path",
     "template": "--template-path",
+    "labels": "--labels",
 }
 """The option that names another file, by what the file is."""
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")

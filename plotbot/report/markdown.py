@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from plotbot.measure.gate import GateResult
 from plotbot.measure.hosts import HostMetrics
+from plotbot.measure.judged import JudgedMetrics
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.pairing import Rival
 from plotbot.measure.tally import total_tally
@@ -19,6 +20,7 @@ from plotbot.report.advice import advice, next_step
 from plotbot.report.explanation import explanation_lines
 from plotbot.report.formatting import as_text
 from plotbot.report.hosts import answered, aside_sentence, failed_attempts, mixed_sentence
+from plotbot.report.judged import gate_sentence, judged_rows, judged_sentences
 from plotbot.report.rivals import rival_sentences
 from plotbot.safe import one_line
 
@@ -70,6 +72,7 @@ def summary_markdown(
     gates: Sequence[GateResult] = (),
     compared: Sequence[str] = (),
     rivals: Sequence[Rival] = (),
+    judged: JudgedMetrics | None = None,
 ) -> str:
     """The content of `summary.md`.
 
@@ -84,6 +87,7 @@ def summary_markdown(
         _groups(metrics),
         _hosts(metrics),
         _categories(metrics),
+        *([] if judged is None else _judged(judged)),
         _verbatim(compared),
         _step(metrics, gates),
         _examples(records),
@@ -181,6 +185,17 @@ def _hosts(metrics: Sequence[ModelMetrics]) -> list[str]:
 
 def _host_row(model: str, host: HostMetrics) -> str:
     return _row([_cell(model), *(cell(host) for cell in _HOST_COLUMNS.values())])
+
+
+def _judged(judged: JudgedMetrics) -> list[list[str]]:
+    """What a judge says of the answers, and what is to be said of the judge."""
+    rows = [
+        _row([as_text(subject, _cell), _cell(asked), as_text(told, _cell)])
+        for subject, asked, told in judged_rows(judged)
+    ]
+    sentences = [*judged_sentences(judged), *map(gate_sentence, judged.gates)]
+    head = [_row(("judged", "question", "result")), _row(("---",) * 3)]
+    return [[*head, *rows], [f"- {as_text(sentence, code)}" for sentence in sentences]]
 
 
 def _verbatim(lines: Sequence[str]) -> list[str]:

@@ -20,16 +20,19 @@ from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import RunOnDisk
 from plotbot.measure.gate import GateResult
+from plotbot.measure.judged import JudgedMetrics
 from plotbot.measure.metrics import ModelMetrics, measure_run
 from plotbot.measure.pairing import Rival, rivals_of
 from plotbot.measure.stopping import judge_run
 from plotbot.measure.tally import ModelVariant, total_tally
 from plotbot.measure.verdict_sheet import verdict_sheet
 from plotbot.records import NOT_NEEDED, Exchange, Question, RunRecords
+from plotbot.report.judged import judged_json
 from plotbot.report.markdown import summary_markdown
 from plotbot.report.page import PageData, PageRun, page_data, page_of, write_history
 from plotbot.report.summary_json import summarise
 from plotbot.run.history import link_to, read_history
+from plotbot.run.judged import judged_metrics
 from plotbot.run.recorder import Recorder
 from plotbot.run.recovery import kept_results
 from plotbot.settings import Settings
@@ -51,6 +54,7 @@ class MeasuredRun:
     exchanges: Callable[[], Iterable[Exchange]]
     metrics: Sequence[ModelMetrics]
     gates: Sequence[GateResult]
+    judged: JudgedMetrics | None = None
 
     def rivals(self) -> Sequence[Rival]:
         """The rows of the run with their verdicts, to be compared with one another; empty for a single row."""
@@ -93,7 +97,8 @@ def measure_recorded(run: RunOnDisk) -> tuple[MeasuredRun, RunOutcome]:
     # Runs of version 0.1 told it in their summary alone.
     wrong_models = list(dict.fromkeys([*run.wrong_models, *own.get("wrong_models", ())]))
     outcome = RunOutcome(own.get("exit_status"), {case: told.get(case, _UNFOLDED) for case in unfolded}, wrong_models)
-    return MeasuredRun(run.folder, records, run.questions, run.exchanges, metrics, gates), outcome
+    judged = judged_metrics(run.folder, run.disk)
+    return MeasuredRun(run.folder, records, run.questions, run.exchanges, metrics, gates, judged), outcome
 
 
 def write_artifacts(
@@ -118,6 +123,8 @@ def write_summary(run: MeasuredRun, outcome: RunOutcome, disk: Disk) -> None:
     """Write a run's `summary.json`. Raises `KeepError` naming it if it cannot be written."""
     summary = summarise(run.records, run.metrics, run.gates, outcome.exit_status)
     summary |= {"unfolded": dict(sorted(outcome.unfolded.items())), "wrong_models": list(outcome.wrong_models)}
+    if run.judged is not None:
+        summary["judged"] = judged_json(run.judged)
     run.folder.write_json(run.folder.summary, summary, disk)
 
 
@@ -192,7 +199,7 @@ def short_path(path: Path, root: Path) -> str:
 
 def _markdown(runs: Sequence[MeasuredRun], compared: Sequence[str]) -> bytes:
     return "\n".join(
-        summary_markdown(run.records, run.metrics, run.gates, compared, run.rivals()) for run in runs
+        summary_markdown(run.records, run.metrics, run.gates, compared, run.rivals(), run.judged) for run in runs
     ).encode()
 
 
@@ -234,7 +241,7 @@ def _is_of_others(path: Path, own: Sequence[str]) -> bool:
 
 
 def _page_run(run: MeasuredRun) -> PageRun:
-    return PageRun(run.records, run.metrics, run.exchanges(), Conversations(run.questions).of, run.gates)
+    return PageRun(run.records, run.metrics, run.exchanges(), Conversations(run.questions).of, run.gates, run.judged)
 
 
 def _own_summary(run: RunOnDisk, metrics: Sequence[ModelMetrics]) -> Mapping[str, Any]:

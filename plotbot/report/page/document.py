@@ -21,6 +21,7 @@ from plotbot.records import Exchange
 from plotbot.report import formatting
 from plotbot.report.formatting import LONGEST_NAME
 from plotbot.report.hosts import aside_sentence
+from plotbot.report.judged import judged_page
 from plotbot.report.page import conclusions
 from plotbot.report.page.conclusions import Contender
 from plotbot.report.page.matrix import Entry, Matrix, PageRun, build_matrix
@@ -28,8 +29,8 @@ from plotbot.report.page.payloads import Chunks, Texts, packed, payload
 from plotbot.report.page.sealed import inert, sealed_page
 
 SCRIPTS = (
-    "dom", "data", "query", "sorting", "diff", "texts", "address", "overview", "groups", "hosts", "violations",
-    "filters", "search", "controls", "matrix", "cells", "marks", "case", "answer", "views", "course", "take", "keys",
+    "dom", "data", "query", "sorting", "diff", "texts", "address", "overview", "groups", "hosts", "judged",
+    "violations", "filters", "search", "controls", "matrix", "cells", "marks", "case", "answer", "views", "course", "take", "keys",
     "start",
 )  # fmt: skip
 _LONGEST_TITLE, _LONGEST_FACT = 300, 20_000
@@ -139,6 +140,7 @@ def page_data(runs: Sequence[PageRun], made_at: str) -> PageData:
         "group_columns": _heads(_GROUP_COLUMNS),
         "contenders": [_contender(one, model_columns) for one in contenders],
         "columns": [[one.contender, one.response_format, one.prompt_hash] for one in matrix.columns],
+        "judged": [judged_page(run.judged) for run in runs if run.judged is not None],
         "titles": _titles(matrix),
         "starts": starts,
         **_entries(matrix, packing),

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
 from plotbot.measure.gate import GateResult
+from plotbot.measure.judged import JudgedMetrics
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.tally import BOXES, ModelVariant, row_of
 from plotbot.records import NOT_NEEDED, Case, Exchange, ItemResult, PlannedItem, RunRecords, Violation
@@ -45,6 +46,7 @@ class PageRun:
     exchanges: Iterable[Exchange]
     conversation: Conversation
     gates: Sequence[GateResult] = ()
+    judged: JudgedMetrics | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ drawWords();
 drawModels();
 drawGroups();
 drawHosts();
+drawJudged();
 drawFailures();
 drawSpeed();
 drawViolations();

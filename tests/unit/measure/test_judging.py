@@ -121,7 +121,7 @@ def test_a_gate_looks_at_the_interval(threshold: float, verdict: str) -> None:
 
 
 def test_test_retest_looks_at_what_was_judged_twice() -> None:
-    assert same_again({"a": [1, 1], "b": [1, 0], "c": [1], "d": [0, 0, 0]}) == (2, 3)
+    assert same_again([[1, 1], [1, 0], [1], [0, 0, 0]]) == (2, 3)
 
 
 def _simulated(generator: random.Random, truth: float, labels: int) -> tuple[list[tuple[int, int]], Labelled]:

@@ -1,0 +1,31 @@
+// What another model says of the answers, and how far it is to be believed.
+
+function inline(sentence) {
+  return sentence.map((part) => (typeof part === "string" ? part : name(part.name)));
+}
+
+function drawJudged() {
+  if (!index.judged.length) return;
+  byId("judged-section").hidden = false;
+  for (const judged of index.judged) {
+    const rows = judged.rows.map(([subject, question, result]) =>
+      el(
+        "tr",
+        {},
+        el("th", { scope: "row" }, inline(subject)),
+        el("td", { "data-label": "question" }, name(question)),
+        el("td", { "data-label": "result" }, inline(result)),
+      ),
+    );
+    const heads = ["model", "question", "result"].map((label) => el("th", { scope: "col" }, label));
+    byId("judged").append(
+      el(
+        "table",
+        { class: "models", "aria-labelledby": "judged-title" },
+        el("thead", {}, el("tr", {}, heads)),
+        el("tbody", {}, rows),
+      ),
+      ...judged.sentences.map(sentence),
+    );
+  }
+}
