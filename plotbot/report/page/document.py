@@ -30,8 +30,8 @@ from plotbot.report.page.sealed import inert, sealed_page
 
 SCRIPTS = (
     "dom", "data", "query", "sorting", "diff", "texts", "address", "overview", "groups", "hosts", "judged",
-    "violations", "filters", "search", "controls", "matrix", "cells", "marks", "case", "answer", "views", "course", "take", "keys",
-    "start",
+    "violations", "filters", "search", "controls", "matrix", "cells", "marks", "case", "answer", "views", "course",
+    "take", "keys", "start",
 )  # fmt: skip
 _LONGEST_TITLE, _LONGEST_FACT = 300, 20_000
 _MOST_GROUPS = 200
