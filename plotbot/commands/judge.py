@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
         judgements = with_labels(judgements, labels, runs, disk)
     write_judgements(folder, replace(judgements, thresholds=thresholds), disk)
     measured, outcome = measure_recorded(recorded)
-    files = write_artifacts([(measured, outcome)], settings.report_dir, disk)
+    files = write_artifacts([(measured, outcome)], settings.report_dir, settings.runs_dir, disk)
     assert measured.judged is not None
     print("\n".join(("", *judged_lines(measured.judged))))
     print(f"reports: {', '.join(short_path(file, settings.root) for file in files)}")
