@@ -76,7 +76,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--judge-url", metavar="URL", help="the judge's server (default: LM_STUDIO_URL); one that has other models"
     )
     parser.add_argument("--embedded", action="store_true", help="the judge is the small model that comes with plotbot")
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="labels of people, from `plotbot label`, which correct the judge")
+    parser.add_argument(
+        "--labels", type=Path, metavar="FILE", help="labels of people, from `plotbot label`, which correct the judge"
+    )
     parser.add_argument(
         "--min-judged",
         action="append",
