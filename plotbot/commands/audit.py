@@ -13,8 +13,8 @@ from plotbot.errors import InputError, KeepError
 from plotbot.judge.story_checks import strings_in
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.pretty_json import spread
-from plotbot.keep.run_folder import RUN_HELP, RunFolder, find_run, list_runs
-from plotbot.keep.run_reading import read_run, recorded_questions
+from plotbot.keep.run_folder import RUN_HELP, find_run, list_runs
+from plotbot.keep.run_reading import RunOnDisk, read_run, recorded_questions
 from plotbot.keep.title_reading import UnusableFile, title_files
 from plotbot.measure.audit import Audit, Story, audit
 from plotbot.measure.duplicates import normalized
@@ -22,12 +22,13 @@ from plotbot.measure.tally import ModelVariant
 from plotbot.plan.titles import read_titles
 from plotbot.records import ExitStatus, Question, Title
 from plotbot.report.audit import audit_json, audit_lines
+from plotbot.run.artifacts import measure_recorded, write_own_page
 from plotbot.run.recovery import kept_answers
 from plotbot.safe import visible
 from plotbot.settings import Settings
 
 HELP = "count copies, sentences that come again, fields that hardly vary and copies of the prompt among the answers"
-DATASET, FILE_NAME = "dataset", "audit.json"
+DATASET = "dataset"
 _CHOICES = frozenset({"enum", "const"})
 """Keywords of a schema whose texts an answer must repeat."""
 
@@ -37,32 +38,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "run_name", nargs="?", default=DATASET, metavar="RUN", help=f"{RUN_HELP}; default: {DATASET}, the title files"
     )
     parser.add_argument(
-        "--output", type=Path, metavar="FILE", help=f"where to write it as JSON; default: {FILE_NAME} in a run's folder"
+        "--output", type=Path, metavar="FILE", help="where to write it as JSON; default: audit.json in a run's folder"
     )
-    add_settings_arguments(parser, ("GENERATED_DIR", "RUNS_DIR", "TITLES_PATH"))
+    add_settings_arguments(parser, ("GENERATED_DIR", "REPORT_DIR", "RUNS_DIR", "TITLES_PATH"))
 
 
 def run(args: argparse.Namespace) -> int:
     """Status 1 if a file could not be used: it is named on stderr, and the others are audited."""
-    settings, unusable, output = project_settings(args), list[str](), args.output
+    settings, unusable = project_settings(args), list[str]()
     if args.run_name == DATASET:
-        name, found = DATASET, _of_dataset(settings, unusable)
+        found = _of_dataset(settings, unusable)
+        _show(found, DATASET, args.output)
     else:
-        folder = find_run(args.run_name, settings, Path.cwd())
-        name, found = folder.run_id, _of_run(folder, unusable)
-        output = output or folder.path / FILE_NAME
+        recorded = read_run(find_run(args.run_name, settings, Path.cwd()), Disk())
+        complain_of_damage(recorded)
+        found = _of_run(recorded, unusable)
+        _show(found, recorded.folder.run_id, args.output or recorded.folder.audit)
+        if args.output is None:
+            page = write_own_page(measure_recorded(recorded)[0], settings.report_dir, Disk())
+            print(f"in the run's page, too: {visible(str(page))}")
     for reason in unusable:
         complain(reason)
-    print("\n".join(audit_lines(found)))
-    if output is not None:
-        _write(output, audit_json(found, name))
-        print(f"every copy by name: {visible(str(output))}")
     return ExitStatus.FAILURES if unusable else ExitStatus.OK
 
 
-def _of_run(folder: RunFolder, unusable: list[str]) -> Audit:
-    recorded, unreadable = read_run(folder, Disk()), dict[str, str]()
-    complain_of_damage(recorded)
+def _show(found: Audit, subject: str, output: Path | None) -> None:
+    print("\n".join(audit_lines(found)))
+    if output is not None:
+        _write(output, audit_json(found, subject))
+        print(f"every copy by name: {visible(str(output))}")
+
+
+def _of_run(recorded: RunOnDisk, unusable: list[str]) -> Audit:
+    unreadable: dict[str, str] = {}
     stories = [
         story
         for answer in kept_answers(recorded, unreadable)
@@ -74,7 +82,7 @@ def _of_run(folder: RunFolder, unusable: list[str]) -> Audit:
             answer.case,
         )
     ]
-    unusable += [f"{folder.path}: the answer to case {case}: {why}" for case, why in unreadable.items()]
+    unusable += [f"{recorded.folder.path}: the answer to case {case}: {why}" for case, why in unreadable.items()]
     titles = {case.title.id: case.title for case in recorded.cases.values()}
     return audit(stories, list(titles.values()), _prompts(recorded.questions.values()))
 

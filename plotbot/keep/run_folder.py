@@ -79,6 +79,10 @@ class RunFolder:
         return self.path / "judged.json"
 
     @property
+    def audit(self) -> Path:
+        return self.path / "audit.json"
+
+    @property
     def hidden(self) -> RunFolder:
         """The folder under a name that no run has, in which its first files are written."""
         return RunFolder(self.path.with_name(f".{self.run_id}{_HIDDEN_SUFFIX}"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from plotbot.measure.audit import Audit, ModelAudit, Story
 from plotbot.measure.duplicates import ALIKE, ALIKE_STORIES
 from plotbot.records import Title
-from plotbot.report.formatting import percent
+from plotbot.report.formatting import Sentence, as_text, name, percent
 from plotbot.safe import one_line, visible
 
 AUDIT_VERSION = 1
@@ -20,22 +20,23 @@ def audit_lines(audit: Audit) -> list[str]:
     """The audit for a terminal: a table of the models, what comes again, and the first few copies by name."""
     if not audit.stories:
         return ["no stories to audit", *_title_lines(audit)]
-    rows = [_HEADS, *(_cells(model) for model in audit.models)]
+    models = [_model_json(model) for model in audit.models]
+    rows = [_HEADS, *map(_cells, models)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_HEADS))]
     return [
         *("  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in rows),
         "",
-        *(line for model in audit.models for line in _model_lines(model)),
+        *(as_text(told, _quoted) for model in models for told in _sentences(model)),
         *_copy_lines(audit),
         *_title_lines(audit),
     ]
 
 
-def audit_json(audit: Audit, name: str) -> dict[str, Any]:
-    """The audit as a value for JSON, with every copy; *name* says of what it is."""
+def audit_json(audit: Audit, subject: str) -> dict[str, Any]:
+    """The audit as a value for JSON, with every copy; *subject* is the run, or the dataset, that it is of."""
     return {
         "audit_version": AUDIT_VERSION,
-        "of": name,
+        "of": subject,
         "alike_from": {"stories": ALIKE_STORIES, "titles": ALIKE},
         "models": [_model_json(model) for model in audit.models],
         "copies": [
@@ -63,23 +64,34 @@ def audit_json(audit: Audit, name: str) -> dict[str, Any]:
     }
 
 
-def _cells(model: ModelAudit) -> tuple[str, ...]:
-    counts = (model.exact, model.near, model.copied)
+def audit_page(audit: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page shows of an audit as `audit_json` made it. Raises KeyError or TypeError for something else."""
+    models = audit["models"]
+    return {
+        "heads": _HEADS,
+        "rows": [_cells(model) for model in models],
+        "sentences": [sentence for model in models for sentence in _sentences(model)],
+    }
+
+
+def _cells(model: Mapping[str, Any]) -> tuple[str, ...]:
+    counts = (model["exact_copies"], model["near_copies"], model["from_the_prompt"])
     return (
-        one_line(model.model, _LONGEST), f"{model.stories:,}", f"{model.distinct:,}", percent(model.distinct_share),
-        *(f"{count:,}" for count in counts),
+        one_line(model["model"], _LONGEST), f"{model['stories']:,}", f"{model['distinct']:,}",
+        percent(model["distinct_share"]), *(f"{count:,}" for count in counts),
     )  # fmt: skip
 
 
-def _model_lines(model: ModelAudit) -> Iterator[str]:
-    label = one_line(model.model, _LONGEST)
-    if model.reused is not None:
-        share = percent(model.reused.stories / model.stories)
-        sentence = one_line(model.reused.sentence, _LONGEST)
-        yield f'{label}: {model.reused.stories:,} of {model.stories:,} stories ({share}) have the sentence "{sentence}"'
-    for one in model.unvaried:
-        told = f"{one.stories:,} of {one.of:,} stories ({percent(one.stories / one.of)})"
-        yield f'{label}: {one_line(one.field, 40)} hardly varies: "{one_line(one.value, _LONGEST)}" in {told}'
+def _sentences(model: Mapping[str, Any]) -> Iterator[Sentence]:
+    """What comes again in a model's stories."""
+    label, reused = name(model["model"]), model["reused_sentence"]
+    if reused is not None:
+        count, of = reused["stories"], model["stories"]
+        told = f": {count:,} of {of:,} stories ({percent(count / of)}) have the sentence "
+        yield [label, told, name(reused["sentence"])]
+    for one in model["hardly_vary"]:
+        told = f" in {one['stories']:,} of {one['of']:,} stories ({percent(one['stories'] / one['of'])})"
+        yield [label, ": ", name(one["field"]), " hardly varies: ", name(one["value"]), told]
 
 
 def _copy_lines(audit: Audit) -> Iterator[str]:
@@ -106,6 +118,10 @@ def _listed(what: str, lines: Sequence[str]) -> Iterator[str]:
         yield from lines[:_SHOWN]
     if len(lines) > _SHOWN:
         yield f"  and {len(lines) - _SHOWN:,} more"
+
+
+def _quoted(text: str) -> str:
+    return f"'{one_line(text, _LONGEST)}'"
 
 
 def _share(share: float) -> str:

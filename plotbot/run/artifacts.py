@@ -27,6 +27,7 @@ from plotbot.measure.stopping import judge_run
 from plotbot.measure.tally import ModelVariant, total_tally
 from plotbot.measure.verdict_sheet import verdict_sheet
 from plotbot.records import NOT_NEEDED, Exchange, Question, RunRecords
+from plotbot.report.audit import audit_page
 from plotbot.report.judged import judged_json
 from plotbot.report.markdown import summary_markdown
 from plotbot.report.page import PageData, PageRun, page_data, page_of, write_history
@@ -175,6 +176,17 @@ def write_reports(
     return written, [*faults, *_remove_others(folder, written, own)]
 
 
+def write_own_page(run: MeasuredRun, folder: Path, disk: Disk) -> Path:
+    """Write a run's page into the run's folder, and return it; *folder* is that of the reports. Raises `KeepError`."""
+    path = run.folder.page
+    content = _page(partial(_page_data, [run]), folder / HISTORY, path)
+    try:
+        write_atomically(path, content, disk)
+    except OSError as error:
+        raise KeepError(describe(error, path)) from error
+    return path
+
+
 def write_history_page(runs_dir: Path, folder: Path, disk: Disk) -> Path:
     """Write the page of all runs into *folder*, and return it. Raises `KeepError` naming it if it cannot be written."""
     path = folder / HISTORY
@@ -241,7 +253,21 @@ def _is_of_others(path: Path, own: Sequence[str]) -> bool:
 
 
 def _page_run(run: MeasuredRun) -> PageRun:
-    return PageRun(run.records, run.metrics, run.exchanges(), Conversations(run.questions).of, run.gates, run.judged)
+    audit = _audit(run.folder, Disk())
+    conversation = Conversations(run.questions).of
+    return PageRun(run.records, run.metrics, run.exchanges(), conversation, run.gates, run.judged, audit)
+
+
+def _audit(folder: RunFolder, disk: Disk) -> Mapping[str, Any] | None:
+    """What `plotbot audit` wrote into a run's folder; None if it was not asked. Raises `InputError` for damage."""
+    if not folder.audit.exists():
+        return None
+    audit: Mapping[str, Any] = folder.read_json(folder.audit, disk)
+    try:
+        audit_page(audit)
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        raise InputError(f"{folder.audit}: damaged: remove it, or run plotbot audit {folder.run_id} again") from error
+    return audit
 
 
 def _own_summary(run: RunOnDisk, metrics: Sequence[ModelMetrics]) -> Mapping[str, Any]:

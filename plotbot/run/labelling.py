@@ -14,13 +14,14 @@ from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder
 from plotbot.measure.agreement import Agreement, agreements
+from plotbot.measure.judged import QUALITY
 from plotbot.plan.criteria import Criterion
+from plotbot.run.judged import read_judgements
 from plotbot.run.labels import LABELS_VERSION, Label, Labels, counted, read_labels
 from plotbot.safe import one_line
 
 _BLOCK = 10
 """So many questions of one criterion are asked in a row, half of them about answers that the judge failed."""
-_QUALITY = "quality."
 
 Task = tuple[int, int]
 """The number of an answer and the number of a criterion that is asked about it."""
@@ -40,26 +41,22 @@ class Taken:
 def failed_answers(folder: RunFolder, criteria: Sequence[Criterion], disk: Disk) -> dict[str, frozenset[str]]:
     """By criterion: the ids of the answers that the judge failed, of several verdicts by most.
 
-    Empty for a criterion that the judge was asked in other words, and all of it where there is no judged.json. Raises
-    `InputError` where that is damaged.
+    A criterion is left out if the judge was asked in other words; all are where the run was not judged. Raises
+    `InputError` where the file of the judgements is damaged.
     """
-    path = folder.path / "judged.json"
-    if not path.exists():
+    judgements = read_judgements(folder, disk)
+    if judgements is None:
         return {}
-    data = folder.read_json(path, disk)
-    try:
-        wordings: Mapping[str, Any] = data["criteria"]
-        return {
-            one.name: frozenset(
-                str(answer)
-                for answer, said in data["verdicts"].get(f"{_QUALITY}{one.name}", {}).items()
-                if 2 * sum(map(bool, said)) < len(said)
-            )
-            for one in criteria
-            if replace(one, wording=str(wordings.get(one.name))).digest == one.digest
-        }
-    except (KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path}: damaged ({type(error).__name__}): remove it, or judge the run again") from error
+    asked = {name: Criterion(name, wording).digest for name, wording in judgements.criteria.items()}
+    return {
+        one.name: frozenset(
+            answer
+            for answer, said in judgements.verdicts.get(f"{QUALITY}{one.name}", {}).items()
+            if 2 * sum(said) < len(said)
+        )
+        for one in criteria
+        if asked.get(one.name) == one.digest
+    }
 
 
 def label_tasks(

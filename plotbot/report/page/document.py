@@ -19,6 +19,7 @@ from plotbot.measure.tally import BOXES, ModelVariant, total_tally
 from plotbot.measure.verdict_sheet import verdict_sheet
 from plotbot.records import Exchange
 from plotbot.report import formatting
+from plotbot.report.audit import audit_page
 from plotbot.report.formatting import LONGEST_NAME
 from plotbot.report.hosts import aside_sentence
 from plotbot.report.judged import judged_page
@@ -31,7 +32,7 @@ from plotbot.report.page.sealed import inert, sealed_page
 SCRIPTS = (
     "dom", "data", "query", "sorting", "diff", "texts", "address", "overview", "groups", "hosts", "judged",
     "violations", "filters", "search", "controls", "matrix", "cells", "marks", "case", "answer", "views", "course",
-    "take", "keys", "start",
+    "take", "keys", "audit", "start",
 )  # fmt: skip
 _LONGEST_TITLE, _LONGEST_FACT = 300, 20_000
 _MOST_GROUPS = 200
@@ -141,6 +142,7 @@ def page_data(runs: Sequence[PageRun], made_at: str) -> PageData:
         "contenders": [_contender(one, model_columns) for one in contenders],
         "columns": [[one.contender, one.response_format, one.prompt_hash] for one in matrix.columns],
         "judged": [judged_page(run.judged) for run in runs if run.judged is not None],
+        "audits": [audit_page(run.audit) for run in runs if run.audit is not None],
         "titles": _titles(matrix),
         "starts": starts,
         **_entries(matrix, packing),

@@ -38,7 +38,8 @@ class PageRun:
     """One run to show.
 
     `metrics` are those of `records`. `exchanges` hold the texts and are read once, one at a time, so that a journal can
-    be streamed; the last one of a case counts. The exchanges inside `records` are not read.
+    be streamed; the last one of a case counts. The exchanges inside `records` are not read. `audit` is what
+    `plotbot audit` found, as `audit_json` has it; None where it was not asked.
     """
 
     records: RunRecords
@@ -47,6 +48,7 @@ class PageRun:
     conversation: Conversation
     gates: Sequence[GateResult] = ()
     judged: JudgedMetrics | None = None
+    audit: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)

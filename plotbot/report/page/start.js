@@ -9,6 +9,7 @@ drawJudged();
 drawFailures();
 drawSpeed();
 drawViolations();
+drawAudits();
 drawAbout();
 drawMatrix();
 

@@ -33,7 +33,7 @@ def test_a_run_is_audited_into_its_folder(plotbot: Make, runs_dir: Path, write_r
     printed = plotbot("audit", "last")
     assert (printed.status, printed.err) == (0, "")
     assert printed.out.splitlines()[1].split() == ["m", "5", "1", "20.0%", "3", "1", "0"]
-    assert 'm: core_event hardly varies: "The goose waits' in printed.out
+    assert "'m': 'core_event' hardly varies: 'The goose waits" in printed.out
     assert "\x1b" not in printed.out
     written = json.loads((folder.path / "audit.json").read_bytes())
     assert written["of"] == folder.run_id
@@ -67,3 +67,15 @@ def test_a_damaged_title_file_is_named(plotbot: Make, answers: Path, project: Pa
     printed = plotbot("audit")
     assert printed.status == 1
     assert "a.json: damaged" in printed.err
+
+
+def test_the_page_of_the_run_shows_the_audit_and_a_damaged_one_is_named(
+    plotbot: Make, runs_dir: Path, write_run: Make, row: Make
+) -> None:
+    folder = write_run(runs_dir, *(row(one, said=SEED % (one, "the mayor")) for one in "abcde"))
+    assert "in the run's page, too" in plotbot("audit", "last").out
+    page = (folder.path / "index.html").read_text(encoding="utf-8")
+    index = json.loads(page.partition('id="index">')[2].partition("</script>")[0])
+    assert index["audits"][0]["rows"] == [["m", "5", "1", "20.0%", "4", "0", "0"]]
+    (folder.path / "audit.json").write_text('{"models": [{"model": 3}]}')
+    assert "audit.json: damaged" in plotbot("report", "last").err

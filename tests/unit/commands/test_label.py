@@ -11,8 +11,11 @@ import pytest
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import read_run
+from plotbot.measure.judged import JudgedAnswer, Judgements
+from plotbot.measure.tally import ModelVariant
 from plotbot.plan.criteria import read_criteria
 from plotbot.run.answers import answer_titles
+from plotbot.run.judged import write_judgements
 
 Make = Callable[..., Any]
 CRITERIA = Path(__file__).parents[3] / "data" / "criteria.json"
@@ -48,9 +51,9 @@ def labels_of(project: Path, labelled: RunFolder) -> Make:
 def test_the_page_is_written_beside_the_run_without_verdict_and_subject(plotbot: Make, labelled: RunFolder) -> None:
     ids = [one.id for one in answer_titles(read_run(labelled, Disk()))]
     verdicts = {"quality.hook": {one: [True] for one in ids} | {ids[0]: [False]}}
-    wording = read_criteria(CRITERIA)[0].wording
-    judged = {"criteria": {"hook": wording}, "verdicts": verdicts}
-    (labelled.path / "judged.json").write_text(json.dumps(judged), encoding="ascii")
+    wording = {"hook": read_criteria(CRITERIA)[0].wording}
+    answers = {one: JudgedAnswer(ModelVariant("m"), "t") for one in ids}
+    write_judgements(labelled, Judgements(labelled.run_id, "j", "r", {}, wording, answers, verdicts), Disk())
     printed = plotbot("label", "last", "--criterion", "hook", "--most", "2")
     assert (printed.status, printed.err) == (0, "")
     assert printed.out.startswith("2 questions about 2 of 8 answers\nhalf of the answers")
