@@ -79,7 +79,10 @@ def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for name in names:
         command = importlib.import_module(f"{__name__}.{name}")
-        subparser = subparsers.add_parser(name, help=command.HELP, description=command.HELP, allow_abbrev=False)
+        prefix = getattr(command, "PREFIX_CHARS", "-")
+        subparser = subparsers.add_parser(
+            name, help=command.HELP, description=command.HELP, allow_abbrev=False, prefix_chars=prefix
+        )
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
     return parser

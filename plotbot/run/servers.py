@@ -201,7 +201,8 @@ class Servers:
         confirm = self._settings.confirm
         goes_on = confirm == "continue" or (confirm == "ask" and self._ask_user is None)
         is_ready = goes_on and not self._load and queue.host.listed(model).loaded is True
-        if others or not is_ready or self._settings.executor != THREADS:
+        # The embedded engine is started by the turn, and lists its models as loaded before.
+        if others or not is_ready or self._embedded or self._settings.executor != THREADS:
             return
         first = {case.id: case for case in cases if case.model == model}.values()
         self._asked_meanwhile = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,7 +16,7 @@ from plotbot.ask.transport.templates import refuse_unknown_names
 from plotbot.errors import AskError, DiskError, InputError, PlotbotError, ServerProblem, UsageProblem
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
-from plotbot.keep.run_reading import RunOnDisk, read_run
+from plotbot.keep.run_reading import RunOnDisk, read_run, recorded_questions
 from plotbot.measure.stopping import GATE_TITLES
 from plotbot.plan.plan import Beside, Missing, Plan, Sample
 from plotbot.plan.variants import in_order_of_lists
@@ -306,17 +306,19 @@ class MainRun:
             self._planned().questions,
             self.settings.first_params,
             self._servers.fingerprints_by_host(),
-            self._read_runs(self.reuse),
+            self._runs_that_asked({case.prompt_hash for case in cases}),
         )
         sources = {one.run.folder.run_id for one in found.values()}
         what = f"answers of {len(sources)} earlier run{'' if len(sources) == 1 else 's'}"
         self._announce(cases, found, f"reuse of the {what}")
         return found
 
-    def _read_runs(self, folders: Sequence[RunFolder]) -> Iterator[RunOnDisk]:
-        for folder in reversed(folders):
+    def _runs_that_asked(self, hashes: Collection[str]) -> Iterator[RunOnDisk]:
+        """The runs to take answers from, newest first; the journal of one that asked nothing of this is not read."""
+        for folder in reversed(self.reuse):
             try:
-                yield read_run(folder, self.disk)
+                if not recorded_questions(folder, self.disk).keys().isdisjoint(hashes):
+                    yield read_run(folder, self.disk)
             except InputError as error:
                 self._warn(f"--reuse leaves out run {folder.run_id}: {error}")
 

@@ -1,0 +1,187 @@
+"""Which saves matter to a run, and the pytest that is run after each: what `plotbot watch` is made of.
+
+Each run after the first asks the titles of the one before (`--like`), its failures first, and takes what the runs of
+this watch have on record already (`--reuse`). pytest runs in a process of its own, so that no edited module stays
+imported, and nothing that it does can end the watching.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from plotbot.errors import PlotbotError, UsageProblem
+from plotbot.keep.filesystem import Disk
+from plotbot.keep.run_folder import RunFolder, last_run, list_runs
+from plotbot.keep.run_reading import read_run
+from plotbot.measure.comparison import compare_sheets
+from plotbot.measure.verdict_sheet import VerdictSheet, verdict_sheet
+from plotbot.report.comparison import comparison_lines
+from plotbot.safe import digest, one_line
+from plotbot.settings import Settings
+from plotbot.settings.load import CONFIG
+
+_MOST_REUSED = 20
+_MOST_NAMED = 3
+_TICK_MILLISECONDS = 1000
+_QUIET_MILLISECONDS = 50
+_INI = "pytest.ini"
+
+
+class WatchedFiles:
+    """The files that a run is made of: those that settings and the last run's evals name, and Python files."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.root = settings.root
+        self._outputs = (settings.generated_dir, settings.runs_dir, settings.report_dir)
+        self._contents: dict[Path, str] = {}
+        self.look_again(settings)
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders to watch: the project, and those of files outside of it."""
+        outside = {path.parent for path in self._contents if not path.is_relative_to(self.root)}
+        return [self.root, *sorted(path for path in outside if path.is_dir())]
+
+    def look_again(self, settings: Settings) -> None:
+        """Learn which files the settings name now. Those that are new to it count as they are."""
+        named = [*settings.prompt_path, settings.schema_path, settings.titles_path]
+        named += [path for path in (getattr(settings, "template_path", None),) if path is not None]
+        named += [self.root / CONFIG, self.root / _INI, *_files_of_evals(settings)]
+        for path in named:
+            self._contents.setdefault(path.absolute(), _content(path))
+
+    def changed(self, paths: Iterable[Path] = ()) -> list[Path]:
+        """The files whose content is another than at the last look, and those of *paths* that are Python's."""
+        code = {path for path in paths if path.suffix == ".py" and not self._is_output(path)} - self._contents.keys()
+        found = {path for path, before in self._contents.items() if _content(path) != before}
+        self._contents.update((path, _content(path)) for path in found)
+        return sorted(found | code)
+
+    def _is_output(self, path: Path) -> bool:
+        return any(path.is_relative_to(folder) for folder in self._outputs)
+
+
+class PytestRuns:
+    """Runs pytest again and again with the user's *arguments*, and knows what each run left.
+
+    `ended` is called, from another thread, with the exit status of each.
+    """
+
+    def __init__(self, arguments: Sequence[str], settings: Settings, ended: Callable[[int], None]) -> None:
+        self._arguments = list(arguments)
+        self._runs_dir = settings.runs_dir
+        self._ended = ended
+        self._process: subprocess.Popen[bytes] | None = None
+        self._newest = _id_of(last_run(self._runs_dir))
+        self._done: list[RunFolder] = []
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
+    def start(self, saved: Sequence[Path], root: Path) -> None:
+        """Start pytest after these files were saved."""
+        arguments = [sys.executable, "-m", "pytest", *self._arguments, *self._again(saved, root)]
+        # Keys are for the watching: a child that reads the same terminal would take them.
+        self._process = process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL)  # noqa: S603  the user's own
+        threading.Thread(target=lambda: self._ended(process.wait()), name="plotbot-pytest", daemon=True).start()
+
+    def interrupt(self) -> None:
+        """Have pytest end as after Ctrl-C: what was answered is kept."""
+        if self._process is not None:
+            # A child of a shell's background job is deaf to SIGINT.
+            self._process.terminate()
+
+    def finish(self) -> list[str]:
+        """Take note of the run that has ended; say what has moved since the one before."""
+        self._process = None
+        run = last_run(self._runs_dir)
+        if run is None or run.run_id == self._newest:
+            return []
+        self._newest = run.run_id
+        before = self._done[-1] if self._done else None
+        self._done.append(run)
+        return [] if before is None else _moved(before, run)
+
+    def _again(self, saved: Sequence[Path], root: Path) -> list[str]:
+        if not self._done:
+            return []
+        arguments = ["--like", self._done[-1].run_id, "--failed-first"]
+        there = {run.run_id for run in list_runs(self._runs_dir)}
+        for run in self._done[-_MOST_REUSED:]:
+            arguments += ["--reuse", run.run_id] if run.run_id in there else []
+        noted = any(one == "--note" or one.startswith("--note=") for one in self._arguments)
+        return arguments if noted or not saved else [*arguments, f"--note=saved {named(saved, root)}"]
+
+
+def watch_files(files: WatchedFiles, saved: Callable[[list[Path]], None], stop: threading.Event) -> None:
+    """Call *saved* with the files that were saved, until *stop*. Raises `UsageProblem` where watchfiles is missing."""
+    try:
+        from watchfiles import watch  # noqa: PLC0415  an extra
+    except ModuleNotFoundError:
+        raise UsageProblem("plotbot watch needs watchfiles: pip install 'plotbot[watch]'") from None
+
+    def follow() -> None:
+        # The look at each tick finds what was saved before the watching began, or on a disk that tells nothing.
+        for changes in watch(
+            *files.folders,
+            stop_event=stop,
+            step=_QUIET_MILLISECONDS,
+            rust_timeout=_TICK_MILLISECONDS,
+            yield_on_timeout=True,
+            raise_interrupt=False,
+            ignore_permission_denied=True,
+        ):
+            if changed := files.changed(Path(path) for _, path in changes):
+                saved(changed)
+
+    threading.Thread(target=follow, name="plotbot-watch", daemon=True).start()
+
+
+def named(paths: Sequence[Path], root: Path) -> str:
+    """The first of the files, from the project root."""
+    names = [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in paths]
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return one_line(", ".join(names[:_MOST_NAMED]), 120) + more
+
+
+def _moved(before: RunFolder, after: RunFolder) -> list[str]:
+    """What changed between two runs: the diff of the prompts, then what it broke and fixed."""
+    try:
+        one, other = _sheet(before), _sheet(after)
+    except PlotbotError as error:
+        return [f"plotbot watch: {error}"]
+    found = compare_sheets(one, other)
+    return comparison_lines(one.name, other.name, found) if found else []
+
+
+def _sheet(folder: RunFolder) -> VerdictSheet:
+    run = read_run(folder, Disk())
+    return verdict_sheet(run.records(), run.questions)
+
+
+def _files_of_evals(settings: Settings) -> list[Path]:
+    """The files that the last run's evals asked with: their markers may name other files than the settings."""
+    run = last_run(settings.runs_dir)
+    try:
+        header = {} if run is None else run.header(Disk())
+        listed = [name for one in header.get("evals", ()) for name in one["files"].values()]
+        names = [name for one in listed for name in (one if isinstance(one, list) else [one])]
+        return [settings.root / name for name in names if isinstance(name, str) and name]
+    except (PlotbotError, KeyError, TypeError, AttributeError):
+        return []
+
+
+def _content(path: Path) -> str:
+    try:
+        return digest(path.read_bytes().decode("latin-1"), 32)
+    except OSError:
+        return ""
+
+
+def _id_of(run: RunFolder | None) -> str:
+    return "" if run is None else run.run_id
