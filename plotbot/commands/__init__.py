@@ -79,10 +79,11 @@ def _parser(names: Sequence[str]) -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND", required=True)
     for name in names:
         command = importlib.import_module(f"{__name__}.{name}")
-        prefix = getattr(command, "PREFIX_CHARS", "-")
-        subparser = subparsers.add_parser(
-            name, help=command.HELP, description=command.HELP, allow_abbrev=False, prefix_chars=prefix
-        )
+        told = {"help": command.HELP, "description": command.HELP, "allow_abbrev": False}
+        if hasattr(command, "PREFIX_CHARS"):
+            # An option -h would have the same prefix, which no shell can complete.
+            told |= {"prefix_chars": command.PREFIX_CHARS, "add_help": False}
+        subparser = subparsers.add_parser(name, **told)
         command.add_arguments(subparser)
         subparser.set_defaults(run=command.run)
     return parser
