@@ -10,7 +10,7 @@ import argparse
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -149,7 +149,7 @@ def _judge(
     if args.resume:
         command += ["--resume-run", before[-1].run_id]
     sys.stdout.flush()
-    status = subprocess.run(command, cwd=settings.root, env=_environment(), check=False).returncode  # noqa: S603  ours
+    status = _session(command, settings.root)
     after = judge_runs(list_runs(settings.runs_dir), folder.run_id)
     mine = before[-1] if args.resume else next((run for run in reversed(after) if run not in before), None)
     if status not in _JUDGED or mine is None:
@@ -164,6 +164,16 @@ def _judge(
         )
         status = ExitStatus.INCOMPLETE
     return status, judgements
+
+
+def _session(command: Sequence[str], root: Path) -> int:
+    """Run pytest and wait for it, also after Ctrl-C, which reaches it as well: it writes down what it has."""
+    with subprocess.Popen(command, cwd=root, env=_environment()) as process:  # noqa: S603  our own command
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue
 
 
 def _arguments(args: argparse.Namespace, settings: Settings, folder: RunFolder) -> Iterator[str]:
@@ -189,9 +199,7 @@ def _environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTEST_ADDOPTS"}
 
 
-def _thresholds(
-    texts: Iterator[str] | list[str] | tuple[str, ...], criteria: tuple[Criterion, ...]
-) -> dict[str, float]:
+def _thresholds(texts: Iterable[str], criteria: Iterable[Criterion]) -> dict[str, float]:
     """The least rates by name. Raises `InputError` for a name that is none, and for a rate that is none."""
     known = [ABOUT, *(f"{QUALITY}{one.name}" for one in criteria)]
     thresholds: dict[str, float] = {}
@@ -214,5 +222,5 @@ def _thresholds(
     return thresholds
 
 
-def _status(gates: tuple[JudgedGate, ...]) -> int:
+def _status(gates: Iterable[JudgedGate]) -> int:
     return ExitStatus.OK if all(gate.verdict == "PASS" for gate in gates) else ExitStatus.FAILURES

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import select
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -199,6 +201,38 @@ def test_a_judge_that_answers_rubbish_says_nothing_about_anybody(judged: _Judged
     assert told["models"][0]["about"] is None
     assert all(one["opinion"] == [0, 0] for one in told["models"][0]["criteria"])
     assert told["gates"][0]["verdict"] == "INCONCLUSIVE"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C to a group of processes is POSIX")
+def test_after_ctrl_c_the_judge_goes_on_where_it_was(judged: _Judged) -> None:
+    quick = tuple(
+        Rule(model="judge", headline=asked, reply=reply)
+        for asked, reply in (("four numbered", _choice(1)), ("Was the seed", _match("yes")))
+    )
+    # One kind of question is never answered, so that the session is on when it is interrupted.
+    server = judged._start_mock(models=MODELS, rules=(*quick, Rule(model="judge", headline="Answer each", latency=60)))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "plotbot", "judge", "last", "--model=judge", f"--judge-url={server.url}", "--repeats=1"],
+        cwd=judged.folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stderr is not None
+    while process.poll() is None and sum(b"Answer each" in one.body for one in server.requests) == 0:
+        select.select([process.stderr], [], [], 0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    said = process.communicate(timeout=60)[1].decode()
+    assert process.returncode == 2, said
+    assert "--resume" in said
+    assert not (judged.run / "judged.json").exists()
+    rules = (*quick, Rule(model="judge", headline="Answer each", reply=_quality()))
+    good = judged._start_mock(models=MODELS, rules=rules)
+    done = judged.again("--resume", f"--judge-url={good.url}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert judged.summary()["judge"]["usable"] == 3 * TITLES
+    assert not any(b"four numbered" in one.body for one in good.requests)
 
 
 def test_what_cannot_be_judged_is_refused_in_a_sentence(judged: _Judged) -> None:
