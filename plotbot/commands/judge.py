@@ -104,6 +104,7 @@ def run(args: argparse.Namespace) -> int:
     for name in FILES:
         if write_new(settings.root / name, starter_file(name)):
             print(f"wrote {name}: the judge's, yours to change")
+    _refuse_several_judges(args)
     thresholds = _thresholds(args.min_judged or (), read_criteria(settings.root / CRITERIA))
     if _asks(args):
         status, judgements = _judge(args, settings, folder, disk)
@@ -127,6 +128,17 @@ def _asks(args: argparse.Namespace) -> bool:
     """Whether a judge is named. The project's MODEL is the subject's, so it does not count."""
     named = given_options(lambda destination: getattr(args, destination, None))
     return args.embedded or args.resume or bool({"MODEL", "EMBEDDED_MODEL"} & named.keys())
+
+
+def _refuse_several_judges(args: argparse.Namespace) -> None:
+    given = given_options(lambda destination: getattr(args, destination, None))
+    for name in ("MODEL", "EMBEDDED_MODEL"):
+        text = given.get(name, "")
+        judges = [one for part in ([text] if isinstance(text, str) else text) for one in part.split(",") if one.strip()]
+        if len(judges) > 1:
+            raise UsageProblem(
+                f"{BY_NAME[name].option}: one model judges at a time, not {len(judges)}: name one of them"
+            )
 
 
 def _judged_before(folder: RunFolder, disk: Disk) -> Judgements:

@@ -27,8 +27,8 @@ from plotbot.settings import Settings
 
 HELP = "print what a model would be sent about a title, with its length, and send nothing"
 _SETTINGS = (
-    "TITLES_PATH", "PROMPT_PATH", "TEMPLATE_PATH", "SCHEMA_PATH", "RESPONSE_FORMAT", "TEMPERATURE", "REASONING_EFFORT",
-    "LM_STUDIO_URL",
+    "TITLES_PATH", "ANSWERS", "PROMPT_PATH", "TEMPLATE_PATH", "SCHEMA_PATH", "RESPONSE_FORMAT", "TEMPERATURE",
+    "REASONING_EFFORT", "LM_STUDIO_URL",
 )  # fmt: skip
 _TOKENIZER_SECONDS = 2.0
 _MOST_BYTES = 20_000_000

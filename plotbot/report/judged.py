@@ -30,6 +30,7 @@ def judged_sentences(judged: JudgedMetrics) -> list[Sentence]:
     """What is to be said of the judge itself."""
     return [
         _judge(judged),
+        *_own_answers(judged),
         *_choices(judged),
         *_pairs(judged),
         *_retest(judged),
@@ -42,7 +43,7 @@ def judged_lines(judged: JudgedMetrics) -> list[str]:
     """The table, the judge and the gates, line by line, for a terminal."""
 
     def text(sentence: Sentence) -> str:
-        return as_text(sentence, lambda one: one_line(one, _NAME_LIMIT))
+        return as_text(sentence, lambda one: one_line(one, formatting.LONGEST_NAME))
 
     rows = [(text(subject), question, text(result)) for subject, question, result in judged_rows(judged)]
     widths = [max((len(row[column]) for row in rows), default=0) for column in (0, 1)]
@@ -57,7 +58,8 @@ def _wrapped(line: str) -> list[str]:
 
 
 def gate_sentence(gate: JudgedGate) -> Sentence:
-    return [f"gate {gate.name} of ", name(gate.row), f": {gate.verdict}: {gate.reason} ({gate.threshold * 100:.4g}%)"]
+    threshold = f"{gate.threshold * 100:.4g}%"
+    return ["gate ", name(gate.name), " of ", name(gate.row), f": {gate.verdict}: {gate.reason} ({threshold})"]
 
 
 def judged_json(judged: JudgedMetrics) -> dict[str, Any]:
@@ -145,7 +147,12 @@ def _judge(judged: JudgedMetrics) -> Sentence:
 
 def _notes(judged: JudgedMetrics) -> Iterator[Sentence]:
     for note in judged.judgements.notes:
-        yield [note]
+        yield [name(note)]
+
+
+def _own_answers(judged: JudgedMetrics) -> Iterator[Sentence]:
+    if judged.judgements.judge in {one.row.model for one in judged.rows}:
+        yield ["the judge is one of the judged, and a model tends to favour its own answers: name another judge"]
 
 
 def _choices(judged: JudgedMetrics) -> Iterator[Sentence]:
@@ -177,18 +184,23 @@ def _retest(judged: JudgedMetrics) -> Iterator[Sentence]:
 
 
 def _believed(one: Believed, labels_run: str, run: str) -> Sentence:
-    criterion = one_line(one.name, _NAME_LIMIT)
+    criterion = name(one.name)
     if not one.labels:
-        return [f"{criterion}: no labels, so nothing tells how the judge errs: plotbot label {run}"]
-    source = f" of run {one_line(labels_run, _NAME_LIMIT)}" if labels_run != run else ""
+        return [criterion, f": no labels, so nothing tells how the judge errs: plotbot label {run}"]
+    source: Sentence = [" of run ", name(labels_run)] if labels_run != run else []
     told = one.reliability
     if told is None:
-        return [f"{criterion}: {one.labels} labels{source}, all of answers with one verdict: label some of the other"]
+        return [
+            criterion,
+            f": {one.labels} labels",
+            *source,
+            ", all of answers with one verdict: label some of the other",
+        ]
     figures = [("sensitivity", told.sensitivity), ("specificity", told.specificity), ("kappa", told.kappa)]
     words = ", ".join(f"{label} {'-' if value is None else f'{value:.2f}'}" for label, value in figures)
     worth = "" if one.worth is None else f"; this judge is worth {one.worth} labels"
     base = f"base rate {formatting.percent(told.base_rate)}"
-    return [f"{criterion}: {words}, {base}, by {one.labels} labels{source}{worth}"]
+    return [criterion, f": {words}, {base}, by {one.labels} labels", *source, worth]
 
 
 def _believed_json(one: Believed) -> dict[str, Any]:

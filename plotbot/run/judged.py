@@ -30,6 +30,7 @@ from plotbot.plan.criteria import YES, Criterion
 from plotbot.records import Case, Question
 from plotbot.run.answers import judged_run
 from plotbot.run.labels import Labels, counted
+from plotbot.safe import one_line
 
 JUDGED_VERSION = 1
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError)
@@ -59,6 +60,9 @@ def judgements_of(judge_run: RunFolder, disk: Disk) -> Judgements:
         for name, verdict in _verdicts(value_of(exchange, result, question), case, question):
             said.setdefault(name, {}).setdefault(case.title.id, []).append(verdict)
     models = list(run.header.get("models", ()))
+    if len(models) > 1:
+        named = one_line(", ".join(map(str, models)), 200)
+        raise InputError(f"{judge_run.path}: several models judged in this run ({named}): let one judge at a time")
     fingerprints = run.header.get("fingerprints", {})
     judge = models[0] if models else ""
     return Judgements(

@@ -242,6 +242,7 @@ def test_what_cannot_be_judged_is_refused_in_a_sentence(judged: _Judged) -> None
         (("--min-judged=about=5",), "a number from 0 to 1"),
         (("--labels=none.json",), "none.json"),
         (("--model=judge", "--resume"), "leave --resume out"),
+        (("--model=judge,subject",), "one model judges at a time"),
         (("--model=judge", "--judge-url=http://127.0.0.1:9"), "ended with status 4"),
     ):
         done = judged.again(*arguments)

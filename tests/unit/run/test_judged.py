@@ -71,6 +71,9 @@ def test_what_is_written_is_read_and_gives_the_same_numbers(tmp_path: Path) -> N
     assert "sensitivity 0.92, specificity 0.57, kappa 0.53, base rate 65.0%, by 40 labels" in text
     assert "false positives: yes to 4 of 4 planted mismatches" in text
     assert "gate quality.hook of b: PASS" in text
+    assert "is one of the judged" not in text
+    own = measure_judged(replace(labelled, judge="b"))
+    assert "the judge is one of the judged" in " ".join(judged_lines(own))
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"judged_version": 2}', "{", '{"judged_version": 1, "judge": []}'])
