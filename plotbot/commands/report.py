@@ -13,15 +13,24 @@ from plotbot.keep.run_reading import read_run
 from plotbot.records import ExitStatus
 from plotbot.report.judged import judged_lines
 from plotbot.report.terminal_summary import summary_lines
-from plotbot.run.artifacts import MeasuredRun, RunOutcome, measure_recorded, short_path, write_artifacts
+from plotbot.run.artifacts import (
+    MeasuredRun,
+    RunOutcome,
+    measure_recorded,
+    short_path,
+    write_artifacts,
+    write_case_page,
+)
 from plotbot.run.recorded_case import case_lines
 from plotbot.safe import one_line, visible
+from plotbot.settings import Settings
 
 HELP = "rebuild the summary and the reports of a run from its files"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_run_arguments(parser, otherwise="the last", names=("RUNS_DIR", "REPORT_DIR"))
+    parser.add_argument("--single-case", metavar="ID", help="write a page of one case alone, to send to someone")
     parser.add_argument("--case", metavar="ID", help="print one case instead: its id, its name or its title's id")
 
 
@@ -31,6 +40,8 @@ def run(args: argparse.Namespace) -> int:
     if args.case is not None:
         return _print_case(chosen_runs(settings, args.runs or [LAST]), args.case, disk)
     runs = [_measured(folder, disk) for folder in chosen_runs(settings, args.runs or [LAST])]
+    if args.single_case is not None:
+        return _write_case(runs, args.single_case, settings, disk)
     files = write_artifacts(runs, settings.report_dir, settings.runs_dir, disk)
     reports = ", ".join(short_path(file, settings.root) for file in files)
     for one, _ in runs:
@@ -42,12 +53,26 @@ def run(args: argparse.Namespace) -> int:
     return ExitStatus.OK
 
 
+def _write_case(runs: Sequence[tuple[MeasuredRun, RunOutcome]], wanted: str, settings: Settings, disk: Disk) -> int:
+    """Write the page of the cases that *wanted* means. Raises `InputError` if no run has any."""
+    paths = (write_case_page(run, wanted, settings.report_dir, disk) for run, _ in runs)
+    path = next(filter(None, paths), None)
+    if path is None:
+        raise _no_case([run.folder for run, _ in runs], wanted)
+    print(visible(short_path(path, settings.root)))
+    return ExitStatus.OK
+
+
+def _no_case(folders: Sequence[RunFolder], wanted: str) -> InputError:
+    names = ", ".join(folder.run_id for folder in folders)
+    return InputError(f"{names}: no case has the id, the name or the title id {one_line(wanted, 80)}")
+
+
 def _print_case(folders: Sequence[RunFolder], wanted: str, disk: Disk) -> int:
     """Print all that the runs hold of the cases that *wanted* means. Raises `InputError` if it means none."""
     lines = [line for folder in folders for line in case_lines(read_run(folder, disk), wanted)]
     if not lines:
-        names = ", ".join(folder.run_id for folder in folders)
-        raise InputError(f"{names}: no case has the id, the name or the title id {one_line(wanted, 80)}")
+        raise _no_case(folders, wanted)
     print("\n".join(lines))
     return ExitStatus.OK
 

@@ -35,7 +35,7 @@ from plotbot.report import formatting
 from plotbot.report.explanation import explanation_lines
 from plotbot.report.formatting import as_text
 from plotbot.report.hosts import apart_sentence, mixed_sentence
-from plotbot.run.artifacts import generator
+from plotbot.run.artifacts import PAGE, generator
 from plotbot.safe import digest, file_stem, one_line, visible
 
 MOST_REPLIES = 200
@@ -81,6 +81,28 @@ th.numeric, td.numeric { text-align: right !important; font-variant-numeric: tab
 .collapse button { color: #06c; }
 input.filter:disabled, input.filter:disabled + span { display: none; }
 .run-count, .summary__spacer { display: none; }
+@media (max-width: 720px) {
+  body { margin: 12px; min-width: 0; }
+  #results-table, #results-table tbody, #results-table tr, #results-table td { display: block; border: 0; }
+  #results-table thead { display: none; }
+  #results-table tbody { border-bottom: 1px solid #999; padding: 6px 0; }
+  #results-table td { padding: 1px 0; text-align: left !important; }
+  .col-title, .col-host { min-width: 0; }
+  #environment td { display: block; }
+  .filters, .collapse { display: flex; flex-wrap: wrap; }
+}
+@media (prefers-color-scheme: dark) {
+  :root { color-scheme: dark; }
+  body, #results-table, #results-table th, #results-table td, h1, h2, p, .log { color: #e5e9ee; }
+  body { background: #14181d; }
+  a, .collapse button { color: #8bbcf5; }
+  #environment tr:nth-child(odd), #results-table th { background-color: #1c2228; }
+  .logwrapper, .logwrapper .logexpander { background-color: #1c2228; }
+  #results-table td, #results-table th, #environment td { border-color: #313a44; }
+  .col-testId, .log b { color: #9ca7b3; }
+  .passed .col-result { color: #62c0cc !important; }
+  .failed .col-result, .error .col-result { color: #f0975c !important; }
+}
 """
 
 
@@ -266,7 +288,8 @@ class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no ty
         self._run = str(facts.get("run", ""))
         self._report.title = f"plotbot: {one_line(model, _LONGEST_CELL)}"
         self._report.set_data("environment", {visible(name): _text(str(value)) for name, value in facts.items()})
-        self._report.additional_summary["prefix"] += [f"<p>{_text(line)}</p>" for line in head]
+        back = f'<p><a href="{PAGE}">all models of run {_text(one_line(self._run, _LONGEST_CELL))}</a></p>'
+        self._report.additional_summary["prefix"] += [back, *(f"<p>{_text(line)}</p>" for line in head)]
 
     def write(self, entries: Iterable[_Entry], columns: Mapping[str, str]) -> None:
         """Write the page, with a row for each entry; *columns* are labels by name."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, partial
 from pathlib import Path
@@ -34,8 +34,10 @@ from plotbot.report.page import PageData, PageRun, page_data, page_of, write_his
 from plotbot.report.summary_json import summarise
 from plotbot.run.history import link_to, read_history
 from plotbot.run.judged import judged_metrics
+from plotbot.run.recorded_case import cases_named
 from plotbot.run.recorder import Recorder
 from plotbot.run.recovery import kept_results
+from plotbot.safe import file_stem
 from plotbot.settings import Settings
 
 PAGE, MARKDOWN, HISTORY = "index.html", "summary.md", "history.html"
@@ -194,6 +196,36 @@ def write_history_page(runs_dir: Path, folder: Path, disk: Disk) -> Path:
     try:
         disk.make_folder(folder)
         write_atomically(path, content, disk)
+    except OSError as error:
+        raise KeepError(describe(error, path)) from error
+    return path
+
+
+def write_case_page(run: MeasuredRun, wanted: str, folder: Path, disk: Disk) -> Path | None:
+    """Write a page of the cases that *wanted* means alone, to send with a report of a fault; None if there is none.
+
+    Raises `KeepError` naming the page if it cannot be written.
+    """
+    found = cases_named(run.records.cases.values(), run.records.items, wanted)
+    if not found:
+        return None
+    cases = {case.id: case for case in found}
+    items = tuple(item for item in run.records.items if item.case in cases)
+    results = {item.item: run.records.results[item.item] for item in items if item.item in run.records.results}
+    exchanges = {case: run.records.exchanges[case] for case in cases if case in run.records.exchanges}
+    records = replace(run.records, cases=cases, items=items, results=results, exchanges=exchanges)
+    alone = replace(
+        run,
+        records=records,
+        metrics=measure_run(records),
+        gates=(),
+        judged=None,
+        exchanges=lambda: (one for one in run.exchanges() if one.case in cases),
+    )
+    path = folder / f"case-{file_stem(found[0].slug if len(found) == 1 else wanted)}.html"
+    try:
+        disk.make_folder(folder)
+        write_atomically(path, _page(partial(_page_data, [alone]), folder / HISTORY, path), disk)
     except OSError as error:
         raise KeepError(describe(error, path)) from error
     return path

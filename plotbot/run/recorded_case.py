@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from plotbot.ask.transport.prompts import Conversations
 from plotbot.keep.run_reading import RunOnDisk
 from plotbot.measure.tally import row_of
-from plotbot.records import Case, Exchange, ItemResult
+from plotbot.records import Case, Exchange, ItemResult, PlannedItem
+from plotbot.report.explanation import explanation_lines
 from plotbot.safe import one_line, visible
 
 _LONGEST_NAME = 200
@@ -18,11 +19,17 @@ def case_lines(run: RunOnDisk, wanted: str) -> list[str]:
 
     Control characters are made visible. Raises `KeepError` if the journal cannot be read.
     """
-    # A page numbers the items of one case from the second on: `id.2`.
-    names = {wanted, wanted.partition(".")[0]}
-    found = [case for case in run.cases.values() if names & {case.id, case.slug, case.title.id}]
+    found = cases_named(run.cases.values(), run.items, wanted)
     items = {case.id: [item.item for item in run.items if item.case == case.id] for case in found}
     return [visible(line) for case in found for line in _lines(run, case, items[case.id])]
+
+
+def cases_named(cases: Iterable[Case], items: Iterable[PlannedItem], wanted: str) -> list[Case]:
+    """The cases whose id, slug or title id is *wanted*, or that an item of this name asks."""
+    # A page numbers the items of one case from the second on: `id.2`.
+    names = {wanted, wanted.partition(".")[0]}
+    names |= {item.case for item in items if wanted in {item.item, item.item.rpartition("::")[2]}}
+    return [case for case in cases if names & {case.id, case.slug, case.title.id}]
 
 
 def _lines(run: RunOnDisk, case: Case, items: list[str]) -> Iterator[str]:
@@ -44,12 +51,7 @@ def _verdict(item: str, result: ItemResult | None) -> Iterator[str]:
         yield f"{item}: not run"
         return
     yield f"{item}: {result.outcome}, {result.category}"
-    if result.message:
-        yield f"  {result.message}"
-    for violation in result.violations:
-        yield f"  - {violation.path}: {violation.message} ({violation.keyword})"
-    for finding in result.findings:
-        yield f"  - {finding.path}: {finding.message} ({finding.check})"
+    yield from (f"  {line}" for line in explanation_lines(result))
 
 
 def _answer(exchange: Exchange) -> Iterator[str]:

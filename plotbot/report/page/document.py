@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import json
+import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -30,14 +31,15 @@ from plotbot.report.page.payloads import Chunks, Texts, packed, payload
 from plotbot.report.page.sealed import inert, sealed_page
 
 SCRIPTS = (
-    "dom", "data", "query", "sorting", "diff", "texts", "address", "overview", "groups", "hosts", "judged",
-    "violations", "filters", "search", "controls", "matrix", "cells", "marks", "case", "answer", "views", "course",
-    "take", "keys", "audit", "start",
+    "dom", "data", "query", "sorting", "diff", "texts", "address", "overview", "charts", "groups", "hosts",
+    "judged", "violations", "filters", "search", "controls", "matrix", "cells", "marks", "case", "answer", "views",
+    "course", "take", "keys", "audit", "start",
 )  # fmt: skip
 _LONGEST_TITLE, _LONGEST_FACT = 300, 20_000
 _MOST_GROUPS = 200
 # Characters of an index that are not packed: a browser reads them at once.
 _PLAIN_INDEX = 2_000_000
+_ABSOLUTE = re.compile(r"(/|~|[A-Za-z]:[/\\]|\\\\)[^\n]*[/\\][^\n]+\Z")
 
 
 Row = TypeVar("Row")
@@ -57,7 +59,7 @@ def _count_column(box: str) -> TableColumn[Contender]:
 
 
 _UNNEEDED = "not needed"
-_RATE, _INTERVAL = "pass rate", "95 % interval, from 0 to 100 %"
+_RATE, _INTERVAL = "pass rate", "95 % interval"
 _MODEL_COLUMNS: Sequence[TableColumn[Contender]] = (
     TableColumn(_RATE, "rate", lambda one: formatting.percent(one.metrics.pass_rate)),
     TableColumn(_INTERVAL, "interval", lambda _: None),
@@ -159,6 +161,7 @@ class _Packing:
         self.left_out: set[str] = set()
         self.seconds: dict[str, float] = {}
         self.speeds: dict[str, float] = {}
+        self.asked_at: dict[str, str] = {}
         self._runs = runs
         self._items: dict[tuple[int, str], list[Entry]] = {}
         for entry in matrix.entries:
@@ -173,6 +176,7 @@ class _Packing:
         self._put(entries, exchange)
         if exchange.reply is None:
             return
+        self.asked_at.update((entry.key, exchange.at) for entry in entries)
         speed = speed_of(exchange)
         for entry in entries:
             self.seconds[entry.key] = exchange.seconds
@@ -228,6 +232,7 @@ def _words(
         "missing": conclusions.what_is_missing(contenders, unjudged),
         "mixed": conclusions.what_is_mixed(contenders),
         "gates": conclusions.gate_sentences(contenders),
+        "repeats": conclusions.what_repeats_say(contenders),
         "left_out": _left_out(matrix, packing),
         "accounting": formatting.accounting_line(total_tally(one.metrics.tally for one in contenders)),
     }
@@ -252,8 +257,20 @@ def _run(run: PageRun) -> dict[str, Any]:
     }
 
 
+def _without_folders(value: object) -> object:
+    """The value with the end of each absolute path only: a page is shared, and folders name people and machines."""
+    if isinstance(value, Mapping):
+        return {key: _without_folders(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_folders(one) for one in value]
+    if isinstance(value, str) and _ABSOLUTE.match(value):
+        return "…/" + "/".join([part for part in re.split(r"[/\\]", value) if part][-2:])
+    return value
+
+
 def _fact(value: object) -> str:
-    told = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, indent=1, default=str)
+    shown = _without_folders(value)
+    told = shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False, indent=1, default=str)
     return told[:_LONGEST_FACT]
 
 
@@ -332,8 +349,27 @@ def _entries(matrix: Matrix, packing: _Packing) -> dict[str, Any]:
                 for number, entry in enumerate(matrix.entries)
                 if entry.places
             },
+            "replaced": _replaced(matrix, packing),
         },
     }
+
+
+def _replaced(matrix: Matrix, packing: _Packing) -> dict[int, int]:
+    """The kept entries whose answer is not in the dataset any more, each with the entry that took its place.
+
+    A title file has the last good answer of a model and prompt: the latest, then of the later run and case.
+    """
+    order = [(packing.asked_at.get(one.key, ""), one.run, one.planned.case) for one in matrix.entries]
+    last: dict[tuple[int, str, str], int] = {}
+    kept: dict[int, tuple[int, str, str]] = {}
+    for number, entry in enumerate(matrix.entries):
+        if entry.case is None or entry.result is None or not entry.result.kept:
+            continue
+        place = kept[number] = (entry.title, entry.case.model, entry.case.prompt_hash)
+        if place not in last or order[number] > order[last[place]]:
+            last[place] = number
+    pairs = ((number, last[place]) for number, place in kept.items())
+    return {one: by for one, by in pairs if matrix.entries[one].planned.case != matrix.entries[by].planned.case}
 
 
 def _rounded(value: float | None, digits: int) -> float | None:

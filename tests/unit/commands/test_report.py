@@ -146,3 +146,20 @@ def test_one_case_is_printed_whole_and_harmless(
     unknown = plotbot("report", "--case", "no\x1b[2Jne")
     assert unknown.status == 4
     assert "no case has the id, the name or the title id no\\x1b[2Jne" in unknown.err
+
+
+def test_one_case_is_a_page_of_its_own(
+    plotbot: Make, runs_dir: Path, write_run: Make, row: Make, project: Path
+) -> None:
+    rows = [row("a"), row("b", outcome="failed", category="schema")]
+    write_run(runs_dir, *rows)
+    names = (rows[1].case.id, rows[1].item, rows[1].item.rpartition("::")[2], f"{rows[1].case.id}.2")
+    for name in names:
+        printed = plotbot("report", "--single-case", name)
+        assert printed.status == 0
+        page = (project / printed.out.strip()).read_text("utf-8")
+        assert f'"entries":{{"key":["{rows[1].case.id}"],' in page
+    assert [path.name for path in (project / "reports").iterdir()] == [Path(printed.out.strip()).name]
+    unknown = plotbot("report", "--single-case", "../\x1b[2Jx")
+    assert unknown.status == 4
+    assert "no case has the id, the name or the title id ../\\x1b[2Jx" in unknown.err

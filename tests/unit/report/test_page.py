@@ -354,3 +354,32 @@ def test_a_page_of_very_many_cases_stays_small_and_keeps_failures_before_passes(
     left = count - len(held)
     assert f"Those of {left:,} are not (all of them passed)" in data.index["words"]["left_out"]
     assert len(entries["key"]) == count, "every case is in the matrix"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        ("/home/ada/plots/data/titles.json", "…/data/titles.json"),
+        (r"C:\Users\ada\plots\data\titles.json", "…/data/titles.json"),
+        (r"\\nas\ada\data\titles.json", "…/data/titles.json"),
+        ("~/plots/titles.json", "…/plots/titles.json"),
+        ("data/titles.json", "data/titles.json"),
+        ("http://127.0.0.1:1234/v1", "http://127.0.0.1:1234/v1"),
+        ("/", "/"),
+    ],
+)
+def test_a_page_names_no_folder_of_the_machine(simple: PageRun, value: str, shown: str) -> None:
+    header = {"settings": {"TITLES_PATH": value, "MANY": [value]}}
+    run = replace(simple, records=replace(simple.records, header=header))
+    ((_, fact),) = page_data([run], MADE_AT).index["runs"][0]["facts"]
+    assert json.loads(fact) == {"TITLES_PATH": shown, "MANY": [shown]}
+
+
+def test_an_answer_that_a_later_one_replaced_says_so() -> None:
+    cases = [replace(make_case(number), repeat=number, title=Title("t1", HEADLINE)) for number in (1, 2, 3)]
+    times = {"case1": "2026-11-22T10:00:02", "case2": "2026-11-22T10:00:01", "case3": "2026-11-22T10:00:03"}
+    exchanges = [replace(make_exchange(case), at=at) for case, at in times.items()]
+    run = make_run(cases, dict.fromkeys(times, ("passed", "ok")), exchanges)
+    kept = {name: replace(result, kept=result.case != "case3") for name, result in run.records.results.items()}
+    run = replace(run, records=replace(run.records, results=kept))
+    assert page_data([run], MADE_AT).index["entries"]["replaced"] == {1: 0}
