@@ -3,7 +3,7 @@ from __future__ import annotations
 import random
 from itertools import combinations
 
-from plotbot.measure.duplicates import ALIKE, alike, normalized
+from plotbot.measure.duplicates import ALIKE, ALIKE_STORIES, alike, copies, normalized, sequences
 from plotbot.records import Title
 
 TEXTS = (
@@ -32,3 +32,40 @@ def test_no_pair_is_overlooked() -> None:
     words = [frozenset(text.split()) for text in texts]
     expected = sum(len(one & other) / len(one | other) >= ALIKE for one, other in combinations(words, 2))
     assert sum(not pair.same for pair in alike(titles)) == expected
+
+
+def test_no_copy_of_a_story_is_overlooked() -> None:
+    """Against a comparison of every story with every earlier one that is no copy; most are edited ones."""
+    draw = random.Random(11)
+    texts: list[str] = []
+    for _ in range(400):
+        words = draw.choices([f"w{number}" for number in range(30)], k=draw.randint(1, 40))
+        if texts and draw.random() < 0.7:
+            words = [word if draw.random() < 0.93 else draw.choice(words) for word in draw.choice(texts).split()]
+        texts.append(" ".join(words))
+    originals: list[int] = []
+    expected: dict[int, int] = {}
+    for number, own in enumerate(map(sequences, texts)):
+        shares = {one: _jaccard(own, sequences(texts[one])) for one in originals}
+        first = min((one for one, share in shares.items() if share >= ALIKE_STORIES), default=None)
+        if texts[number] in texts[:number]:
+            first = next(one for one in range(number) if texts[one] == texts[number])
+            first = expected.get(first, first)
+        if first is None:
+            originals.append(number)
+        else:
+            expected[number] = first
+    assert len(expected) > 30
+    assert {copy.second: copy.first for copy in copies(texts)} == expected
+
+
+def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
+    return len(one & other) / len(one | other)
+
+
+def test_a_story_that_goes_on_where_another_ends_is_a_near_copy_up_to_twice_its_length() -> None:
+    """Its own sequences are its rarest, so that the fewest possible of those that are looked at are in common."""
+    words = [f"w{number}" for number in range(68)]
+    short, twice, longer = (" ".join(words[:count]) for count in (34, 66, 68))
+    assert [(copy.second, copy.share) for copy in copies([short, twice])] == [(1, 0.5)]
+    assert list(copies([short, longer])) == []
