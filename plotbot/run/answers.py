@@ -8,8 +8,10 @@ end the question and begin another one.
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from heapq import nlargest
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ PREFIX = "answers:"
 _ID_LENGTH = 10
 _ONE_IN = 10
 """Of so many answers one stands beside another headline on purpose."""
+_MANY = 200
+"""In so many headlines at most a word tells which are alike."""
 _QUOTE = 3
 """So many words of the headline in a row are a quote of it."""
 _LEFT_OUT = "[…]"
@@ -137,12 +141,11 @@ class _Headlines:
     def cards(self, answer_id: str, headline: str, answer: Any) -> dict[str, Any]:
         """What a judge is shown of an answer without its headline, and what it should find. The hash decides both."""
         cards: dict[str, Any] = {}
-        others = [text for text in self._texts if text != headline]
-        if others:
+        if len(self._texts) > 1:
             planted = _hashed("planted", answer_id) % _ONE_IN == 0
-            shown = others[_hashed("beside", answer_id) % len(others)] if planted else headline
+            shown = self._strangers(answer_id, {headline}, 1)[0] if planted else headline
             cards |= {"pair": {"headline": shown, "answer": answer}, "planted": planted}
-        if len(others) >= CHOICES - 1:
+        if len(self._texts) >= CHOICES:
             own = _hashed("place", answer_id) % CHOICES
             listed = self.nearest(headline)
             listed = sorted(listed, key=lambda text: _hashed(text, answer_id))
@@ -159,13 +162,22 @@ class _Headlines:
 
     def _find_nearest(self, headline: str) -> list[str]:
         mine = self._words[headline]
-        shared = Counter(text for word in mine for text in self._with_word[word] if text != headline)
-        likeness = {text: count / len(mine | self._words[text]) for text, count in shared.items()}
-        ranked = sorted(likeness, key=lambda text: (-likeness[text], _hashed(text, headline)))[: CHOICES - 1]
+        # A word that many headlines have says little about which are alike, and makes the search slow.
+        rare = [word for word in mine if len(self._with_word[word]) <= _MANY] or sorted(mine)[:1]
+        near = {text for word in rare for text in self._with_word[word]} - {headline}
+        likeness = {text: len(mine & self._words[text]) / len(mine | self._words[text]) for text in near}
+        least = min(nlargest(CHOICES - 1, likeness.values()), default=0)
+        ties = [text for text in near if likeness[text] >= least]
+        ranked = sorted(ties, key=lambda text: (-likeness[text], _hashed(text, headline)))[: CHOICES - 1]
         if len(ranked) < CHOICES - 1:
-            strangers = (text for text in self._texts if text != headline and text not in shared)
-            ranked += sorted(strangers, key=lambda text: _hashed(text, headline))[: CHOICES - 1 - len(ranked)]
+            ranked += self._strangers(headline, {headline, *ranked}, CHOICES - 1 - len(ranked))
         return ranked
+
+    def _strangers(self, headline: str, taken: set[str], count: int) -> list[str]:
+        """So many headlines that are not *taken*, from a place that the headline's hash decides."""
+        first = _hashed("strangers", headline)
+        places = ((first + step) % len(self._texts) for step in range(len(self._texts)))
+        return list(islice((text for place in places if (text := self._texts[place]) not in taken), count))
 
 
 def _masked(value: Any, headline: str) -> Any:

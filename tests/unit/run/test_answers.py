@@ -58,3 +58,11 @@ def test_decoys_are_the_nearest_headlines_and_the_own_one_is_in_any_place() -> N
 def test_a_run_with_few_headlines_has_fewer_cards(count: int, cards: set[str]) -> None:
     headlines = [f"Word{number}" for number in range(count)]
     assert set(_Headlines(headlines).cards("a", "Word0", [])) == cards
+
+
+def test_words_that_many_headlines_have_do_not_make_them_alike() -> None:
+    near = ["Alpha goose", "Beta goose", "Gamma goose"]
+    many = [f"The village number {number}" for number in range(1000)]
+    headlines = _Headlines(["The village goose", *many[:500], *near, *many[500:]])
+    assert set(headlines.nearest("The village goose")) == {*near}
+    assert len(set(headlines.nearest("The village number 7"))) == CHOICES - 1
