@@ -90,6 +90,7 @@ def test_an_exit_with_a_status_of_ones_own_keeps_it_and_the_accounting(
     assert run_file(project, "summary.json")["exit_status"] == 7
 
 
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest has subtests since version 9")
 @WORKERS
 def test_a_failed_subtest_is_a_failure_and_keeps_nothing(
     evals: Evals, write_eval: Callable[..., None], start_mock: Mock, project: Path, workers: str,

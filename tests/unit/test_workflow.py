@@ -95,9 +95,9 @@ def test_a_test_that_every_job_skips_is_named(tmp_path: Path) -> None:
     for number, names in enumerate(["ab", "bc"]):
         cases = "".join(f'<testcase classname="t" name="{name}"><skipped/></testcase>' for name in names)
         (tmp_path / f"{number}.xml").write_text(f"<testsuites><testsuite>{cases}</testsuite></testsuites>")
-    command = [sys.executable, PROJECT / ".ci" / "skipped.py"]
+    command = [sys.executable, str(PROJECT / ".ci" / "skipped.py")]
     both = subprocess.run(
-        [*command, tmp_path / "0.xml", tmp_path / "1.xml"], capture_output=True, text=True, check=False
+        [*command, str(tmp_path / "0.xml"), str(tmp_path / "1.xml")], capture_output=True, text=True, check=False
     )
     assert (both.returncode, both.stdout) == (1, "t::b\n")
     assert subprocess.run([*command], capture_output=True, check=False).returncode == 1
