@@ -64,7 +64,7 @@ def judged_run(run: RunFolder) -> str | None:
 
 def titles_at(path: Path) -> tuple[Title, ...]:
     """The titles in a file, or the answers of the run in a folder. Raises `InputError` if it has none."""
-    return answer_titles(read_run(RunFolder(path), Disk())) if path.is_dir() else read_titles(path)
+    return answer_titles(read_run(RunFolder(path), Disk())) if RunFolder(path).plan.is_file() else read_titles(path)
 
 
 def answer_titles(run: RunOnDisk) -> tuple[Title, ...]:

@@ -81,7 +81,8 @@ STRIKES: Mapping[str, tuple[str, int]] = {
 }
 # How bytes may travel, as the category that it comes to; None where the answer arrives all the same.
 TRAVELS: Mapping[str, tuple[str, int] | None] = {
-    "head_only": ("timeout", 2),
+    # The server closes the connection of its own accord: each request asks it to.
+    "head_only": ("unreachable", 2),
     "close": ("unreachable", 2),
     "reset": ("unreachable", 2),
     "hang": ("timeout", 2),
