@@ -32,7 +32,7 @@ ROWS: list[Row] = [
     ("a title twice in a list", {TITLES: '[{"id": "a", "title": "b"}, {"id": "a", "title": "c"}]'}, (), ("entry 2",)),
     ("an empty id", {TITLES: '{"a": "b", "": "d"}'}, (), ("entry 2", "no id")),
     ("an empty title", {TITLES: '{"a": "b", "c": {"title": " "}}'}, (), ("entry 2", "'c'", "no title")),
-    ("a list of numbers", {TITLES: '[1]'}, (), ("entry 1", "a number", '"id"')),
+    ("a list of numbers", {TITLES: "[1]"}, (), ("entry 1", "a number", '"id"')),
     ("half a surrogate pair", {TITLES: '{"a": "\\ud800"}'}, (), ("entry 1", "'a'", "surrogate")),
     ("titles elsewhere", {}, ("--titles-path=nowhere.json",), ("nowhere.json", "--titles-path")),
     ("a folder for titles", {}, ("--titles-path=data",), ("data", "cannot be read")),
