@@ -39,7 +39,7 @@ function drawHeadline() {
 
 // The part of the scale on which all intervals of a table lie, so that rates that differ a little look different.
 function scaleOf(rows) {
-  const rated = rows.filter((one) => one.rate !== null);
+  const rated = rows.filter((one) => one.interval);
   if (!rated.length) return [0, 1];
   const ends = rated.flatMap((one) => [...one.interval, ...(one.gate ? [one.gate[1]] : [])]);
   const step = Math.max(...ends) - Math.min(...ends) > 0.25 ? 0.1 : 0.05;
