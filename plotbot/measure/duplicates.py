@@ -19,8 +19,8 @@ from plotbot.records import Title
 
 ALIKE = 0.7
 """The share of words, of all words of both titles, from which two titles are near duplicates (Jaccard's index)."""
-ALIKE_STORIES = 0.5
-"""The same for stories and sequences of three words: about one word in nine may be another one."""
+ALIKE_STORIES = 0.4
+"""The same for stories and sequences of three words: about one word in eight may be another one."""
 _SEQUENCE = 3
 # Sets of which fewer of the rarest elements are in common need not be compared.
 _MOST_IN_COMMON = 8

@@ -5,7 +5,7 @@ function drawAudits() {
   for (const audit of index.audits) {
     const [first, ...heads] = audit.heads;
     const columns = heads.map((label) => [label, "figure"]);
-    const rows = audit.rows.map(([label, ...cells]) => ({ label, cells }));
+    const rows = audit.rows.map(([label, ...cells]) => ({ label, cells, rate: null }));
     const attributes = { class: "models", "aria-labelledby": "audit-title" };
     byId("audit").append(
       columnTable(attributes, first, columns, rows, (one) => name(one.label)),
