@@ -50,6 +50,7 @@ class XdistHooks:
     def __init__(self, config: pytest.Config, run: MainRun) -> None:
         self._config = config
         self._run = run
+        self._has_run = False
         self._server: RpcServer | None = None
         self._session: pytest.Session | None = None
 
@@ -75,12 +76,16 @@ class XdistHooks:
             "folded": sorted(self._run.folded),
         }
 
+    def pytest_runtest_logstart(self) -> None:
+        self._has_run = True
+
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
         if self._run.problem is not None:
             self._stop(pytest.UsageError(str(self._run.problem)))
         if self._run.recorder is not None:
-            if self._session is not None and is_broken(self._session):
+            # A worker that replaces a crashed one collects when tests have failed already.
+            if self._session is not None and not self._has_run and is_broken(self._session):
                 # xdist would run the rest, while pytest without workers runs nothing. No model has been asked.
                 self._stop(pytest.Session.Interrupted(f"{self._session.testsfailed} errors during collection"))
             garbage.exempt_what_exists()

@@ -66,7 +66,7 @@ def test_reports_that_cannot_be_written_end_with_3_and_leave_no_page_of_an_earli
     assert evals("").returncode == 0
     (project / "reports" / "mine.html").write_text("the user's own", encoding="utf-8")
     earlier = {path.name: path.read_bytes() for path in (project / "reports").glob("*") if path.name != "mine.html"}
-    assert len(earlier) == 3
+    assert sorted(earlier) == ["history.html", "index.html", "mock-model.html", "summary.md"]
     result = evals(_AT_THE_END.format(breaks))
     assert result.returncode == 3
     assert named in result.stdout
@@ -85,11 +85,21 @@ def test_a_page_of_another_run_does_not_stay_beside_the_new_ones(
     stays.write_text("<html><head><title>mine</title>", encoding="utf-8")
     goes.write_bytes((project / "reports" / "mock-model.html").read_bytes())
     evals("", "-p", "no:html")
-    assert sorted(path.name for path in (project / "reports").iterdir()) == ["index.html", "mine.html", "summary.md"]
+    assert sorted(path.name for path in (project / "reports").iterdir()) == [
+        "history.html",
+        "index.html",
+        "mine.html",
+        "summary.md",
+    ]
     evals("")
     monkeypatch.chdir(project)
     assert main(["report", first.name]) == 0
-    assert sorted(path.name for path in (project / "reports").iterdir()) == ["index.html", "mine.html", "summary.md"]
+    assert sorted(path.name for path in (project / "reports").iterdir()) == [
+        "history.html",
+        "index.html",
+        "mine.html",
+        "summary.md",
+    ]
 
 
 @pytest.mark.parametrize("workers", ["0", "2"])

@@ -4,7 +4,7 @@ import base64
 import contextlib
 import json
 import os
-import select
+import selectors
 import shutil
 import subprocess
 import sys
@@ -83,8 +83,10 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
-            ready, _, _ = select.select([self._read], [], [], 60)
-            assert ready, "Chromium has said nothing for a minute"
+            # Not select.select, which takes no descriptor from 1024 on.
+            with selectors.DefaultSelector() as selector:
+                selector.register(self._read, selectors.EVENT_READ)
+                assert selector.select(60), "Chromium has said nothing for a minute"
             received = os.read(self._read, 1 << 20)
             assert received, "Chromium has ended"
             self._buffer += received
