@@ -85,12 +85,9 @@ def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: B
     faults += unwritten
     status = exit_status(_exit_reasons(measured, recorder, session, wrong_models, faults))
     if recorder.opened:
-        try:
-            write_summary(measured, RunOutcome(status, recorder.unfolded, wrong_models), run.disk)
-            write_history_page(run.settings.runs_dir, run.settings.report_dir, run.disk)
-        except KeepError as error:
-            faults.append(f"the summary could not be written: {error}")
-            status = worse(status, ExitStatus.HARNESS_FAULT)
+        late = list(_write_last(run, measured, RunOutcome(status, recorder.unfolded, wrong_models)))
+        faults += late
+        status = worse(status, ExitStatus.HARNESS_FAULT) if late else status
     return Finished(
         status,
         lines=[
@@ -102,6 +99,18 @@ def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: B
         warnings=[*_idle_gates(run, measured.metrics), *_unfolded(recorder)],
         faults=[*faults, *named],
     )
+
+
+def _write_last(run: MainRun, measured: MeasuredRun, outcome: RunOutcome) -> Iterator[str]:
+    """Write the summary, which needs the exit status, and the page of all runs; yield the faults."""
+    try:
+        write_summary(measured, outcome, run.disk)
+    except KeepError as error:
+        yield f"the summary could not be written: {error}"
+    try:
+        write_history_page(run.settings.runs_dir, run.settings.report_dir, run.disk)
+    except KeepError as error:
+        yield f"a report could not be written: {error}"
 
 
 def _stop(run: MainRun) -> list[str]:
