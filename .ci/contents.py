@@ -35,7 +35,9 @@ faults = []
 for path in sys.argv[1:]:
     held = names(path)
     faults += [f"{path} lacks {name}" for name in (WHEEL if path.endswith(".whl") else SDIST) - set(held)]
-    faults += [f"{path} holds {name}" for name in held if any(part in f"/{name}" for part in NEVER)]
+    # tests/ has a project folder that version 0.1 left, runs and answers included.
+    own = [name for name in held if not name.startswith("tests/system/data_0_1/")]
+    faults += [f"{path} holds {name}" for name in own if any(part in f"/{name}" for part in NEVER)]
     if path.endswith(".whl"):
         faults += [f"{path} holds {name}" for name in held if not name.startswith("plotbot")]
 print("\n".join(faults) or f"{len(sys.argv) - 1} files hold what they should")
