@@ -21,6 +21,24 @@ Workers send exceptions to the main process, so all of them pickle: their argume
 
 from __future__ import annotations
 
+from enum import IntEnum
+
+
+class ExitStatus(IntEnum):
+    """The exit statuses of an eval run, and of every `plotbot` command.
+
+    `FAILURES` are a run's model failures, or a gate that does not hold; of a command, something lost, damaged or left
+    over.
+    """
+
+    OK = 0
+    FAILURES = 1
+    INTERRUPTED = 2
+    HARNESS_FAULT = 3
+    USAGE = 4
+    NO_CASES = 5
+    INCOMPLETE = 10
+
 
 class PlotbotError(Exception):
     """The root: everything that plotbot raises on purpose."""
@@ -53,7 +71,7 @@ class EngineError(UsageProblem):
 class AskError(PlotbotError):
     """No usable answer arrived.
 
-    `category` is one of `plotbot.records.ERROR_CATEGORIES`; `message` says what happened and what to do.
+    `category` is one of `plotbot.categories.ERROR_CATEGORIES`; `message` says what happened and what to do.
     """
 
     def __init__(self, category: str, message: str) -> None:

@@ -9,68 +9,21 @@ from __future__ import annotations
 import base64
 import math
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from enum import IntEnum
 from types import MappingProxyType
-from typing import Any, ClassVar, NamedTuple, Self, TypeGuard
+from typing import Any, Self, TypeGuard
 
-ERROR_CATEGORIES = frozenset({
-    "unreachable", "timeout", "server_busy", "http_error", "auth", "model_unavailable", "model_crashed",
-    "model_unloaded", "wrong_model", "context_overflow", "bad_request", "protocol", "too_large", "eval_code",
-    "too_costly",
-})  # fmt: skip
-OK = "ok"
+from plotbot.categories import OK
+from plotbot.fingerprint import Fingerprint
+
 WORKING = "working_seconds"
 """What is left of a reply's details without its text: `Reply.working_seconds`."""
 _LONGEST_SECONDS = 7 * 86_400.0
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
-
-
-class Failure(NamedTuple):
-    """A category of failure: what it means, and whether judging may recover a valid answer from such a reply."""
-
-    meaning: str
-    recoverable: bool = False
-
-
-# In the order in which judging looks for them: a reply gets the first that applies. `truncated` depends on the
-# server's finish reason alone. docs/verdicts.md has the same table; a test compares them.
-FAILURES: Mapping[str, Failure] = {
-    "truncated": Failure("the answer was cut off at the token limit", recoverable=True),
-    "json_in_reasoning": Failure("the answer is in the reasoning, not in the text", recoverable=True),
-    "empty": Failure("the model said nothing"),
-    "thinking_leak": Failure("thinking stands in the text", recoverable=True),
-    "fenced": Failure("the answer stands in a code fence", recoverable=True),
-    "prose_around": Failure("there is more in the text than one JSON value", recoverable=True),
-    "not_json": Failure("the text is not JSON"),
-    "bad_json": Failure("the text is broken JSON"),
-    "wrong_shape": Failure("JSON, but of another shape", recoverable=True),
-    "schema": Failure("JSON, but not as the schema wants it"),
-    "content": Failure("as the schema wants it, but not a usable answer"),
-    "assertion": Failure("the eval asserts otherwise"),
-}
-FAILURE_CATEGORIES = frozenset(FAILURES)
 _NO_PARAMS: Mapping[str, Any] = {}  # one for all cases of a run without variants: there may be 100,000
 FORMAT_NAMES: Mapping[str, str] = {"none": "free", "json_schema": "json"}
 """The response formats in the names of variants."""
-RECOVERABLE_CATEGORIES = frozenset(name for name, failure in FAILURES.items() if failure.recoverable)
-
-
-class ExitStatus(IntEnum):
-    """The exit statuses of an eval run, and of every `plotbot` command.
-
-    `FAILURES` are a run's model failures, or a gate that does not hold; of a command, something lost, damaged or left
-    over.
-    """
-
-    OK = 0
-    FAILURES = 1
-    INTERRUPTED = 2
-    HARNESS_FAULT = 3
-    USAGE = 4
-    NO_CASES = 5
-    INCOMPLETE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,69 +109,6 @@ class Case:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         return cls(**{**data, "title": Title(**data["title"])})
-
-
-@dataclass(frozen=True, slots=True)
-class Fingerprint:
-    """What identifies the model that a server serves: the server, the model and how it is loaded. None is "not told".
-
-    `model` is the name that was asked for, `key` the server's own. Only the embedded engine tells `sha256`, which is
-    the model file's, `parameters`, the number of its weights, and `chat_template`, the SHA-256 of the template in it.
-    `size_bytes` counts bytes, `context_length` tokens, `slots` parallel predictions.
-    """
-
-    MODEL: ClassVar = (
-        "key", "quantization", "format", "architecture", "parameters", "size_bytes", "variant", "chat_template",
-        "context_length", "sha256",
-    )  # fmt: skip
-    """The fields that say which model it is. The number of slots is how a model is asked."""
-    PINNED: ClassVar = (*MODEL[:-1], "slots", *MODEL[-1:])
-    """The fields that must be as a pin has them."""
-    ONLY_LOADED: ClassVar = frozenset({"context_length", "slots"})
-    """The fields that a server tells of a loaded model alone."""
-    SERVER: ClassVar = ("server", "server_version", "engine")
-    """The fields that describe the server: a difference is worth a warning, but no reason to refuse."""
-    NOT_THE_MODEL: ClassVar = frozenset({*SERVER, "slots"})
-    """The fields that say how and by what the model is served, not which one it is."""
-
-    server: str | None = None
-    server_version: str | None = None
-    engine: str | None = None
-    model: str | None = None
-    sha256: str | None = None
-    key: str | None = None
-    publisher: str | None = None
-    quantization: str | None = None
-    format: str | None = None
-    architecture: str | None = None
-    parameters: int | None = None
-    size_bytes: int | None = None
-    chat_template: str | None = None
-    variant: str | None = None
-    context_length: int | None = None
-    slots: int | None = None
-
-    def differing(self, other: Fingerprint, fields: Iterable[str], *, must_tell: bool = False) -> list[str]:
-        """Those of *fields* in which *other* differs, in their order.
-
-        A field that either does not tell proves nothing and is left out; with *must_tell* it counts where *other* does
-        not tell it.
-        """
-        told = [(name, getattr(self, name), getattr(other, name)) for name in fields]
-        return [
-            name
-            for name, mine, its in told
-            if mine is not None and mine != its and (must_tell or its is not None)
-        ]  # fmt: skip
-
-    def to_json(self) -> dict[str, Any]:
-        """The fields that are told."""
-        return {name: value for name, value in _fields(self).items() if value is not None}
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Fields that this version does not know are left out: a later one may have written *data*."""
-        return cls(**{name: value for name, value in data.items() if name in cls.__slots__})
 
 
 @dataclass(frozen=True, slots=True)
@@ -469,22 +359,6 @@ class Answer:
 
     def to_json(self) -> dict[str, Any]:
         return {**_fields(self), "title": self.title.to_json()}
-
-
-@dataclass(frozen=True, slots=True)
-class ServedOtherwise:
-    """How a server served another model than the pinned one at a run's end, or why it could not be told.
-
-    `model` is None where it may be any. When the model was swapped is not known, only that it was at its turn's start.
-    """
-
-    why: str
-    host: str
-    model: str | None = None
-
-    def may_have_answered(self, exchange: Exchange) -> bool:
-        """Whether the reply of an exchange may be the other model's."""
-        return self.model in {None, exchange.model} and exchange.host in {"", self.host}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from plotbot import __version__
-from plotbot.errors import PlotbotError, UsageProblem
-from plotbot.records import ExitStatus
+from plotbot.errors import ExitStatus, PlotbotError, UsageProblem
 
 _NO_COMMANDS = frozenset({"shared"})
 """Modules of this folder that subcommands use."""

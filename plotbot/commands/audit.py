@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from plotbot.commands.shared import add_settings_arguments, complain, complain_of_damage, project_settings
-from plotbot.errors import InputError, KeepError
+from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.judge.story_checks import strings_in
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.pretty_json import spread
@@ -20,7 +20,7 @@ from plotbot.measure.audit import Audit, Story, audit
 from plotbot.measure.duplicates import normalized
 from plotbot.measure.tally import ModelVariant
 from plotbot.plan.titles import read_titles
-from plotbot.records import ExitStatus, Question, Title
+from plotbot.records import Question, Title
 from plotbot.report.audit import audit_json, audit_lines
 from plotbot.run.artifacts import measure_recorded, write_own_page
 from plotbot.run.recovery import kept_answers

@@ -6,11 +6,10 @@ import argparse
 from pathlib import Path
 
 from plotbot.commands.shared import add_settings_arguments, project_settings, sheet_of_run
-from plotbot.errors import InputError, KeepError
+from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.run_folder import RUN_HELP, find_run
 from plotbot.measure.verdict_sheet import VerdictSheet, is_rated, passes
-from plotbot.records import ExitStatus
 from plotbot.run.baseline import baseline_text
 from plotbot.safe import visible
 

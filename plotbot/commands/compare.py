@@ -6,10 +6,9 @@ import argparse
 from pathlib import Path
 
 from plotbot.commands.shared import RUN_OR_BASELINE, add_settings_arguments, find_sheet, project_settings
-from plotbot.errors import InputError
+from plotbot.errors import ExitStatus, InputError
 from plotbot.measure.comparison import compare_sheets
 from plotbot.measure.verdict_sheet import VerdictSheet
-from plotbot.records import ExitStatus
 from plotbot.report.comparison import comparison_lines
 from plotbot.safe import one_line
 

@@ -17,11 +17,10 @@ from plotbot.ask.servers.host import find_server
 from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.ask.servers.model_patterns import expand_models, is_pattern
 from plotbot.commands.shared import add_settings_arguments, project_settings
-from plotbot.errors import UsageProblem
+from plotbot.errors import ExitStatus, UsageProblem
 from plotbot.judge import compile_schema
 from plotbot.plan.inputs import read_prompt, read_schema
 from plotbot.plan.titles import read_titles
-from plotbot.records import ExitStatus
 from plotbot.run.embedded_models import size_text, too_large
 from plotbot.run.servers import THREADS, Servers, pool_of
 from plotbot.safe import one_line, visible
@@ -32,7 +31,7 @@ from plotbot.settings.values import plain
 HELP = "show the settings and whether everything is ready to run"
 _WIDEST_VALUE = 60
 _NOT_SET = {"default", "drawn"}
-"""Origins of a value that nobody has given."""
+"""The origins of values that no source sets."""
 _MOST_MODELS = 40
 _KINDS = {"lmstudio": "LM Studio", "ollama": "Ollama", "vllm": "vLLM", "openai": "an OpenAI-compatible server"}
 
@@ -78,7 +77,7 @@ def report(found: Sequence[Check]) -> int:
 
 
 def settings_lines(settings: Settings, *, every: bool = True) -> list[str]:
-    """The settings as aligned columns: key, value, origin; without *every* only those that somebody has set.
+    """The settings as aligned columns: key, value, origin; without *every* only those that some source sets.
 
     The token is said to be set, or not, and no more.
     """

@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from plotbot.commands.shared import add_settings_arguments, complain, project_settings, readable
-from plotbot.errors import InputError, KeepError
+from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.run_folder import RUN_HELP, RunFolder, find_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.keep.title_reading import UnusableFile, title_files
 from plotbot.measure.tally import eval_of
-from plotbot.records import ExitStatus
 from plotbot.run.recovery import kept_answers, kept_results
 from plotbot.safe import visible
 from plotbot.settings import Settings

@@ -12,9 +12,10 @@ from plotbot.commands.shared import (
     project_settings,
     readable,
 )
+from plotbot.errors import ExitStatus
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.title_files import sweep_temps, title_locks
-from plotbot.records import ExitStatus, run_name
+from plotbot.records import run_name
 from plotbot.run.recovery import Recovered, recover_run
 from plotbot.safe import visible
 

@@ -1,7 +1,7 @@
 """`plotbot judge RUN`: have another model judge the answers of a run, and add what it says to the run's report.
 
 The judge's evals are pytest's, in evals/judging: they are run in a process of its own, and their run can be resumed and
-replayed like any other. A judge's own failures count against nobody's answers.
+replayed like any other. A judge's own failures do not count against the answers that it judges.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from pathlib import Path
 
 from plotbot.commands.init import starter_file, write_new
 from plotbot.commands.shared import add_settings_arguments, complain_of_damage, project_settings
-from plotbot.errors import InputError, UsageProblem
+from plotbot.errors import ExitStatus, InputError, UsageProblem
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import LAST, RUN_HELP, RunFolder, list_runs
 from plotbot.keep.run_reading import read_run
 from plotbot.measure.judged import ABOUT, QUALITY, Judgements
 from plotbot.measure.judging import JudgedGate
 from plotbot.plan.criteria import Criterion, read_criteria
-from plotbot.records import ExitStatus
 from plotbot.report.judged import judged_lines
 from plotbot.run.answers import answer_titles, answers_folder
 from plotbot.run.artifacts import measure_recorded, short_path, write_artifacts

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plotbot.commands.shared import add_settings_arguments, complain_of_damage, project_settings
-from plotbot.errors import InputError, KeepError, UsageProblem
+from plotbot.errors import ExitStatus, InputError, KeepError, UsageProblem
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.pretty_json import spread
 from plotbot.keep.run_folder import LAST, RUN_HELP, RunFolder, find_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.plan.criteria import Criterion, read_criteria
-from plotbot.records import ExitStatus, Title, run_name
+from plotbot.records import Title, run_name
 from plotbot.report.formatting import percent
 from plotbot.report.page.labels import AskedCriterion, LabelledAnswer, write_label_page
 from plotbot.run.answers import answer_titles, answers_folder

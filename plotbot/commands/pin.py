@@ -10,8 +10,8 @@ from plotbot.ask.servers.host import Host
 from plotbot.ask.servers.pin import Pin, pinned_json
 from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import KeepError, ServerProblem
+from plotbot.fingerprint import Fingerprint
 from plotbot.keep.filesystem import Disk, write_atomically
-from plotbot.records import Fingerprint
 from plotbot.run.servers import Servers
 from plotbot.safe import one_line, visible
 from plotbot.settings import Settings

@@ -18,8 +18,8 @@ from plotbot.ask.transport.prompts import Conversations, Message
 from plotbot.ask.transport.templates import refuse_unknown_names
 from plotbot.ask.transport.urls import base_url
 from plotbot.commands.shared import add_settings_arguments, project_settings
-from plotbot.errors import AskError, InputError, UsageProblem
-from plotbot.records import ExitStatus, Title
+from plotbot.errors import AskError, ExitStatus, InputError, UsageProblem
+from plotbot.records import Title
 from plotbot.run.answers import titles_at
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_missing
 from plotbot.safe import visible

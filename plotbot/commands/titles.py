@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from plotbot.commands.shared import add_settings_arguments, project_settings
-from plotbot.errors import InputError, KeepError
+from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.measure.duplicates import Alike, alike
 from plotbot.plan.feeds import read_feed
 from plotbot.plan.titles import made_id, read_titles
-from plotbot.records import ExitStatus, Title
+from plotbot.records import Title
 from plotbot.safe import one_line, visible
 
 HELP = "collect headlines from RSS and Atom files and from lists into the titles index"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from plotbot.commands.shared import add_run_arguments, chosen_runs, project_settings
-from plotbot.errors import InputError
+from plotbot.errors import ExitStatus, InputError
 from plotbot.judge import Schema, compile_schema
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal_reading import CUT_SHORT, SAME_AGAIN
@@ -23,7 +23,7 @@ from plotbot.keep.run_reading import RunOnDisk, is_running, read_run, recorded_q
 from plotbot.keep.title_document import age
 from plotbot.keep.title_reading import TitleFile, UnusableFile, read_title_file, title_files
 from plotbot.measure.tally import Tally, items_by_row, tally_of, total_tally
-from plotbot.records import NOT_NEEDED, Answer, Case, ExitStatus, Question, run_name
+from plotbot.records import NOT_NEEDED, Answer, Case, Question, run_name
 from plotbot.report.formatting import accounting_line
 from plotbot.run.recovery import kept_answers
 from plotbot.safe import visible

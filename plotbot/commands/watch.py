@@ -14,8 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from plotbot.commands.shared import complain, project_root
-from plotbot.errors import UsageProblem
-from plotbot.records import ExitStatus
+from plotbot.errors import ExitStatus, UsageProblem
 from plotbot.run.watching import PytestRuns, WatchedFiles, named, watch_files
 from plotbot.safe import visible
 from plotbot.settings import Settings, load_settings

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
+from plotbot.categories import FAILURES, OK
 from plotbot.judge.schemas import MAX_LISTED
-from plotbot.records import FAILURES, OK, Finding, Reply, Verdict, Violation
+from plotbot.records import Finding, Reply, Verdict, Violation
 from plotbot.safe import one_line, visible
 
 MAX_LENGTH = 3_000

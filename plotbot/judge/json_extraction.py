@@ -104,7 +104,7 @@ def repeated_ending(text: str) -> str:
 def extract(reply: Reply, error: StrictJsonError) -> Extraction:
     """What a reply holds whose text `parse_strict` refused with *error*.
 
-    The category is the first that applies, in the order of `plotbot.records.FAILURES`. One exception: a text that
+    The category is the first that applies, in the order of `plotbot.categories.FAILURES`. One exception: a text that
     opens as JSON and then breaks is `bad_json`, whatever follows it.
     """
     content = reply.content

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from plotbot.categories import OK, RECOVERABLE_CATEGORIES
 from plotbot.judge.checks import Check, TitleText, findings_of
 from plotbot.judge.json_extraction import Extraction, extract, extract_truncated
 from plotbot.judge.json_paths import json_path
@@ -15,18 +16,7 @@ from plotbot.judge.schemas import MAX_COUNTED, MAX_LISTED, Schema, compile_schem
 from plotbot.judge.story_checks import strings_in
 from plotbot.judge.strict_json import StrictJsonError, parse_strict
 from plotbot.judge.time_limit import JUDGING_SECONDS
-from plotbot.records import (
-    OK,
-    RECOVERABLE_CATEGORIES,
-    Exchange,
-    Finding,
-    ItemResult,
-    Question,
-    Reply,
-    Title,
-    Verdict,
-    Violation,
-)
+from plotbot.records import Exchange, Finding, ItemResult, Question, Reply, Title, Verdict, Violation
 from plotbot.safe import one_line
 
 
@@ -74,7 +64,7 @@ def judge(
     check: Check | None = None,
     tolerate: Collection[str] = (),
 ) -> Verdict:
-    """The strict verdict on a reply: the first category of `plotbot.records.FAILURES`, in their order, that applies.
+    """The strict verdict on a reply: the first category of `plotbot.categories.FAILURES`, in their order, that applies.
 
     A failure is `recoverable` if one lenient step gives a value that passes schema and check: unwrapping the value,
     taking it out of the surrounding text, or, if the schema demands an array, a bare object as its only entry. Of

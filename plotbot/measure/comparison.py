@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from plotbot.fingerprint import Fingerprint
 from plotbot.measure.pairing import Paired, Rival, pair_titles, titles_of
 from plotbot.measure.verdict_sheet import SheetPart, VerdictSheet
-from plotbot.records import Fingerprint, Question
+from plotbot.records import Question
 
 
 @dataclass(frozen=True, slots=True)

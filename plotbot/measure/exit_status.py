@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from plotbot.errors import ExitStatus
 from plotbot.measure.gate import GateResult
 from plotbot.measure.tally import ModelVariant, Tally, missing_parts
-from plotbot.records import ExitStatus
 
 _WORST_FIRST = (
     ExitStatus.USAGE,

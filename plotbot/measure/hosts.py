@@ -6,10 +6,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from plotbot.fingerprint import Fingerprint
 from plotbot.measure.intervals import Interval, clustered_interval
 from plotbot.measure.speed import Speed, median_of, nearest_rank, typical_speed
 from plotbot.measure.tally import ModelVariant, Tally, rated_by_title, tally_of
-from plotbot.records import Exchange, Fingerprint, PlannedItem, RunRecords
+from plotbot.records import Exchange, PlannedItem, RunRecords
 
 UNKNOWN_HOST = "(unknown host)"
 """The host of attempts that name none, as in journals of earlier versions."""

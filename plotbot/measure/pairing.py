@@ -88,14 +88,14 @@ class Contest:
 
 @dataclass(frozen=True, slots=True)
 class Ranking:
-    """The rivals with a pass rate, the best first: each other one against the best, and each against its neighbour.
+    """The rivals with a pass rate, the best first: each other one against the best, and each against the next better.
 
     `with_first` is each variant of a model against the model's first.
     """
 
     order: tuple[Rival, ...]
     with_best: tuple[Contest, ...]
-    neighbours: tuple[Contest, ...]
+    adjacent: tuple[Contest, ...]
     with_first: tuple[Contest, ...] = ()
 
 
@@ -148,9 +148,9 @@ def rank(rivals: Sequence[Rival]) -> Ranking:
     rated = [(rate, rival) for rival in rivals if (rate := rival.rate) is not None]
     order = tuple(rival for _, rival in sorted(rated, key=lambda pair: -pair[0]))
     with_best = _contests([(other, order[0]) for other in order[1:]])
-    neighbours = _contests(list(zip(order[1:], order[:-1], strict=True)))
+    adjacent = _contests(list(zip(order[1:], order[:-1], strict=True)))
     # The best and the second are in both sets; they have one p.
-    return Ranking(order, with_best, (*with_best[:1], *neighbours[1:]), _contests(list(_with_first(rivals))))
+    return Ranking(order, with_best, (*with_best[:1], *adjacent[1:]), _contests(list(_with_first(rivals))))
 
 
 def _with_first(rivals: Sequence[Rival]) -> Iterator[tuple[Rival, Rival]]:

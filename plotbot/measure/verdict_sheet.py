@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from plotbot.categories import OK
 from plotbot.measure.tally import ModelVariant, eval_of, variant_names
-from plotbot.records import NOT_NEEDED, OK, ItemResult, Question, RunRecords
+from plotbot.records import NOT_NEEDED, ItemResult, Question, RunRecords
 from plotbot.safe import digest
 
 SKIPPED, NOT_RUN, UNNEEDED = "skipped", "not run", "not needed"

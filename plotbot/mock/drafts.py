@@ -129,7 +129,7 @@ _SETTINGS = (
 )  # fmt: skip
 _HOOKS = (
     "Who had the key on the night it happened?", "What if the apology came from the wrong person?",
-    "Why did nobody in the square look surprised?", "What was written on the other side of the note?",
+    "Why did no one in the square look surprised?", "What was written on the other side of the note?",
     "How long can a whole town keep a straight face?", "Who stands to lose if the truth comes out on Friday?",
 )  # fmt: skip
 

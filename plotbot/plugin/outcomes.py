@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
+from plotbot.categories import OK
 from plotbot.errors import AskError, DiskError, PlotbotError, TooCostlyError
 from plotbot.judge import explain, judge
 from plotbot.judge.explanations import MAX_FIELD, headline
 from plotbot.plugin.assertions import asserted_verdict, own_frames, own_message
 from plotbot.plugin.collection import STATE
 from plotbot.plugin.failure_text import failure_text, make_traceback
-from plotbot.records import OK, Exchange, ItemResult, Reply, Verdict
+from plotbot.records import Exchange, ItemResult, Reply, Verdict
 from plotbot.run.process import ItemState
 from plotbot.safe import one_line, visible
 

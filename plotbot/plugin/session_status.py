@@ -10,9 +10,9 @@ from collections.abc import Callable, Generator
 
 import pytest
 
+from plotbot.errors import ExitStatus
 from plotbot.measure.exit_status import worse
 from plotbot.plugin.outcomes import result_on
-from plotbot.records import ExitStatus
 
 
 class SessionStatus:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.records import ExitStatus
+from plotbot.errors import ExitStatus
 
 LAST_SECONDS = 5.0
 

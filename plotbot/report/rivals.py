@@ -57,11 +57,11 @@ def named(rival: Rival) -> Sentence:
 
 
 def _order(ranking: Ranking, contests: int) -> Iterator[Sentence]:
-    """The rivals from the best to the worst, those in one group that their neighbours cannot be told apart from."""
+    """The rivals from the best to the worst; `~` stands between two that cannot be told apart."""
     order: Sentence = ["In order: ", *named(ranking.order[0])]
-    for contest, rival in zip(ranking.neighbours[: _MOST_RANKED - 1], ranking.order[1:], strict=False):
+    for contest, rival in zip(ranking.adjacent[: _MOST_RANKED - 1], ranking.order[1:], strict=False):
         order += [" > " if contest.settled else " ~ ", *named(rival)]
     cut = len(ranking.order) - _MOST_RANKED
-    yield [*order, *([f" … and {cut} more"] if cut > 0 else []), " (~: neighbours that cannot be told apart)."]
+    yield [*order, *([f" … and {cut} more"] if cut > 0 else []), " (~: the two cannot be told apart)."]
     if contests > 1:
         yield [f"Each p is corrected for {contests} comparisons (Holm)."]

@@ -6,11 +6,12 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from plotbot.categories import OK
 from plotbot.errors import UsageProblem
 from plotbot.measure.sequential import SEQUENTIAL
 from plotbot.measure.stopping import SequentialTest, sequential_tests
 from plotbot.measure.tally import ModelVariant, row_of
-from plotbot.records import NOT_NEEDED, OK, Case, ItemResult, PlannedItem
+from plotbot.records import NOT_NEEDED, Case, ItemResult, PlannedItem
 from plotbot.settings import Settings
 
 

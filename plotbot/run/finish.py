@@ -8,11 +8,11 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from plotbot.errors import KeepError
+from plotbot.errors import ExitStatus, KeepError
 from plotbot.measure.exit_status import ExitReasons, counted_reasons, exit_status, worse
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.verdict_sheet import verdict_sheet
-from plotbot.records import ExitStatus, RunRecords, note_of
+from plotbot.records import RunRecords, note_of
 from plotbot.report.comparison import changed_verdict_lines
 from plotbot.report.terminal_summary import summary_lines
 from plotbot.run.again import moved_since

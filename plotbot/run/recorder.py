@@ -12,13 +12,14 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, Protocol
 
+from plotbot.ask.servers.pin import ServedOtherwise
 from plotbot.errors import DiskError, KeepError, PlotbotError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import read_line_at, read_lines_at
 from plotbot.keep.run_folder import RunFolder, plan_json
 from plotbot.keep.run_reading import RunOnDisk
-from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords, ServedOtherwise
+from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
 
 CLOSE_SECONDS = 3.0
 """How long a write to the journal is waited for when an item reports, and at the end of the run."""

@@ -14,12 +14,13 @@ from typing import Any
 
 from plotbot.ask.servers.model_patterns import is_pattern
 from plotbot.errors import InputError
+from plotbot.fingerprint import Fingerprint
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import find_run, last_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.sequential import SEQUENTIAL
 from plotbot.measure.tally import eval_of
-from plotbot.records import Case, Exchange, Fingerprint, ItemResult, PlannedItem, Question, Variant, note_of, run_name
+from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, Variant, note_of, run_name
 from plotbot.run.answers import judged_run
 from plotbot.run.early_stop import is_sequential
 from plotbot.run.eval_files import EvalFiles, local_path

@@ -14,8 +14,9 @@ from typing import Any
 from plotbot.ask.transport.chat_client import params_sent
 from plotbot.ask.transport.prompts import Conversations
 from plotbot.errors import KeepError
+from plotbot.fingerprint import Fingerprint
 from plotbot.keep.run_reading import RunOnDisk
-from plotbot.records import Case, Exchange, Fingerprint, Question
+from plotbot.records import Case, Exchange, Question
 from plotbot.safe import digest
 
 ALL = "all"

@@ -19,7 +19,7 @@ from plotbot.ask.servers.host import Host
 from plotbot.ask.servers.host_client import RunSpec, TurnStart, context_warnings
 from plotbot.ask.servers.loading import check_loadable, is_loaded
 from plotbot.ask.servers.model_patterns import expand_models, is_pattern
-from plotbot.ask.servers.pin import Pin, read_pin
+from plotbot.ask.servers.pin import Pin, ServedOtherwise, read_pin
 from plotbot.ask.servers.preflight import (
     context_wanted,
     demand_of,
@@ -28,7 +28,8 @@ from plotbot.ask.servers.preflight import (
     unenforced_schema,
 )
 from plotbot.errors import AskError, ServerProblem, UsageProblem
-from plotbot.records import Case, Exchange, Fingerprint, Question, ServedOtherwise
+from plotbot.fingerprint import Fingerprint
+from plotbot.records import Case, Exchange, Question
 from plotbot.run.embedded_models import EmbeddedModel, embedded_models
 from plotbot.run.engine_pool import EnginePool
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 
 from plotbot import __version__
 from plotbot.ask.schedule.scheduler import Scheduler
+from plotbot.ask.servers.pin import ServedOtherwise
 from plotbot.ask.transport.templates import refuse_unknown_names
 from plotbot.errors import AskError, DiskError, InputError, PlotbotError, ServerProblem, UsageProblem
 from plotbot.keep.filesystem import Disk
@@ -20,7 +21,7 @@ from plotbot.keep.run_reading import RunOnDisk, read_run, recorded_questions
 from plotbot.measure.stopping import GATE_TITLES
 from plotbot.plan.plan import Beside, Missing, Plan, Sample
 from plotbot.plan.variants import in_order_of_lists
-from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, ServedOtherwise, Variant
+from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, Variant
 from plotbot.run.answers import titles_at
 from plotbot.run.early_stop import EarlyStop, Stop, is_sequential
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_missing

@@ -16,10 +16,11 @@ from typing import Any, TypeVar
 
 from plotbot.ask.servers.model_patterns import is_pattern
 from plotbot.errors import InputError, PlotbotError
+from plotbot.fingerprint import Fingerprint
 from plotbot.keep.run_reading import RunOnDisk
 from plotbot.plan.plan import with_unique_slugs
 from plotbot.plan.sample import rank
-from plotbot.records import Case, Fingerprint, PlannedItem
+from plotbot.records import Case, PlannedItem
 from plotbot.safe import digest, one_line
 from plotbot.settings import Settings
 from plotbot.settings.keys import Key, keys_deciding

@@ -27,8 +27,8 @@ from multiprocessing.connection import Client, Connection, Listener, answer_chal
 from pathlib import Path
 from typing import Any, Self
 
-from plotbot.errors import AskError, DiskError, NotNeededError, PlotbotError, RpcError, UsageProblem
-from plotbot.records import Case, Exchange, ExitStatus, PlannedItem
+from plotbot.errors import AskError, DiskError, ExitStatus, NotNeededError, PlotbotError, RpcError, UsageProblem
+from plotbot.records import Case, Exchange, PlannedItem
 from plotbot.run.eval_files import EvalFiles
 from plotbot.run.process import Run
 
@@ -71,9 +71,9 @@ class RpcServer:
                 # Without a free file descriptor this fails at once, again and again.
                 time.sleep(_PAUSE_SECONDS)
             else:
-                threading.Thread(target=self._welcome, args=(connection,), daemon=True).start()
+                threading.Thread(target=self._authenticate_and_serve, args=(connection,), daemon=True).start()
 
-    def _welcome(self, connection: Connection[bytes, bytes]) -> None:
+    def _authenticate_and_serve(self, connection: Connection[bytes, bytes]) -> None:
         """Serve a process that knows the key, in its own thread: others can connect while it is slow or silent."""
         with connection, contextlib.suppress(OSError, EOFError, AuthenticationError, ValueError):
             limit = threading.Timer(self._patience, _shut_down, (connection,))

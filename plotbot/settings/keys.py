@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from plotbot.records import RECOVERABLE_CATEGORIES
+from plotbot.categories import RECOVERABLE_CATEGORIES
 
 Kind = Literal[
     "path", "paths", "whole", "whole_or_all", "number", "numbers", "choice", "choices", "choice_set", "names", "urls",

@@ -80,7 +80,7 @@ class Settings(SettingValues):
         """The token for a server; None without one.
 
         Raises SettingsError if only a file names the server, its address is neither this machine's nor a private one,
-        and LM_API_TOKEN_HOSTS does not name it: a file may come with somebody else's repository.
+        and LM_API_TOKEN_HOSTS does not name it: a file may come with another person's repository.
         """
         if self.lm_api_token is None:
             return None

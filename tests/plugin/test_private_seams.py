@@ -48,6 +48,10 @@ def _can_suspend_capture(request: Request) -> bool:
     return hasattr(capture, "global_and_fixture_disabled") and hasattr(capture, "suspend_global_capture")
 
 
+def _remembers_failures(request: Request) -> bool:
+    return isinstance(getattr(request.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None), dict)
+
+
 def _keeps_nodes_and_counts(_request: Request) -> bool:
     xml = LogXML("junit.xml", None)
     xml.node_reporter("test_a.py::test_a")._add_simple("failure", "text")
@@ -103,8 +107,12 @@ SEAMS: dict[str, tuple[str, Callable[[Request], bool]]] = {
         _can_suspend_capture,
     ),
     "pytest: the JUnit plugin counts in `stats` and keeps a case's `nodes` in its `node_reporter`": (
-        "junit.py leaves an eval's exception a failure in JUnit files.",
+        "main_process.py leaves an eval's exception a failure in JUnit files.",
         _keeps_nodes_and_counts,
+    ),
+    "pytest: the plugin `lfplugin` keeps the names of the last failures in `lastfailed`": (
+        "collection.py finds no failure that is remembered under a former name, so that --lf runs everything.",
+        _remembers_failures,
     ),
     "xdist: the plugin `dsession` stops when its `shouldstop` is set": (
         "xdist.py cannot stop a run with workers when no host answers any more.",

@@ -8,9 +8,10 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from plotbot.categories import FAILURE_CATEGORIES, OK
 from plotbot.judge import StrictJsonError, compile_schema, explain, judge, locate, parse_strict, validate_entry
 from plotbot.judge.explanations import MAX_LENGTH
-from plotbot.records import FAILURE_CATEGORIES, OK, Reply, Title
+from plotbot.records import Reply, Title
 from plotbot.safe import visible
 
 SCHEMA = compile_schema(

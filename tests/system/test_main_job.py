@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from plotbot.categories import FAILURE_CATEGORIES
 from plotbot.keep.journal_reading import read_journal
 from plotbot.mock import MockServer, ModelSpec, Rule, Stats
-from plotbot.records import FAILURE_CATEGORIES
 
 RunPytest = Callable[..., subprocess.CompletedProcess[str]]
 Project = Callable[[Path], Path]

@@ -1,6 +1,6 @@
 """Every category of a verdict is complete: each test names one place that a new category needs.
 
-A new failure category touches `plotbot/records.py` (its row), the module that gives it, `plotbot/report/advice.py`,
+A new failure category touches `plotbot/categories.py` (its row), the module that gives it, `plotbot/report/advice.py`,
 `docs/verdicts.md` and `tests/unit/judge/test_verdicts.py`.
 """
 
@@ -12,8 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from plotbot.categories import ERROR_CATEGORIES, FAILURE_CATEGORIES, FAILURES, OK, RECOVERABLE_CATEGORIES
 from plotbot.judge import explain
-from plotbot.records import ERROR_CATEGORIES, FAILURE_CATEGORIES, FAILURES, OK, RECOVERABLE_CATEGORIES, Verdict
+from plotbot.records import Verdict
 from plotbot.report.advice import ADVICE, advice
 from plotbot.settings.keys import KEYS
 

@@ -13,7 +13,8 @@ PROJECT = Path(__file__).parents[2]
 PACKAGE = PROJECT / "plotbot"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
-SHARED = {"records", "settings", "errors", "safe"}
+VALUES = {"records", "categories", "fingerprint", "errors", "safe"}
+SHARED = VALUES | {"settings"}
 STEPS = {"plan", "ask", "judge", "keep", "measure"}
 MAY: dict[str, set[str]] = {
     # The outer face: what an eval may import.
@@ -117,9 +118,10 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     assert list(_cycles(graph)) == []
 
 
-@pytest.mark.parametrize("name", ["records", "errors", "safe"])
+@pytest.mark.parametrize("name", sorted(VALUES))
 def test_the_shared_values_stand_on_nothing_of_ours(name: str) -> None:
-    assert plotbot_imports(PACKAGE / f"{name}.py") == set()
+    below = {"plotbot.categories", "plotbot.fingerprint"} if name == "records" else set()
+    assert plotbot_imports(PACKAGE / f"{name}.py") <= below
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "judge").glob("*.py")), ids=lambda path: path.name)

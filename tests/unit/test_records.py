@@ -8,20 +8,9 @@ from typing import Any
 import pytest
 
 from plotbot import records
-from plotbot.records import (
-    OK,
-    Attempt,
-    Case,
-    Exchange,
-    Fault,
-    Finding,
-    Fingerprint,
-    ItemResult,
-    Reply,
-    Title,
-    Verdict,
-    Violation,
-)
+from plotbot.categories import OK
+from plotbot.fingerprint import Fingerprint
+from plotbot.records import Attempt, Case, Exchange, Fault, Finding, ItemResult, Reply, Title, Verdict, Violation
 
 HOSTILE = "\x00\x1b[2J\u202e \ud800 'quoted' {braced} 👻"
 CASE = Case("id", "slug", "qwen/qwen3-4b", Title("t", HOSTILE), "hash", "none", 2, 2**31 - 1)

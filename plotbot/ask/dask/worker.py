@@ -26,7 +26,8 @@ from plotbot.ask.servers.host_client import HostClient, RunSpec, TurnStart
 from plotbot.ask.servers.pin import Pin
 from plotbot.ask.servers.preflight import Demand
 from plotbot.errors import PlotbotError, SettingsError
-from plotbot.records import Case, Exchange, Fingerprint, Question
+from plotbot.fingerprint import Fingerprint
+from plotbot.records import Case, Exchange, Question
 from plotbot.settings import Secret, Settings, token_in
 
 SLOTS = "slots"

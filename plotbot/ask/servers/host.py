@@ -9,7 +9,7 @@ from plotbot.ask.servers.discovery import ServerFacts, discover, resolve_models
 from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.ask.servers.pin import Pin
 from plotbot.errors import ServerProblem
-from plotbot.records import Fingerprint
+from plotbot.fingerprint import Fingerprint
 from plotbot.safe import one_line
 from plotbot.settings import Settings
 

@@ -15,7 +15,8 @@ from plotbot.ask.servers.preflight import Demand, impossible_context, smaller_th
 from plotbot.ask.transport.chat_client import ChatClient
 from plotbot.ask.transport.retries import RetryPolicy
 from plotbot.errors import AskError, ServerProblem
-from plotbot.records import Case, Exchange, Fingerprint, Question
+from plotbot.fingerprint import Fingerprint
+from plotbot.records import Case, Exchange, Question
 from plotbot.safe import one_line
 from plotbot.settings import Settings
 

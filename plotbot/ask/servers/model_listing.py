@@ -41,7 +41,7 @@ class ModelFacts:
     sha256: str | None = None
     parameters: int | None = None
     chat_template: str | None = None
-    """The last three are of the file that the embedded engine serves: see `plotbot.records.Fingerprint`."""
+    """The last three are of the file that the embedded engine serves: see `plotbot.fingerprint.Fingerprint`."""
 
     @property
     def is_embedding(self) -> bool:

@@ -9,10 +9,27 @@ from pathlib import Path
 from typing import Any
 
 from plotbot.errors import InputError
-from plotbot.records import Fingerprint
+from plotbot.fingerprint import Fingerprint
+from plotbot.records import Exchange
 from plotbot.safe import one_line
 
 _NEW = "Write it anew with `plotbot pin`."
+
+
+@dataclass(frozen=True, slots=True)
+class ServedOtherwise:
+    """How a server served another model than the pinned one at a run's end, or why it could not be told.
+
+    `model` is None where it may be any. When the model was swapped is not known, only that it was at its turn's start.
+    """
+
+    why: str
+    host: str
+    model: str | None = None
+
+    def may_have_answered(self, exchange: Exchange) -> bool:
+        """Whether the reply of an exchange may be the other model's."""
+        return self.model in {None, exchange.model} and exchange.host in {"", self.host}
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ function changed(one, other) {
 }
 
 /**
- * Neighbours of one kind as one piece.
+ * Adjacent parts of one kind as one part.
  * @param {Piece[]} pieces
  */
 function joined(pieces) {

@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from plotbot.fingerprint import Fingerprint
 from plotbot.measure.tally import ModelVariant
-from plotbot.records import Fingerprint, note_of
+from plotbot.records import note_of
 from plotbot.report import formatting
 from plotbot.report.formatting import LONGEST_NAME
 from plotbot.report.page.sealed import inert, sealed_page

@@ -18,7 +18,8 @@ from plotbot.ask.schedule.thread_executor import ThreadExecutor
 from plotbot.ask.servers.host_client import RunSpec
 from plotbot.ask.servers.pin import Pin
 from plotbot.ask.servers.preflight import Demand
-from plotbot.records import Fingerprint, Question
+from plotbot.fingerprint import Fingerprint
+from plotbot.records import Question
 from plotbot.settings import Secret, load_settings
 
 pytest.importorskip("distributed", reason="the extra dask is not installed")

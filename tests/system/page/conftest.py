@@ -10,21 +10,11 @@ from typing import Any
 import pytest
 
 from plotbot.ask.transport.prompts import messages, prompt_hash
+from plotbot.fingerprint import Fingerprint
 from plotbot.judge import compile_schema, judge, validate_entry
 from plotbot.judge.explanations import headline
 from plotbot.measure.metrics import measure_run
-from plotbot.records import (
-    Attempt,
-    Case,
-    Exchange,
-    Fault,
-    Fingerprint,
-    ItemResult,
-    PlannedItem,
-    Reply,
-    RunRecords,
-    Title,
-)
+from plotbot.records import Attempt, Case, Exchange, Fault, ItemResult, PlannedItem, Reply, RunRecords, Title
 from plotbot.report.page import PageRun
 from plotbot.safe import digest, slug
 

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
+from plotbot.categories import FAILURE_CATEGORIES, OK
 from plotbot.judge import Schema, judge, validate_entry
-from plotbot.records import FAILURE_CATEGORIES, OK, Finding, Reply, Title, Verdict
+from plotbot.records import Finding, Reply, Title, Verdict
 
 ENTRY: dict[str, Any] = {
     "title": "Man's goose wins seat on town council",

@@ -6,20 +6,9 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from plotbot.fingerprint import Fingerprint
 from plotbot.measure.verdict_sheet import SheetPart, VerdictSheet, verdict_sheet
-from plotbot.records import (
-    Attempt,
-    Case,
-    Exchange,
-    Fault,
-    Fingerprint,
-    ItemResult,
-    PlannedItem,
-    Question,
-    Reply,
-    RunRecords,
-    Title,
-)
+from plotbot.records import Attempt, Case, Exchange, Fault, ItemResult, PlannedItem, Question, Reply, RunRecords, Title
 
 AT = "2026-01-01T00:00:00Z"
 QUESTIONS = {"hash-none": Question("Be odd.", {"type": "array"}, "none", "hash-none")}

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 
+from plotbot.fingerprint import Fingerprint
 from plotbot.measure.verdict_sheet import verdict_sheet
-from plotbot.records import Fingerprint
 from tests.unit.measure.rows import BAD, GOOD, QUESTIONS, only_part, rows_of, run_of, sheet_of
 
 

@@ -4,9 +4,9 @@ from collections.abc import Callable, Mapping
 
 import pytest
 
+from plotbot.categories import ERROR_CATEGORIES, FAILURE_CATEGORIES
 from plotbot.measure.gate import GateResult
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.records import ERROR_CATEGORIES, FAILURE_CATEGORIES
 from plotbot.report.advice import advice, next_step
 
 MakeMetrics = Callable[..., ModelMetrics]

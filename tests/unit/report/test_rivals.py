@@ -48,13 +48,13 @@ def test_a_difference_that_may_be_chance_is_said_to_be_undecided_whatever_the_in
     ]
 
 
-def test_of_three_the_best_is_set_against_each_and_the_order_says_which_neighbours_cannot_be_told_apart() -> None:
+def test_of_three_the_best_is_set_against_each_and_the_order_says_which_two_cannot_be_told_apart() -> None:
     rivals = [_rival(name, [number >= bad for number in range(100)]) for name, bad in (("a", 2), ("b", 5), ("c", 60))]
     told = _told(rivals[::-1])
     assert told[0].startswith("a and b cannot be told apart: +3.0 points")
     assert told[1].startswith("a is better than c by 58.0 points")
     assert told[2:] == [
-        "In order: a ~ b > c (~: neighbours that cannot be told apart).",
+        "In order: a ~ b > c (~: the two cannot be told apart).",
         "Each p is corrected for 2 comparisons (Holm).",
     ]
 

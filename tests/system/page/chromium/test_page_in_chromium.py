@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from plotbot.records import Exchange, Fingerprint, ItemResult, Title, Violation
+from plotbot.fingerprint import Fingerprint
+from plotbot.records import Exchange, ItemResult, Title, Violation
 from plotbot.report.page import PageRun, document, page_data, payloads, write_page
 
 if TYPE_CHECKING:

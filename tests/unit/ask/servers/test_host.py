@@ -7,7 +7,7 @@ from plotbot.ask.servers.host import DEFAULT_SLOTS, Host, fingerprint
 from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.ask.servers.pin import Pin
 from plotbot.errors import ServerProblem
-from plotbot.records import Fingerprint
+from plotbot.fingerprint import Fingerprint
 
 
 def facts_of(*models: ModelFacts) -> ServerFacts:

@@ -7,7 +7,7 @@ import pytest
 
 from plotbot.ask.servers.pin import Pin, pinned_json, read_pin
 from plotbot.errors import InputError
-from plotbot.records import Fingerprint
+from plotbot.fingerprint import Fingerprint
 
 TOLD: dict[str, Any] = {
     "server": "lmstudio",

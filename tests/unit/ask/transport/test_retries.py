@@ -11,7 +11,8 @@ from plotbot.ask.transport.retries import (
     may_try_again,
     retry_after_seconds,
 )
-from plotbot.records import ERROR_CATEGORIES, Fault
+from plotbot.categories import ERROR_CATEGORIES
+from plotbot.records import Fault
 
 
 def test_every_category_of_the_rule_is_an_error_category() -> None:

@@ -4,7 +4,7 @@ import re
 import pytest
 
 from plotbot.ask.transport.server_errors import RULES, classify
-from plotbot.records import ERROR_CATEGORIES
+from plotbot.categories import ERROR_CATEGORIES
 
 CRASH = "The model has crashed without additional information. (Exit code: null)"
 NO_TOKEN = (
