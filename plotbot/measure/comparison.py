@@ -77,6 +77,11 @@ _LIKENESS: Sequence[Callable[[SheetPart], tuple[object, ...]]] = (
 """What two parts have in common, from the likest to the most different that are still compared."""
 
 
+def likest_parts(before: VerdictSheet, after: VerdictSheet) -> list[tuple[SheetPart, SheetPart]]:
+    """The parts of two runs that are compared with one another: those that share titles, the likest first."""
+    return _partners(_stated(before, None), _stated(after, None))
+
+
 def _partners(before: Sequence[SheetPart], after: Sequence[SheetPart]) -> list[tuple[SheetPart, SheetPart]]:
     """Pairs of parts with a common title, in the order of *before*; each part is in at most one pair."""
     found: dict[int, int] = {}

@@ -22,7 +22,8 @@ class GateResult:
     `how` is `point`, `interval` or `sequential`. `needed` is the number of rated titles, each asked as often as now,
     that would settle an inconclusive interval at the present rate; None if it is settled or no number would settle it.
     Of a sequential gate `titles` says after how many titles of `planned` the verdict was given, or how many it has
-    seen, and `waits` how many errors among them have to be asked again first.
+    seen, and `waits` how many errors among them have to be asked again first; `shares` says that titles have several
+    answers, so that each counts by its share of good ones.
     """
 
     model: str
@@ -36,6 +37,7 @@ class GateResult:
     titles: int | None = None
     planned: int | None = None
     waits: int = 0
+    shares: bool = False
 
     @property
     def row(self) -> ModelVariant:

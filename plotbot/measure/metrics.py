@@ -17,6 +17,23 @@ from plotbot.records import NOT_NEEDED, Exchange, ItemResult, PlannedItem, RunRe
 
 
 @dataclass(frozen=True, slots=True)
+class Challenge:
+    """What a sequential comparison says of a row: whether it is worse than another row, or than a baseline (`than`).
+
+    `titles` of the `planned` common titles were compared, `lost` of them had fewer good answers than the other, `won`
+    more. `waits` is the number of answers that have to be asked again first, being errors of either.
+    """
+
+    than: str
+    worse: bool
+    titles: int
+    planned: int
+    lost: int
+    won: int
+    waits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ModelMetrics:
     """The numbers of one model in one variant of a run.
 
@@ -29,6 +46,7 @@ class ModelMetrics:
     if no case was rated twice, `server_time` if no server told it, `hosts` if fewer than two were asked. `traits` say,
     by category, what its replies have in common: the shape that the schema wants (`wrong_shape`: `array` or `object`),
     or that most of them repeat themselves (`truncated`: `looped`). `groups` are those of evals that group their titles.
+    `challenge` is of `--stop-when-worse`.
     """
 
     tally: Tally
@@ -50,6 +68,7 @@ class ModelMetrics:
     traits: Mapping[str, str] = field(default_factory=dict)
     groups: tuple[GroupMetrics, ...] = ()
     reused: int = 0
+    challenge: Challenge | None = None
 
     @property
     def model(self) -> str:

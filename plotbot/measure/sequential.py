@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -50,6 +50,22 @@ class Design:
     def titles(self) -> int:
         """The planned number of titles, which is that of the last look."""
         return self.looks[-1]
+
+    def proves(self, shares: Mapping[float, int], look: int) -> bool:
+        """Whether it is PASS at a look; *shares* are how many titles have failed (0) and passed (1)."""
+        return shares.get(1.0, 0) >= self.passes[look]
+
+    def refutes(self, shares: Mapping[float, int], look: int) -> bool:
+        """Whether it is FAIL at a look."""
+        return shares.get(1.0, 0) <= self.fails[look]
+
+    def interval(self, shares: Mapping[float, int], look: int) -> Interval:
+        return sequential_interval(shares.get(1.0, 0), self, look)
+
+    def to_settle(self, shares: Mapping[float, int]) -> int | None:
+        """`titles_to_settle` at the rate of these titles."""
+        titles = sum(shares.values())
+        return titles_to_settle(shares.get(1.0, 0) / titles, self) if titles else None
 
     @property
     def fewest_to_pass(self) -> int | None:
@@ -102,6 +118,12 @@ def design(threshold: float, titles: int, every: int) -> Design:
 
 def checked_design(threshold: float, titles: int, every: int) -> Design:
     """The test, or a `UsageProblem` that says why there is none."""
+    refuse_untestable(threshold, titles)
+    return design(threshold, titles, every)
+
+
+def refuse_untestable(threshold: float, titles: int) -> None:
+    """Raise `UsageProblem` for a threshold, or a number of titles, that no sequential gate can have."""
     if not 0 < threshold < 1:
         raise UsageProblem(
             f"a sequential gate cannot prove a pass rate of {threshold:.4g}: choose a MIN_PASS_RATE between 0 and 1, "
@@ -109,7 +131,6 @@ def checked_design(threshold: float, titles: int, every: int) -> Design:
         )
     if not 1 <= titles <= MOST_TITLES:
         raise UsageProblem(f"a sequential gate needs from 1 to {MOST_TITLES:,} titles, not {titles:,}")
-    return design(threshold, titles, every)
 
 
 def expectation(test: Design, rate: float) -> Expectation:

@@ -1,139 +1,102 @@
-"""The sequential gates of a run, each fed with its row's verdicts in plan order.
-
-Never in the order in which answers come: short replies come first, and failures are short. An error is no verdict: it
-may turn out either way when the run is resumed. A row's test stops at the first look that decides whatever its errors
-turn out to be; with an error before that look the verdict itself waits for `--resume`. A skipped item is no title.
-"""
+"""The sequential tests of a run, and what they say of a recorded one."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import groupby
+from typing import Any
 
 from plotbot.errors import UsageProblem
-from plotbot.measure.gate import GateResult, GateVerdict, judge_gates, threshold_of
-from plotbot.measure.intervals import Interval
+from plotbot.measure.betting import Bets
+from plotbot.measure.gate import GateResult, judge_gates, threshold_of
 from plotbot.measure.metrics import ModelMetrics, measure_run
-from plotbot.measure.sequential import SEQUENTIAL, Design, checked_design, sequential_interval, titles_to_settle
-from plotbot.measure.tally import ModelVariant, items_by_row
-from plotbot.records import RunRecords
+from plotbot.measure.sequential import SEQUENTIAL, checked_design, looks_of, refuse_untestable
+from plotbot.measure.tally import ModelVariant, eval_of, items_by_row
+from plotbot.measure.title_test import ChallengeTest, GateTest, Rule, TitleTest
+from plotbot.records import Case, PlannedItem, RunRecords
 
 GATE_TITLES = "gate_titles"
 """The key of a run's header under which the planned titles of each sequential gate are, by its row's label."""
+CHALLENGES = "challenges"
+"""The key under which a challenger's label has what it is compared with: `than`, its name, and either `row`, the label
+of another row of the run, or `passed`, by case id whether the same question passed in a baseline."""
+_BASELINE = "baseline "
 
 
-@dataclass(slots=True)
-class _Counts:
-    passed: int = 0
-    failed: int = 0
-    error: int = 0
+@dataclass(frozen=True, slots=True)
+class RowTests:
+    """The tests of one row: it stops at the first that decides."""
+
+    row: ModelVariant
+    items: Sequence[str]
+    gate: GateTest | None = None
+    challenge: ChallengeTest | None = None
 
     @property
-    def titles(self) -> int:
-        return self.passed + self.failed + self.error
+    def tests(self) -> Sequence[TitleTest]:
+        return [test for test in (self.gate, self.challenge) if test is not None]
 
-
-class SequentialTest:
-    """One row's test. `feed` takes outcomes in any order and uses them in plan order."""
-
-    def __init__(self, row: ModelVariant, items: Sequence[str], design: Design) -> None:
-        self.row = row
-        self.items = items
-        self.design = design
-        self._outcomes: dict[str, str] = {}
-        self._begin()
-
-    def _begin(self) -> None:
-        self.stop: int | None = None
+    @property
+    def stop(self) -> int | None:
         """The number of items up to the look that decided: those beyond are not needed. None while undecided."""
-        self._next = 0
-        self._look = 0
-        self._counts = _Counts()
-        self._at_look: _Counts | None = None
+        return min((test.stop for test in self.tests if test.stop is not None), default=None)
 
     @property
     def reached(self) -> int:
-        """The number of items, in plan order, up to which the next look reaches, unless items are skipped."""
-        if self.stop is not None:
-            return self.stop
-        left = self.design.looks[self._look] - self._counts.titles if self._look < len(self.design.looks) else 0
-        return min(self._next + left, len(self.items))
+        """The number of items, in plan order, that are wanted up to the next look."""
+        return min((test.reached for test in self.tests), default=len(self.items))
 
-    def feed(self, item: str, outcome: str) -> bool:
-        """Take an item's outcome; a later one, of a teardown or of a second try, replaces it.
+    def feed(self, name: str, outcome: str) -> None:
+        """Take an outcome under a name that one of the tests heeds."""
+        for test in self.tests:
+            if name in test.place:
+                test.feed(name, outcome)
 
-        Return whether the test has stopped.
-        """
-        before = self._outcomes.get(item)
-        self._outcomes[item] = outcome
-        if before not in {None, outcome} and item in self.items[: self._next]:
-            self._begin()
-        while self.stop is None and self._next < len(self.items) and self.items[self._next] in self._outcomes:
-            self._take(self._outcomes[self.items[self._next]])
-        return self.stop is not None
 
-    def result(self) -> GateResult:
-        """The verdict so far; INCONCLUSIVE until a look decides, and while an error before that look waits."""
-        counts = self._at_look or _Counts()
-        verdict, waits = self._verdict(counts), counts.error if self.stop else self._counts.error
-        shown = counts if self.stop is not None else self._counts
-        rated = shown.passed + shown.failed
-        rate = shown.passed / rated if rated else None
-        ended = self._look == len(self.design.looks)
-        return GateResult(
-            self.row.model,
-            verdict,
-            SEQUENTIAL,
-            self.design.threshold,
-            rate,
-            self._interval(),
-            titles_to_settle(rate, self.design) if ended and verdict == "INCONCLUSIVE" and rate is not None else None,
-            self.row.variant,
-            titles=shown.titles,
-            planned=self.design.titles,
-            waits=waits,
-        )
+def titles_of_row(items: Sequence[PlannedItem], cases: Mapping[str, Case]) -> list[list[str]]:
+    """The items of each title, where they stand beside each other in the plan."""
 
-    def _take(self, outcome: str) -> None:
-        self._next += 1
-        if outcome not in {"passed", "failed", "error"}:
-            return
-        setattr(self._counts, outcome, getattr(self._counts, outcome) + 1)
-        if self._look < len(self.design.looks) and self._counts.titles == self.design.looks[self._look]:
-            counts = self._at_look = _Counts(self._counts.passed, self._counts.failed, self._counts.error)
-            position, self._look = self._look, self._look + 1
-            proved = counts.passed >= self.design.passes[position]
-            if proved or counts.passed + counts.error <= self.design.fails[position]:
-                self.stop = self._next
+    def title(planned: PlannedItem) -> str:
+        return cases[planned.case].title.id if planned.case in cases else planned.item
 
-    def _verdict(self, counts: _Counts) -> GateVerdict:
-        if self.stop is None or counts.error:
-            return "INCONCLUSIVE"
-        return "PASS" if counts.passed >= self.design.passes[self._look - 1] else "FAIL"
+    return [[planned.item for planned in of_title] for _, of_title in groupby(items, key=title)]
 
-    def _interval(self) -> Interval | None:
-        """The sequential interval after the last look; None before the first one, and where an error waits."""
-        if self._at_look is None or self._at_look.error:
-            return None
-        return sequential_interval(self._at_look.passed, self.design, self._look - 1)
+
+def gate_rule(titles: Sequence[Sequence[str]], threshold: float, planned: int, every: int) -> Rule:
+    """The test of a row: exact for one answer a title, by betting on shares where a title has several.
+
+    Raises `UsageProblem` for a threshold or a number of titles that no test can have.
+    """
+    if all(len(items) == 1 for items in titles):
+        return checked_design(threshold, planned, every)
+    refuse_untestable(threshold, planned)
+    return Bets(threshold, looks_of(planned, every))
 
 
 def sequential_tests(
-    items: Mapping[ModelVariant, Sequence[str]],
+    items: Mapping[ModelVariant, Sequence[PlannedItem]],
+    cases: Mapping[str, Case],
     thresholds: Mapping[str, float],
     every: int,
-    titles: Mapping[str, int] | None = None,
-) -> dict[ModelVariant, SequentialTest]:
-    """A test for each row that has a threshold. Raises `UsageProblem` for a threshold or size that none can have.
+    header: Mapping[str, Any],
+) -> dict[ModelVariant, RowTests]:
+    """The tests of each row that has any. Raises `UsageProblem` for a threshold or size that none can have.
 
-    *titles* is the planned number of titles by a row's label, where it is not that of its items.
+    The *header* of the run says how many titles were planned where *items* are not all, and what rows are challenged.
     """
     tests = {}
+    challenges: Mapping[str, Any] = header.get(CHALLENGES) or {}
     for row, of_row in items.items():
-        threshold = threshold_of(row, thresholds)
+        titles, threshold = titles_of_row(of_row, cases), threshold_of(row, thresholds)
+        gate = challenge = None
         if threshold is not None:
-            planned = (titles or {}).get(row.label, len(of_row))
-            tests[row] = SequentialTest(row, of_row, checked_design(threshold, planned, every))
+            planned = (header.get(GATE_TITLES) or {}).get(row.label, len(titles))
+            gate = GateTest(row, titles, gate_rule(titles, threshold, planned, every))
+        if (told := challenges.get(row.label)) is not None:
+            challenge = _challenge(row, titles, items, cases, told, every)
+        if gate is not None or challenge is not None:
+            tests[row] = RowTests(row, [planned.item for planned in of_row], gate, challenge)
     return tests
 
 
@@ -144,16 +107,47 @@ def judge_run(
     metrics = measure_run(records)
     if how != SEQUENTIAL:
         return metrics, judge_gates(metrics, thresholds, how)
-    items = {row: [planned.item for planned in of_row] for row, of_row in items_by_row(records).items()}
     try:
-        tests = sequential_tests(items, thresholds, every, records.header.get(GATE_TITLES))
+        tests = sequential_tests(items_by_row(records), records.cases, thresholds, every, records.header)
     except UsageProblem:
         # A damaged plan, or one of another version: no test of it is possible.
         return metrics, ()
-    for test in tests.values():
-        for item in test.items:
-            if (result := records.results.get(item)) is not None:
-                test.feed(item, result.outcome)
-    gates = {row: test.result() for row, test in tests.items()}
-    shown = (replace(one, interval=gates[row].interval) if (row := one.tally.row) in gates else one for one in metrics)
+    for of_row in tests.values():
+        for test in of_row.tests:
+            for name in test.place:
+                if (result := records.results.get(name)) is not None:
+                    test.feed(name, result.outcome)
+    gates = {row: test.gate.result() for row, test in tests.items() if test.gate is not None}
+    told = {row: test.challenge.result() for row, test in tests.items() if test.challenge is not None}
+    shown = [replace(one, challenge=told.get(one.tally.row)) for one in metrics]
+    shown = [replace(one, interval=gates[row].interval) if (row := one.tally.row) in gates else one for one in shown]
     return tuple(shown), tuple(gates[one.tally.row] for one in metrics if one.tally.row in gates)
+
+
+def _challenge(
+    row: ModelVariant,
+    titles: Sequence[Sequence[str]],
+    items: Mapping[ModelVariant, Sequence[PlannedItem]],
+    cases: Mapping[str, Case],
+    told: Mapping[str, Any],
+    every: int,
+) -> ChallengeTest:
+    passed: Mapping[str, bool] | None = told.get("passed")
+    if passed is not None:
+        rivals = {one.item: _BASELINE + one.item for one in items[row] if one.case in passed}
+    else:
+        others = dict(_questions((one for of, them in items.items() if of.label == told["row"] for one in them), cases))
+        rivals = {item: others[asked] for asked, item in _questions(items[row], cases) if asked in others}
+    test = ChallengeTest(row, titles, rivals, str(told["than"]), every)
+    for one in items[row]:
+        if passed is not None and one.item in rivals:
+            test.feed(rivals[one.item], "passed" if passed[one.case] else "failed")
+    return test
+
+
+def _questions(items: Iterable[PlannedItem], cases: Mapping[str, Case]) -> Iterator[tuple[object, str]]:
+    """What an item asks, whatever the model: its title, eval and repeat; with the item."""
+    for one in items:
+        case = cases.get(one.case)
+        if case is not None:
+            yield (case.title.id, case.title.text, eval_of(one.item, case), case.repeat), one.item

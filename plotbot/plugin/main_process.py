@@ -36,6 +36,8 @@ def begin_main_process(config: pytest.Config) -> Process:
     baseline = _baseline(config)
     warnings: list[str] = []
     run = begin_run(config, warnings.append)
+    run.stop_when_worse = config.getoption(options.STOP_WHEN_WORSE)
+    run.baseline = None if baseline is None else (baseline.sheet, f"baseline {baseline.path.name}")
     hooks = MainHooks(config, run, warnings, baseline)
     config.pluginmanager.register(hooks, "plotbot-main")
     config.pluginmanager.register(hooks.status, "plotbot-status")

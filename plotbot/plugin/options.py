@@ -19,6 +19,7 @@ REPLAY = "plotbot_replay"
 LOAD = "plotbot_load"
 PINNED = "plotbot_pinned"
 BASELINE = "plotbot_baseline"
+STOP_WHEN_WORSE = "plotbot_stop_when_worse"
 LIKE = "plotbot_like"
 REUSE = "plotbot_reuse"
 
@@ -70,6 +71,12 @@ _OPTIONS = (
         BASELINE,
         "say which titles were broken or fixed since FILE, which `plotbot baseline` wrote; it sets no exit status",
         "FILE",
+    ),
+    Option(
+        "judge",
+        "--stop-when-worse",
+        STOP_WHEN_WORSE,
+        "with --gate sequential: stop a model or variant once it is proved worse than the first, or than --baseline",
     ),
     Option("judge", "--show-replies", SHOW_REPLIES, "print every raw reply, not only of failing tests"),
     Option(

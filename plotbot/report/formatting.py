@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from plotbot.measure.gate import GateResult
 from plotbot.measure.groups import GroupMetrics
 from plotbot.measure.intervals import Interval
-from plotbot.measure.metrics import ModelMetrics
+from plotbot.measure.metrics import Challenge, ModelMetrics
 from plotbot.measure.speed import Speed
 from plotbot.measure.tally import Tally
 from plotbot.safe import visible
@@ -170,7 +170,8 @@ def gate_words(gate: GateResult) -> str:
 
 def _sequential_words(gate: GateResult, threshold: str) -> str:
     """A sequential gate's verdict: after how many titles, with which interval, or what it waits for."""
-    after = f"{gate.verdict} after {gate.titles:,} of {gate.planned:,} titles"
+    shares = ", each counted by its share of good answers" if gate.shares else ""
+    after = f"{gate.verdict} after {gate.titles:,} of {gate.planned:,} titles{shares}"
     if gate.waits:
         errors = "an error" if gate.waits == 1 else f"{gate.waits} errors"
         return f"{after}: {errors} must be asked again first; pytest evals --resume goes on to the verdict"
@@ -185,6 +186,19 @@ def _sequential_words(gate: GateResult, threshold: str) -> str:
         return f"{after}: {interval} contains the threshold {threshold}, and no number of titles would settle it"
     more = f"about {gate.needed - (gate.titles or 0):,} more titles would settle it at this rate"
     return f"{after}: {interval} contains the threshold {threshold}; {more}"
+
+
+def challenge_sentence(challenge: Challenge) -> Sentence:
+    """What a sequential comparison says of a row, as the end of a sentence about it."""
+    differing = f"{challenge.lost:,} of them lost, {challenge.won:,} won"
+    if challenge.worse:
+        said = f", proved after {challenge.titles:,} of {challenge.planned:,} common titles, {differing}"
+        return ["worse than ", name(challenge.than), said]
+    said = f" after {challenge.titles:,} of {challenge.planned:,} common titles, {differing}"
+    if challenge.waits:
+        errors = "an error" if challenge.waits == 1 else f"{challenge.waits:,} errors"
+        said += f"; {errors} must be asked again first: pytest evals --resume"
+    return ["not proved worse than ", name(challenge.than), said]
 
 
 def _interval_relation(gate: GateResult, threshold: str) -> str:

@@ -82,6 +82,11 @@ def summary_markdown(
         [f"### plotbot: {_headline(metrics, gates)}"],
         _table(metrics),
         [f"- gate for {code(gate.row.label)}: **{formatting.gate_words(gate)}**" for gate in gates],
+        [
+            f"- {code(one.label)}: {as_text(formatting.challenge_sentence(one.challenge), code)}"
+            for one in metrics
+            if one.challenge is not None
+        ],
         [f"- {as_text(sentence, code)}" for sentence in rival_sentences(rivals)],
         _more(metrics),
         _groups(metrics),

@@ -68,6 +68,7 @@ def _model(metrics: ModelMetrics, gate: GateResult | None) -> dict[str, Any]:
         "not_run": list(metrics.not_run),
         "repeats": _repeats(metrics.repeats),
         "gate": None if gate is None else {**_without_model(gate), "interval": _interval(gate.interval)},
+        **({} if metrics.challenge is None else {"challenge": asdict(metrics.challenge)}),
         **({"groups": [_group(one) for one in metrics.groups]} if metrics.groups else {}),
         **({"reused": metrics.reused} if metrics.reused else {}),
         **({} if metrics.hosts is None else {"hosts": _hosts(metrics.hosts)}),

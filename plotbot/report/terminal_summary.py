@@ -158,13 +158,20 @@ def _model_lines(metrics: ModelMetrics, gate: GateResult | None) -> list[str]:
     if metrics.extra_attempts:
         lines.append(f"  attempts beyond the first: {metrics.extra_attempts}")
     lines += _host_lines(metrics)
-    if gate is not None:
-        lines += _wrapped("  gate: ", formatting.gate_words(gate))
+    lines += _gate_lines(metrics, gate)
     if metrics.variant and not lines:
         # A run may have dozens of variants, and the table has their accounts.
         return []
     name = _shortened(one_line(metrics.label, _NAME_LIMIT), terminal_width())
     return [name, *_wrapped("  ", formatting.accounting_line(metrics.tally)), *lines, ""]
+
+
+def _gate_lines(metrics: ModelMetrics, gate: GateResult | None) -> Iterator[str]:
+    if gate is not None:
+        yield from _wrapped("  gate: ", formatting.gate_words(gate))
+    if metrics.challenge is not None:
+        told = as_text(formatting.challenge_sentence(metrics.challenge), lambda name: one_line(name, _NAME_LIMIT))
+        yield from _wrapped("  stop when worse: ", told)
 
 
 def _host_lines(metrics: ModelMetrics) -> Iterator[str]:

@@ -19,6 +19,7 @@ from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import find_run, last_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.sequential import SEQUENTIAL
+from plotbot.measure.stopping import CHALLENGES
 from plotbot.measure.tally import eval_of
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, Variant, note_of, run_name
 from plotbot.run.answers import judged_run
@@ -104,6 +105,8 @@ class ResumedRun(MainRun):
     def _begin(self, items: Sequence[PlannedItem], recorder: Recorder) -> None:
         cases = [self._case(item.case) for item in items]
         _refuse_other_items(self._recorded, items)
+        if self.stop_when_worse and not self._recorded.header.get(CHALLENGES):
+            raise InputError(_refusal(self._recorded, ["--stop-when-worse is new, and its plan compares with nothing"]))
         self._connect(cases)
         _refuse_other_models(self._recorded, self._servers.fingerprints, self._warn)
         recorder.resume(self._recorded)

@@ -18,12 +18,13 @@ from plotbot.errors import AskError, DiskError, InputError, PlotbotError, Server
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
 from plotbot.keep.run_reading import RunOnDisk, read_run, recorded_questions
-from plotbot.measure.stopping import GATE_TITLES
+from plotbot.measure.stopping import CHALLENGES, GATE_TITLES
+from plotbot.measure.verdict_sheet import VerdictSheet
 from plotbot.plan.plan import Beside, Missing, Plan, Sample
 from plotbot.plan.variants import in_order_of_lists
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, Variant
 from plotbot.run.answers import titles_at
-from plotbot.run.early_stop import EarlyStop, Stop, is_sequential
+from plotbot.run.early_stop import EarlyStop, Stop, challenges_of, is_sequential
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_missing
 from plotbot.run.recorder import Recorder, RunPlan
 from plotbot.run.recovery import recover_dead_runs
@@ -48,8 +49,9 @@ class MainRun:
     The plan is made while pytest collects. The servers are asked once deselection has left the items to run. Methods
     are called from pytest's thread and, with xdist's workers, from a thread for each worker. `problem` is one that the
     user can put right; it ends the session with status 4. `reuse` are the runs whose answers are taken in the place of
-    asking, oldest first; `announcements` say before the first item what is on record already. `plotbot.run.resume` has
-    what a run taken up again overrides.
+    asking, oldest first; `announcements` say before the first item what is on record already and how the run stops
+    early; `stop_when_worse` has rows compared with the first one, or with the `baseline` of that name.
+    `plotbot.run.resume` has what a run taken up again overrides.
     """
 
     keeps_answers = True
@@ -72,6 +74,8 @@ class MainRun:
         self.recorder: Recorder | None = None
         self.announcements: list[str] = []
         self.reuse: Sequence[RunFolder] = ()
+        self.stop_when_worse = False
+        self.baseline: tuple[VerdictSheet, str] | None = None
         self.schemas = Schemas()
         self._servers = servers
         self._warn = warn
@@ -186,10 +190,10 @@ class MainRun:
             return result
         noted = early_stop.taken(result)
         recorder.note(noted)
-        stop = early_stop.feed(noted)
-        if stop is not None:
+        stops = early_stop.feed(noted)
+        for stop in stops:
             self._leave_out(stop)
-        elif self._scheduler is not None:
+        if not stops and self._scheduler is not None:
             self._scheduler.refill()
         return noted
 
@@ -262,7 +266,12 @@ class MainRun:
 
     def _watch_gate(self, recorder: Recorder, items: Sequence[PlannedItem], recorded: Mapping[str, ItemResult]) -> None:
         """Have a sequential gate decide what is asked of *items*. *recorded* are the run's results of before."""
+        if self.stop_when_worse and not is_sequential(self.settings):
+            raise UsageProblem(
+                "--stop-when-worse stops a run early, which is what --gate sequential does: give that too"
+            )
         if is_sequential(self.settings):
+            challenges = recorder.header.get(CHALLENGES) or self._challenges(recorder)
             self._early_stop = early_stop = EarlyStop(
                 self.settings,
                 recorder.items,
@@ -270,8 +279,17 @@ class MainRun:
                 slots=self._servers.window,
                 recorded=recorded,
                 runs_again=frozenset(planned.item for planned in items),
+                challenges=challenges,
             )
-            recorder.header = {GATE_TITLES: early_stop.titles, **recorder.header}
+            told = {CHALLENGES: challenges} if challenges else {}
+            recorder.header = {GATE_TITLES: early_stop.titles, **told, **recorder.header}
+            self.announcements += early_stop.described
+
+    def _challenges(self, recorder: Recorder) -> Mapping[str, Any]:
+        if not self.stop_when_worse:
+            return {}
+        baseline, name = self.baseline or (None, "")
+        return challenges_of(recorder.records(), recorder.questions, baseline, name)
 
     def _leave_out(self, stop: Stop) -> None:
         self._the_recorder().note_all(stop.results)

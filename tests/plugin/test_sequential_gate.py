@@ -214,7 +214,7 @@ def test_an_undecided_run_says_how_many_more_titles_would_settle_it(
     ("options", "said"),
     [
         (("--shard=1/2",), "a part of the plan cannot tell when the whole is decided"),
-        (("--repeats=2",), "needs one answer for each title, and mock-model has several"),
+        (("--stop-when-worse",), "has nothing to compare with: ask two models or two variants"),
         (("--min-pass-rate=mock-model=1",), "cannot prove a pass rate of 1"),
     ],
 )

@@ -130,8 +130,14 @@ def what_repeats_say(contenders: Iterable[Contender]) -> list[Sentence]:
 
 
 def gate_sentences(contenders: Iterable[Contender]) -> list[Sentence]:
-    """Each gate's verdict and its reason."""
-    return [[*one.named, f": {formatting.gate_words(one.gate)}."] for one in contenders if one.gate is not None]
+    """Each gate's verdict and its reason, and what a sequential comparison says."""
+    sentences: list[Sentence] = []
+    for one in contenders:
+        if one.gate is not None:
+            sentences.append([*one.named, f": {formatting.gate_words(one.gate)}."])
+        if one.metrics.challenge is not None:
+            sentences.append([*one.named, ": ", *formatting.challenge_sentence(one.metrics.challenge), "."])
+    return sentences
 
 
 def _ranked(contenders: Iterable[Contender]) -> list[_Rated]:

@@ -8,19 +8,20 @@ import pytest
 
 from plotbot.measure.gate import GateResult
 from plotbot.measure.sequential import design, expectation
-from plotbot.measure.stopping import SequentialTest, judge_run
+from plotbot.measure.stopping import judge_run
 from plotbot.measure.tally import ModelVariant
+from plotbot.measure.title_test import GateTest
 from plotbot.records import RunRecords
 from tests.unit.measure.rows import run_of
 
 ROW = ModelVariant("m")
 
 
-def _test(titles: int, threshold: float = 0.9) -> SequentialTest:
-    return SequentialTest(ROW, [f"i{number}" for number in range(titles)], design(threshold, titles, 20))
+def _test(titles: int, threshold: float = 0.9) -> GateTest:
+    return GateTest(ROW, [[f"i{number}"] for number in range(titles)], design(threshold, titles, 20))
 
 
-def _fed(outcomes: Sequence[str], order: Sequence[int], threshold: float = 0.9) -> SequentialTest:
+def _fed(outcomes: Sequence[str], order: Sequence[int], threshold: float = 0.9) -> GateTest:
     test = _test(len(outcomes), threshold)
     for number in order:
         test.feed(f"i{number}", outcomes[number])
