@@ -1,4 +1,4 @@
-"""`--gate sequential` with several answers to a title, and `--stop-when-worse`: both decide by titles, in plan order."""
+"""`--gate sequential` with several answers to a title, and `--stop-when-worse`: by titles, in plan order."""
 
 from __future__ import annotations
 
