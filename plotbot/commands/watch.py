@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import queue
+import signal
 import sys
 import threading
 import webbrowser
@@ -12,9 +13,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from types import FrameType
 
 from plotbot.commands.shared import complain, project_root
 from plotbot.errors import ExitStatus, UsageProblem
+from plotbot.run.kept_engine import EngineKeeper
 from plotbot.run.watching import PytestRuns, WatchedFiles, named, watch_files
 from plotbot.safe import visible
 from plotbot.settings import Settings, load_settings
@@ -57,26 +60,33 @@ class _Watch:
         self._events: queue.SimpleQueue[_Event] = queue.SimpleQueue()
         self._settings = _settings(arguments)
         self._files = WatchedFiles(self._settings)
-        self._runs = PytestRuns(arguments, self._settings, lambda status: self._events.put(("ended", status)))
+        self._keeper = EngineKeeper()
+        self._runs = PytestRuns(
+            arguments, self._settings, self._keeper.environ, lambda status: self._events.put(("ended", status))
+        )
         self._saved: list[Path] = []
         self._again = False
 
     def go(self) -> int:
         stop = threading.Event()
-        watch_files(self._files, lambda paths: self._events.put(("saved", paths)), stop)
+        signal.signal(signal.SIGTERM, _interrupt)
         try:
+            watch_files(self._files, lambda paths: self._events.put(("saved", paths)), stop)
             with _keys(lambda key: self._events.put(("key", key))):
                 self._start()
                 while self._take(*self._events.get()):
                     pass
-        except KeyboardInterrupt:
-            # The terminal has interrupted pytest, too.
+            self._runs.interrupt()
+            self._wait()
+        except KeyboardInterrupt as stopped:
+            # Ctrl-C has reached pytest, too: the terminal sends it to both.
+            if stopped.args:
+                self._runs.interrupt()
             self._wait()
             return ExitStatus.INTERRUPTED
         finally:
             stop.set()
-        self._runs.interrupt()
-        self._wait()
+            self._keeper.close()
         return ExitStatus.OK
 
     def _take(self, kind: str, what: object) -> bool:
@@ -125,6 +135,10 @@ class _Watch:
             kind, _ = self._events.get()
             if kind == "ended":
                 self._runs.finish()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt("terminated")
 
 
 def _settings(arguments: Sequence[str]) -> Settings:

@@ -15,8 +15,8 @@ from plotbot.plugin.failure_summary import FailureSummary
 from plotbot.plugin.outcomes import as_shown, has_asked, hide_reply, is_subtest, reply_text, result_on, show_reply, turn
 from plotbot.plugin.progress import register_progress
 from plotbot.plugin.session_status import SessionStatus
-from plotbot.plugin.signals import Signals, keep_traceable
-from plotbot.plugin.startup import begin_run, note_session
+from plotbot.plugin.signals import Signals, keep_traceable, terminate
+from plotbot.plugin.startup import WATCH, begin_run, link_to_watch, note_session
 from plotbot.plugin.xdist import XdistHooks, is_stop, stop_session
 from plotbot.records import Exchange, ItemResult
 from plotbot.run import garbage
@@ -35,6 +35,7 @@ def begin_main_process(config: pytest.Config) -> Process:
     """Begin a run and register its hooks. Raises `pytest.UsageError` for settings and options that cannot be used."""
     baseline = _baseline(config)
     warnings: list[str] = []
+    link_to_watch(config)
     run = begin_run(config, warnings.append)
     run.stop_when_worse = config.getoption(options.STOP_WHEN_WORSE)
     run.baseline = None if baseline is None else (baseline.sheet, f"baseline {baseline.path.name}")
@@ -77,6 +78,8 @@ class MainHooks:
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         self._session = session
         self._signals.listen()
+        if (watch := self._config.stash.get(WATCH, None)) is not None:
+            watch.call_at_end(terminate)
         if self._config.getoption("xmlpath", default=None):
             self._config.pluginmanager.register(JunitErrors(self._config), "plotbot-junit")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -24,6 +25,11 @@ from plotbot.run.servers import Servers
 from plotbot.run.session import MainRun
 from plotbot.settings import Settings, load_settings
 
+if TYPE_CHECKING:
+    from plotbot.run.kept_engine import WatchLink
+
+WATCH: pytest.StashKey[WatchLink | None] = pytest.StashKey()
+"""The way to the `plotbot watch` that has started this session."""
 _LAST_SESSION = "plotbot/last_session"
 _AGAIN = ("lf", "failedfirst", "stepwise")
 """pytest's options that select items of the last run, which exist only in the same sample."""
@@ -40,6 +46,15 @@ def begin_run(config: pytest.Config, warn: Callable[[str], None]) -> MainRun:
     except UsageProblem as problem:
         raise pytest.UsageError(str(problem)) from None
     return run
+
+
+def link_to_watch(config: pytest.Config) -> None:
+    """Find the watch that has started this session, if one has; most sessions load nothing for it."""
+    if "_PLOTBOT_WATCH" not in os.environ:
+        return
+    from plotbot.run.kept_engine import WatchLink  # noqa: PLC0415  see above
+
+    config.stash[WATCH] = WatchLink.taken_from(os.environ)
 
 
 def _reused(config: pytest.Config, settings: Settings) -> list[RunFolder]:
@@ -129,6 +144,7 @@ def _servers(
         workers=config.getoption("numprocesses", default=0) or 0,
         ask_user=question_at_terminal(config),
         warn=warn,
+        watch=config.stash.get(WATCH, None),
     )
 
 

@@ -12,8 +12,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
-from plotbot.ask.embedded.engine import EmbeddedEngine, engine_version
+from plotbot.ask.embedded.engine import EmbeddedEngine, EngineOptions, engine_version
 from plotbot.ask.embedded.memory import memory
 from plotbot.ask.schedule.host_queue import HostQueue
 from plotbot.ask.schedule.pool import FoundServer
@@ -27,6 +28,9 @@ from plotbot.run.embedded_models import EmbeddedModel, sha256_shown, share, size
 from plotbot.safe import one_line
 from plotbot.settings import Settings
 
+if TYPE_CHECKING:
+    from plotbot.run.kept_engine import KeptEngine, WatchLink
+
 NAME = "embedded"
 _CUT_OFF = frozenset({"unreachable", "protocol"})
 """The faults of a request whose server has just ended."""
@@ -34,12 +38,22 @@ _END_SECONDS = 1.0
 
 
 class EnginePool:
-    """The embedded engine's models, as a pool of one host. `warn` takes sentences for the user."""
+    """The embedded engine's models, as a pool of one host. `warn` takes sentences for the user.
 
-    def __init__(self, models: Sequence[EmbeddedModel], settings: Settings, warn: Callable[[str], None]) -> None:
+    The engines are those of *watch*, if a watch has started this run.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[EmbeddedModel],
+        settings: Settings,
+        warn: Callable[[str], None],
+        watch: WatchLink | None = None,
+    ) -> None:
         self._models = models
         self._settings = settings
         self._warn = warn
+        self._watch = watch
         self._executor: ThreadExecutor | None = None
         self._client: EngineClient | None = None
         self._reading: str | None = None
@@ -68,7 +82,8 @@ class EnginePool:
     def host_queues(self, hosts: Sequence[Host], spec: RunSpec, *, spare: int) -> list[HostQueue]:
         [host] = hosts
         executor = self._executor = ThreadExecutor()
-        client = self._client = EngineClient(host, spec, {model.name: model for model in self._models}, self._warn)
+        models = {model.name: model for model in self._models}
+        client = self._client = EngineClient(host, spec, models, self._warn, self._watch)
         return [HostQueue(host, executor, client.ask, client.start_turn, client.probe, client.look, spare)]
 
     def watch(self, arrived: Callable[[FoundServer], None]) -> None:
@@ -94,7 +109,7 @@ class EnginePool:
 class _Serving:
     """An engine that runs, and who asks it. `again` says that it was started in the place of one that had ended."""
 
-    engine: EmbeddedEngine
+    engine: EmbeddedEngine | KeptEngine
     client: HostClient
     again: bool
 
@@ -107,15 +122,21 @@ class EngineClient:
     """Asks the engine's models, and starts, ends and once a turn restarts the engine. Any thread may call it."""
 
     def __init__(
-        self, host: Host, spec: RunSpec, models: Mapping[str, EmbeddedModel], warn: Callable[[str], None]
+        self,
+        host: Host,
+        spec: RunSpec,
+        models: Mapping[str, EmbeddedModel],
+        warn: Callable[[str], None],
+        watch: WatchLink | None,
     ) -> None:
         self._host = host
         self._spec = spec
         self._models = models
         self._warn = warn
+        self._watch = watch
         self._turn = threading.Lock()
         self._closed = False
-        self._engine: EmbeddedEngine | None = None
+        self._engine: EmbeddedEngine | KeptEngine | None = None
         self._began = 0.0
         self._serving: _Serving | None = None
 
@@ -219,7 +240,7 @@ class EngineClient:
     def _start(self, model: str, *, again: bool) -> _Serving:
         """Raises `EngineError`, `ServerProblem`, and CancelledError once this is closed."""
         self._began = time.monotonic()
-        engine = self._engine = EmbeddedEngine(self._models[model].options)
+        engine = self._engine = self._new_engine(self._models[model].options)
         if self._closed:
             engine.stop()
             raise CancelledError
@@ -235,6 +256,11 @@ class EngineClient:
         serving = _Serving(engine, HostClient(self._host, self._spec, None), again)
         threading.Thread(target=self._end_requests, args=(serving,), name="plotbot-engine-watch", daemon=True).start()
         return serving
+
+    def _new_engine(self, options: EngineOptions) -> EmbeddedEngine | KeptEngine:
+        if self._watch is None:
+            return EmbeddedEngine(options)
+        return self._watch.engine(options, self._spec.settings.load_timeout)
 
     def _learn(self, model: str, live: ServerFacts) -> None:
         """Take context and slots from the engine itself: they are what it really has."""

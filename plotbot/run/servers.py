@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from functools import cached_property, partial
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from plotbot import __version__
 from plotbot.ask.schedule.host_queue import HostQueue
@@ -35,6 +35,9 @@ from plotbot.run.engine_pool import EnginePool
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions
 from plotbot.settings import Settings
 
+if TYPE_CHECKING:
+    from plotbot.run.kept_engine import WatchLink
+
 THREADS = "threads"
 GRACE_SECONDS = 2.0
 """How long a run waits for its other hosts once one of them has started the first model's turn."""
@@ -47,8 +50,9 @@ class Servers:
     """One run's servers.
 
     *embedded* has the embedded engine alone asked, and so has EMBEDDED_MODEL; *load* has LM Studio load each model at
-    its turn, *pinned* refuses every model but the pinned ones. *workers* is the number of xdist workers. `ask_user`
-    puts a yes-or-no question to a person; None without a terminal. `warn` takes sentences for the user.
+    its turn, *pinned* refuses every model but the pinned ones. *workers* is the number of xdist workers, *watch* leads
+    to the `plotbot watch` that has started this run. `ask_user` puts a yes-or-no question to a person; None without a
+    terminal. `warn` takes sentences for the user.
     """
 
     def __init__(
@@ -61,12 +65,14 @@ class Servers:
         load: bool = False,
         pinned: bool = False,
         workers: int = 0,
+        watch: WatchLink | None = None,
     ) -> None:
         self._settings = settings
         self._embedded = embedded or bool(settings.embedded_model)
         self._load = load
         self._pinned = pinned
         self._workers = workers
+        self._watch = watch
         self._ask_user = ask_user
         self._warn = warn
         self._opened_pool: Pool | None = None
@@ -269,7 +275,7 @@ class Servers:
                 f"--embedded and EXECUTOR={self._settings.executor} do not go together: the embedded engine is "
                 "asked by the main process alone. Leave one of them out."
             )
-        return EnginePool(self.sized_models(), self._settings, self._warn)
+        return EnginePool(self.sized_models(), self._settings, self._warn, self._watch)
 
     def _context(self) -> int:
         """The context that the run's cases need, else, where there are none yet, that of the settings' own files."""

@@ -7,10 +7,11 @@ imported, and nothing that it does can end the watching.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from plotbot.errors import PlotbotError, UsageProblem
@@ -68,11 +69,14 @@ class WatchedFiles:
 class PytestRuns:
     """Runs pytest again and again with the user's *arguments*, and knows what each run left.
 
-    `ended` is called, from another thread, with the exit status of each.
+    `ended` is called, from another thread, with the exit status of each. *environ* is added to their environment.
     """
 
-    def __init__(self, arguments: Sequence[str], settings: Settings, ended: Callable[[int], None]) -> None:
+    def __init__(
+        self, arguments: Sequence[str], settings: Settings, environ: Mapping[str, str], ended: Callable[[int], None]
+    ) -> None:
         self._arguments = list(arguments)
+        self._environ = environ
         self._runs_dir = settings.runs_dir
         self._ended = ended
         self._process: subprocess.Popen[bytes] | None = None
@@ -87,7 +91,9 @@ class PytestRuns:
         """Start pytest after these files were saved."""
         arguments = [sys.executable, "-m", "pytest", *self._arguments, *self._again(saved, root)]
         # Keys are for the watching: a child that reads the same terminal would take them.
-        self._process = process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL)  # noqa: S603  the user's own
+        self._process = process = subprocess.Popen(  # noqa: S603  the user's own
+            arguments, stdin=subprocess.DEVNULL, env={**os.environ, **self._environ}
+        )
         threading.Thread(target=lambda: self._ended(process.wait()), name="plotbot-pytest", daemon=True).start()
 
     def interrupt(self) -> None:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -20,10 +19,10 @@ from plotbot.ask.embedded import MODEL_PATH, EmbeddedEngine, EngineOptions
 from plotbot.errors import EngineError
 from plotbot.keep.journal_reading import read_journal
 from tests.gguf_files import BROKEN, write_split
+from tests.processes import PATIENCE, engines, wait_until
 
 pytest.importorskip("xllamacpp")
 
-PATIENCE = 60.0
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="it looks for the engine in /proc")
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -58,25 +57,6 @@ def start(project: Path) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait(PATIENCE)
-
-
-def engines(session: int) -> list[int]:
-    """The processes of a session that are embedded engines; one that has ended and waits to be noticed is none."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        with suppress(OSError, ValueError):
-            stat = (entry / "stat").read_text().rpartition(")")[2].split()
-            if int(stat[3]) == session and stat[0] != "Z" and b"embedded.serve" in (entry / "cmdline").read_bytes():
-                found.append(int(entry.name))
-    return found
-
-
-def wait_until(true: Callable[[], Any], what: str) -> Any:
-    give_up = time.monotonic() + PATIENCE
-    while not (value := true()):
-        assert time.monotonic() < give_up, f"waited {PATIENCE:g} s for {what}"
-        time.sleep(0.01)
-    return value
 
 
 def lines(project: Path, kind: str) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -15,9 +16,11 @@ from typing import IO
 import pytest
 
 from plotbot.mock import MockServer, Rule, Scenario
+from tests.processes import engines, running, wait_until
 
 REPOSITORY = Path(__file__).parents[2]
 LONGEST_SECONDS = 100
+on_linux = pytest.mark.skipif(sys.platform != "linux", reason="it looks for processes in /proc")
 WAITS = "Waiting for a save"
 # Twelve titles a run: the first prompt fails half of them, the third all, the others none.
 RULES = (Rule(reply="no JSON at all", nth=(*range(1, 7), *range(25, 37))),)
@@ -35,6 +38,7 @@ class Watch:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             encoding="utf-8",
+            start_new_session=True,
         )
         # It never ends a run that works; a test that waits for what does not come must end all the same.
         self._limit = threading.Timer(LONGEST_SECONDS, self.process.kill)
@@ -138,6 +142,53 @@ def test_a_save_in_the_middle_of_a_run_starts_it_again_with_what_is_on_record(pr
         assert "12 passed" in again
         watch.press("q")
         assert watch.close() == 0
+
+
+@on_linux
+@pytest.mark.parametrize("end", ["q", signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_one_engine_stays_up_between_runs_and_ends_with_the_watch(project: Path, end: str | signal.Signals) -> None:
+    pytest.importorskip("xllamacpp")
+    prompt = project / "data" / "prompt.txt"
+    watch = Watch(project, "--embedded", "--test-sample-size=3", "--sample-seed=1", "evals")
+    session = watch.process.pid
+    watch.printed()
+    [engine] = engines(session)
+    prompt.write_text("Another.", encoding="utf-8")
+    assert "0 on record, 3 to ask" in watch.printed()
+    assert engines(session) == [engine], "it is the same one"
+
+    os.kill(engine, signal.SIGKILL)
+    prompt.write_text("A third.", encoding="utf-8")
+    assert "0 on record, 3 to ask" in watch.printed()
+    [other] = engines(session)
+    assert other != engine
+    fingerprints = [
+        json.loads(plan.read_bytes())["header"]["fingerprints"]
+        for plan in sorted((project / "data" / "runs").glob("*/plan.json"))
+    ]
+    assert fingerprints[0] == fingerprints[1] == fingerprints[2]
+
+    if isinstance(end, str):
+        watch.press(end)
+    else:
+        watch.process.send_signal(end)
+    assert watch.close() == {"q": 0, signal.SIGKILL: -9}.get(end, 2)
+    wait_until(lambda: not list(running(session)), "the engine's end")
+
+
+@on_linux
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_run_ends_with_the_watch(project: Path, end: signal.Signals) -> None:
+    with MockServer(Scenario(rules=(Rule(headline="Headline 11", shape="hang"),))) as server:
+        watch = Watch(
+            project, f"--lm-studio-url={server.url}", "--test-sample-size=0", "--sample-seed=1", "-v", "evals"
+        )
+        next(line for line in _output(watch.process.stdout) if "PASSED" in line)
+        watch.process.send_signal(end)
+        assert watch.close() == {signal.SIGTERM: 2, signal.SIGKILL: -9}[end]
+        wait_until(lambda: not list(running(watch.process.pid)), "the run's end")
+    [summary] = (project / "data" / "runs").glob("*/summary.json")
+    assert json.loads(summary.read_bytes())["total"]["not_run"] > 0
 
 
 @pytest.mark.parametrize("argument", ["--resume", "--replay=last", "--missing"])

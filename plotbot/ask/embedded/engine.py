@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
@@ -85,6 +85,10 @@ class EngineOptions:
     def to_json(self) -> dict[str, Any]:
         return {**asdict(self), "model": str(self.model.resolve())}
 
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self:
+        return cls(**{**data, "model": Path(data["model"])})
+
 
 class EmbeddedEngine:
     """A llama.cpp server in a child process of its own. It serves one GGUF file, from `wait_until_ready` to `stop`."""
@@ -138,11 +142,7 @@ class EmbeddedEngine:
     @property
     def loaded_bytes(self) -> int | None:
         """How many bytes of memory the child has filled so far; None where the system does not tell."""
-        try:
-            pages = Path(f"/proc/{self.pid}/statm").read_text(encoding="ascii").split()[1]
-            return int(pages) * os.sysconf("SC_PAGE_SIZE")
-        except (OSError, IndexError):
-            return None
+        return filled_bytes(self.pid)
 
     def has_ended(self, within_seconds: float = 0.0) -> bool:
         """Whether the child has ended, or does so within some seconds."""
@@ -176,6 +176,15 @@ class EmbeddedEngine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def filled_bytes(pid: int) -> int | None:
+    """How many bytes of memory a process has filled; None where the system does not tell."""
+    try:
+        pages = Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, IndexError):
+        return None
 
 
 def engine_version() -> str:

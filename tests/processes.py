@@ -1,0 +1,33 @@
+"""What runs in a session of processes, for tests that end some of them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+PATIENCE = 60.0
+
+
+def engines(session: int) -> list[int]:
+    """The processes of a session that are embedded engines; one that has ended and waits to be noticed is none."""
+    return [pid for pid, command in running(session) if b"embedded.serve" in command]
+
+
+def running(session: int) -> Iterator[tuple[int, bytes]]:
+    """The processes of a session that have not ended, each with its command line."""
+    for entry in Path("/proc").iterdir():
+        with suppress(OSError, ValueError):
+            stat = (entry / "stat").read_text().rpartition(")")[2].split()
+            if int(stat[3]) == session and stat[0] != "Z":
+                yield int(entry.name), (entry / "cmdline").read_bytes()
+
+
+def wait_until(true: Callable[[], Any], what: str) -> Any:
+    give_up = time.monotonic() + PATIENCE
+    while not (value := true()):
+        assert time.monotonic() < give_up, f"waited {PATIENCE:g} s for {what}"
+        time.sleep(0.01)
+    return value
