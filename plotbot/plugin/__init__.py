@@ -51,13 +51,15 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     process = config.stash[PROCESS]
     if process.problem is not None:
         process.run.refuse(process.problem)
-    items[:] = collection.in_order([item for item in items if not collection.is_empty(item)])
+    items[:] = [item for item in items if not collection.is_empty(item)]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Tell the run what deselection has left to ask. A worker tells it before xdist learns of its items."""
     process = session.config.stash[PROCESS]
+    # Here and not earlier: `--failed-first` reorders the items after every other plugin.
+    session.items[:] = collection.in_order(session.items)
     if not collection.is_broken(session) and options.runs_items(session.config):
         try:
             if chosen := collection.planned(session.items):

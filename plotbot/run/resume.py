@@ -126,7 +126,10 @@ class ResumedRun(MainRun):
 
 
 class ReplayedRun(MainRun):
-    """A run's replies, judged by today's schema and checks. It asks no server and writes reports only."""
+    """A run's replies, judged by today's schema and checks. It asks no server and writes reports only.
+
+    Titles and their fields are the recorded ones, because the replies answer these.
+    """
 
     keeps_answers = False
 
@@ -145,6 +148,10 @@ class ReplayedRun(MainRun):
         return RecordedPlan(self._recorded, self.settings.root, may_differ=True)
 
     def _begin(self, items: Sequence[PlannedItem], recorder: Recorder) -> None:
+        self.announcements.append(
+            f"replay of run {run_name(self.folder.run_id, self._recorded.header)}: its replies, titles and fields as "
+            "recorded, judged by the schema and the checks of today (with today's fields: --like RUN --reuse RUN)"
+        )
         recorder.load(self._recorded, items)
 
     def _answer(self, case: Case) -> Exchange:
@@ -180,7 +187,7 @@ def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Sett
     values = {key.field: then[key.name] for key in keys} | {"model": models}
     if settings.left_open(BY_NAME["ANSWERS"]) and then.get("ANSWERS") is not None:
         values["answers"] = judged_run(run.folder)
-    values |= _recorded_prompts(settings, then) | _recorded_files(settings, then)
+    values |= _recorded_paths(settings, run) | _recorded_files(settings, then)
     return settings.with_values(f"run {run.folder.run_id}", **values)
 
 
@@ -191,12 +198,19 @@ def _sequential_keys(settings: Settings, then: Mapping[str, Any]) -> Sequence[Ke
     return keys_deciding("gate") if then.get("GATE") == SEQUENTIAL and stays else ()
 
 
-def _recorded_prompts(settings: Settings, then: Mapping[str, Any]) -> dict[str, Any]:
-    """PROMPT_PATH as the run had it, unless it is set today; nothing for a run of another folder, whose files moved."""
-    key, paths = BY_NAME["PROMPT_PATH"], then.get("PROMPT_PATH")
-    named = paths if isinstance(paths, list) else [paths]
-    usable = settings.left_open(key) and all(path and Path(path).is_file() for path in named)
-    return {key.field: paths} if usable else {}
+def _recorded_paths(settings: Settings, run: RunOnDisk) -> dict[str, Any]:
+    """The files as the run had them, in this project, unless they are set today or are not there any more."""
+    then: Mapping[str, Any] = run.header["settings"]
+    found: dict[str, Any] = {}
+    for key in keys_deciding("files"):
+        # A run of an earlier version has fewer keys.
+        if key.kind in {"path", "paths"} and settings.left_open(key) and then.get(key.name):
+            there = _local(then[key.name], run.header, settings.root)
+            paths = there if isinstance(there, list) else [there]
+            # The titles themselves are in the run's plan.
+            if key.name == "TITLES_PATH" or all(Path(path).is_file() for path in paths):
+                found[key.field] = there
+    return found
 
 
 def _shown(value: Any) -> str:

@@ -58,3 +58,22 @@ def test_fields_reach_eval_plan_junit_page_and_export(
     assert main(["export", "--rootdir", str(project)]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert {row["title_id"]: row["fields"] for row in rows} == fields
+
+
+def test_a_replay_has_the_recorded_fields_and_says_so_and_reuse_has_todays(
+    pytester: pytest.Pytester, project: Path, start_mock: Callable[..., MockServer], write_eval: Callable[..., None]
+) -> None:
+    write_eval(EVAL)
+    rows = project / "data" / "rows.csv"
+    rows.write_text(ROWS, encoding="utf-8")
+    server = start_mock()
+    options = ("evals", f"--lm-studio-url={server.url}", "--titles-path=data/rows.csv", "--test-sample-size=2")
+    pytester.runpytest_inprocess(*options).assert_outcomes(passed=2)
+    rows.write_text(ROWS.replace(",4,", ",44,"), encoding="utf-8")
+
+    replayed = pytester.runpytest_inprocess("evals", "--replay=last")
+    replayed.assert_outcomes(passed=2)
+    replayed.stdout.fnmatch_lines(["*replay of run *: its replies, titles and fields as recorded, judged by *"])
+    asked = server.stats().models["mock-model"].requests
+    pytester.runpytest_inprocess(*options, "--like=last", "--reuse=last").assert_outcomes(passed=1, failed=1)
+    assert server.stats().models["mock-model"].requests == asked

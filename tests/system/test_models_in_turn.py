@@ -59,6 +59,26 @@ def test_models_that_evict_each_other_are_loaded_once_each(
     assert {(told["context_length"], told["slots"]) for told in prints.values()} == {(32768, 4)}
 
 
+@pytest.mark.parametrize("workers", ["0", "2"])
+def test_the_last_failures_come_first_within_their_model(
+    start_mock: StartMock, evals: Evals, project: Path, run_file: Callable[[Path, str], Any], workers: str
+) -> None:
+    failing = (Rule(headline="Headline 0[13]", reply="No JSON."),)
+    evals(start_mock(models=ON_DEMAND, rules=failing), ALL, "--test-sample-size=0")
+    server = start_mock(models=ON_DEMAND)
+    result = evals(server, ALL, "--test-sample-size=0", "--failed-first", "-n", workers)
+    assert result.returncode == 0, result.stdout
+    assert {key: (model.loads, model.replies) for key, model in server.stats().models.items()} == dict.fromkeys(
+        ("a/one", "b/two", "three"), (1, 12)
+    )
+    plan = run_file(project, "plan.json")
+    titles = {case["id"]: case["title"]["text"] for case in plan["cases"]}
+    order = [titles[case] for _, case, *_ in plan["items"]]
+    assert all(
+        {one[:11] for one in order[start : start + 2]} == {"Headline 01", "Headline 03"} for start in (0, 12, 24)
+    )
+
+
 @pytest.mark.parametrize("workers", ["0", "4"])
 def test_load_has_each_model_loaded_with_its_context_before_its_handshake(
     start_mock: StartMock, evals: Evals, project: Path, workers: str
