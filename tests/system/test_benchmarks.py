@@ -20,6 +20,7 @@ needs_wait4 = pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system t
         ("failing", ["all pass", "all fail", "half fail", "KB"]),
         ("scale", ["peak MB", " 20 ", " 60 "]),
         ("stopping", ["-x", "Ctrl-C -n 4"]),
+        ("sequential", ["threshold 90%", "INCONCLUSIVE", "requests beyond the decision"]),
         ("hosts", ["slots used", "thread pool", "as a share of another", "cases kept once", "HTTP (the thread pool)"]),
         ("real", ["story-seeds: 8 titles, 4 slots", "tokens/s", "thread pool", "pytest evals -n 4"]),
         ("auditing", ["exact found", " 200 ", " 400 ", "100.0%      100.0%        0.00%"]),
