@@ -10,7 +10,9 @@ import pytest
 
 from plotbot.measure.intervals import Interval, wilson_interval
 from plotbot.measure.paired_tests import Pair, difference_interval, holm, mcnemar_exact
+from plotbot.measure.pairing import pair_titles
 from plotbot.measure.repeats import pass_at_k
+from plotbot.measure.verdict_sheet import TitleVerdicts
 
 
 def _interval(passed: int, rated: int) -> Interval:
@@ -70,3 +72,25 @@ def test_the_interval_of_a_difference_is_newcombes_method_10_from_the_intervals_
         assert found is not None
         expected = (after - before - math.sqrt(lower), after - before + math.sqrt(upper))
         assert (found.low, found.high) == pytest.approx(expected, abs=1e-9)
+
+
+def test_the_test_of_titles_with_repeats_is_scipys_sign_test() -> None:
+    stats, draw = pytest.importorskip("scipy.stats"), random.Random(7)
+    for _ in range(60):
+        before = {f"t{n}": _verdicts(draw) for n in range(draw.randrange(1, 60))}
+        after = {title: _verdicts(draw) for title in before}
+        paired = pair_titles(before, after)
+        goods = [
+            [verdicts.count("ok") for verdicts in (one[title][""].verdicts for one in (before, after))]
+            for title in before
+        ]
+        worse, better = (sum(then > now for then, now in goods), sum(then < now for then, now in goods))
+        expected = stats.binomtest(worse, worse + better).pvalue if worse + better else 1.0
+        assert paired.p == pytest.approx(float(expected), abs=1e-12)
+        answers = 3 * len(before)
+        assert paired.rate_before == pytest.approx(sum(then for then, _ in goods) / answers)
+        assert paired.rate_after == pytest.approx(sum(now for _, now in goods) / answers)
+
+
+def _verdicts(draw: random.Random) -> dict[str, TitleVerdicts]:
+    return {"": TitleVerdicts("headline", tuple(draw.choices(["ok", "schema"], [3, 1], k=3)))}

@@ -49,11 +49,16 @@ class Row:
     asked: bool = True
     model: str = "m"
     at: str = AT
+    repeat: int = 1
+    variant: str = ""
 
     @property
     def case(self) -> Case:
-        key = f"{self.model}-{self.title}"
-        return Case(key, key, self.model, Title(self.title, f"About {self.title}"), QUESTION.hash, "none", 1, 7)
+        key = f"{self.model}-{self.title}" + (
+            f"-{self.variant}-r{self.repeat}" if self.variant or self.repeat > 1 else ""
+        )
+        title = Title(self.title, f"About {self.title}")
+        return Case(key, key, self.model, title, QUESTION.hash, "none", self.repeat, 7, self.variant)
 
     @property
     def item(self) -> str:
