@@ -228,7 +228,14 @@ def _is_about_the_reply(failed: pytest.ExceptionInfo[BaseException] | None) -> b
     # itself fails a test that it cannot run, such as `async def` without a plugin.
     if failed is None or isinstance(failed.value, AssertionError):
         return True
-    return isinstance(failed.value, pytest.fail.Exception) and any(own_frames(failed))
+    return isinstance(failed.value, pytest.fail.Exception) and any(own_frames(failed)) and not _is_by_plugin(failed)
+
+
+def _is_by_plugin(failed: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Whether another plugin failed the test in the middle of the eval's own code, as pytest-timeout does."""
+    names = [str(entry.frame.f_globals.get("__name__", "")) for entry in failed.traceback]
+    callers = [name for name in names if not name.startswith("_pytest.")]
+    return bool(callers) and callers[-1].startswith("pytest_")
 
 
 def _own_verdict(state: ItemState) -> list[Verdict]:

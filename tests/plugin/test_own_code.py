@@ -17,6 +17,8 @@ ENDINGS = [
     ("assert len(reply.content) < 3, 'too long for me'", "failed", "assertion", "too long for me", 1),
     ("pytest.fail('I do not like it')", "failed", "assertion", "I do not like it", 1),
     ("raise ValueError('my \\x1b[31m bug \\ud800')", "error", "eval_code", "ValueError: my \\x1b[31m bug \\ud800", 10),
+    ("pytest_pretended_timeout()", "error", "eval_code", "Failed: Timeout of another plugin", 10),
+    ("with pytest.raises(ValueError):\n        reply.content", "failed", "assertion", "DID NOT RAISE", 1),
     ("{}['gone']", "error", "eval_code", "KeyError: 'gone'", 10),
     ("raise Unspeakable", "error", "eval_code", "Unspeakable: <its text cannot be shown: ZeroDivisionError>", 10),
     ("raise UnspeakableClaim", "failed", "assertion", "<its text cannot be shown: SystemExit>", 1),
@@ -52,6 +54,9 @@ def test_an_evals_own_code_decides(
     write_eval(
         "import dataclasses\nimport pytest\n\n"
         "class Unspeakable(Exception):\n    def __str__(self):\n        1 / 0\n    __repr__ = __str__\n\n"
+        "plugin = {'__name__': 'pytest_pretended', 'pytest': pytest}\n"
+        "exec(\"def pytest_pretended_timeout(): pytest.fail('Timeout of another plugin')\", plugin)\n"
+        "pytest_pretended_timeout = plugin['pytest_pretended_timeout']\n\n"
         "class UnspeakableClaim(AssertionError):\n    def __str__(self):\n        raise SystemExit(7)\n\n"
         f"def test_own(reply, schema, judge, results, request):\n    assert judge(reply, schema).ok\n    {code}\n"
     )

@@ -1,4 +1,5 @@
 import gzip
+import logging
 import socket
 import threading
 import tracemalloc
@@ -255,6 +256,7 @@ def test_a_body_beyond_the_cap_is_not_read(answer: Answer) -> None:
         (b"\x15\x03\x01\x00\x02\x02\x50", "protocol"),
         (OK_HEAD + b"X: y\r\n" * 200 + b"\r\n", "protocol"),
         (CHUNKED + b"nonsense\r\n", "protocol"),
+        (CHUNKED + b"-5\r\nhello\r\n0\r\n\r\n", "protocol"),
         (http(b"hello", headers=GZIP), "protocol"),
         (http(gzip.compress(b"hello", mtime=0)[:-4], headers=GZIP), "protocol"),
         (http(b"hello", headers="Content-Encoding: br\r\n"), "protocol"),
@@ -270,6 +272,18 @@ def test_an_answer_that_is_broken_has_a_category(sent: bytes, category: str) -> 
 
     with peer(answer) as server:
         assert category_of(server.url, LONG_SECONDS) == category
+
+
+@pytest.mark.parametrize("header", [b"Content-Length: 2\r\nno colon here", b"X: y\r\nContent-Length: 2\r\nTransfer-Encoding: chunked"])
+def test_what_urllib3_thinks_of_a_servers_headers_is_not_in_the_log_of_the_test_that_waits(
+    header: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    body = b"2\r\nhi\r\n0\r\n\r\n" if b"chunked" in header else b"hi"
+    with peer(replying(b"HTTP/1.1 200 OK\r\n" + header + b"\r\n\r\n" + body)) as server:
+        assert get(server.url, LONG_SECONDS).status == 200
+    assert not caplog.records
+    logging.getLogger("urllib3.connection").warning("an eval's own use of urllib3")
+    assert caplog.messages == ["an eval's own use of urllib3"]
 
 
 def test_an_address_without_a_listener_is_unreachable() -> None:

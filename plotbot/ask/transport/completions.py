@@ -28,7 +28,7 @@ def read_reply(body: bytes) -> Reply:
 def parse(body: bytes) -> Any:
     """The JSON value of a body. Raises AskError `protocol`, and nothing else, if it cannot be read."""
     try:
-        return json.loads(body.decode("utf-8"))
+        return json.loads(body.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise _unreadable(f"byte {error.start} is not UTF-8") from None
     except json.JSONDecodeError as error:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import logging
 import os
 import socket
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 import certifi
@@ -17,6 +21,28 @@ from plotbot.safe import one_line
 
 CA_FILE = "SSL_CERT_FILE"
 _SWITCHING_PROTOCOLS = 101
+_QUIET: ContextVar[bool] = ContextVar("plotbot_quiet", default=False)
+
+
+@contextmanager
+def without_server_warnings() -> Iterator[None]:
+    """Keep what urllib3 logs of a server's odd headers, with a traceback, out of the log of the test that waits.
+
+    Only records of the calling thread are kept out: an eval may use urllib3 itself.
+    """
+    token = _QUIET.set(True)
+    try:
+        yield
+    finally:
+        _QUIET.reset(token)
+
+
+def _is_wanted(_record: logging.LogRecord) -> bool:
+    return not _QUIET.get()
+
+
+for _name in ("urllib3.connection", "urllib3.response"):
+    logging.getLogger(_name).addFilter(_is_wanted)
 
 
 def tls_context() -> ssl.SSLContext:

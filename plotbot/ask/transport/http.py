@@ -24,7 +24,7 @@ import requests
 from urllib3 import BaseHTTPResponse
 from urllib3.exceptions import HTTPError, InvalidChunkLength, InvalidHeader, ReadTimeoutError
 
-from plotbot.ask.transport.connection import CA_FILE, Connection, TlsConnection, tls_context
+from plotbot.ask.transport.connection import CA_FILE, Connection, TlsConnection, tls_context, without_server_warnings
 from plotbot.ask.transport.deadline import DeadlineThread, RequestInFlight
 from plotbot.errors import AskError
 from plotbot.safe import one_line
@@ -38,8 +38,10 @@ _HEADERS = {
     "Connection": "close",
     "User-Agent": "plotbot",
 }
-_HTTP_ERRORS = (HTTPError, http.client.HTTPException, OSError)
-_NOT_HTTP = (http.client.HTTPException, InvalidHeader)
+# http.client reads numbers and texts of the server with int() and decode(), and passes their errors on.
+_UNREADABLE = (ValueError, ArithmeticError)
+_HTTP_ERRORS = (HTTPError, http.client.HTTPException, OSError, *_UNREADABLE)
+_NOT_HTTP = (http.client.HTTPException, InvalidHeader, *_UNREADABLE)
 # Both are kinds of HTTPException, and so is InvalidChunkLength, which is a kind of IncompleteRead.
 _BROKEN_OFF = (http.client.RemoteDisconnected, http.client.IncompleteRead)
 
@@ -101,7 +103,8 @@ class HttpSession:
         in_flight = RequestInFlight(request.deadline)
         with self._deadlines.watch(in_flight):
             try:
-                answer = _send_and_read(request, in_flight)
+                with without_server_warnings():
+                    answer = _send_and_read(request, in_flight)
             except (AskError, *_HTTP_ERRORS) as error:
                 raise _translated(error, request, in_flight) from None
         # A body that ends with its connection looks complete when the deadline thread ended the connection.

@@ -147,10 +147,12 @@ _BY_STATUS: Mapping[int, tuple[str, str]] = {
     400: ("bad_request", "The server refuses the request."),
     413: ("bad_request", "The server finds the request too large."),
     422: ("bad_request", _PARAMETER),
+    425: ("server_busy", "The server does not take the request yet."),
     429: ("server_busy", "The server has too much to do. Lower MAX_IN_FLIGHT."),
     502: ("unreachable", "A gateway cannot reach the server behind it."),
     503: ("server_busy", "The server is not ready, or has too much to do."),
     504: ("unreachable", "A gateway got no answer from the server behind it."),
+    529: ("server_busy", "The server has too much to do. Lower MAX_IN_FLIGHT."),
 }
 
 
@@ -169,8 +171,8 @@ def _by_status(status: int, headers: Mapping[str, str]) -> tuple[str, str]:
         return _BY_STATUS[status]
     if status in SUCCESSES:
         return "protocol", "The server's answer is no chat completion. Is LM_STUDIO_URL the address of a model server?"
-    if status in _REDIRECTS:
-        where = one_line(headers.get("location", "nowhere"), 120)
+    if status in _REDIRECTS and "location" in headers:
+        where = one_line(headers["location"], 120)
         return (
             "http_error",
             f"The server redirects to {where}, which is not followed. Correct LM_STUDIO_URL.",

@@ -63,6 +63,10 @@ def test_both_channels_are_read(message: Any, content: str, reasoning: str) -> N
     assert (reply.content, reply.reasoning) == (content, reasoning)
 
 
+def test_a_byte_order_mark_before_an_answer_is_passed_over() -> None:
+    assert read_reply(b"\xef\xbb\xbf" + completion({"content": "a"})).content == "a"
+
+
 def test_of_several_choices_the_first_counts() -> None:
     choices = [{"message": {"content": text}} for text in ("first", "second")]
     assert read_reply(json.dumps({"choices": choices}).encode()).content == "first"
