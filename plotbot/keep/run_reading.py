@@ -106,6 +106,8 @@ class _Contents:
             self.folded.update(line.data["cases"])
         elif line.kind == "wrong_model":
             self.wrong_models.setdefault(str(line.data["why"]), set()).update(line.data["cases"])
+            # Its answers were withdrawn from their title files.
+            self.folded.difference_update(line.data["cases"])
 
     def _take_exchange(self, exchange: Exchange, offset: int) -> None:
         if exchange.case not in self.cases:
@@ -114,8 +116,23 @@ class _Contents:
             self.offsets[exchange.case] = offset
         if exchange.reply is not None:
             self.replied.add(exchange.case)
-            for cases in self.wrong_models.values():
-                cases.discard(exchange.case)
+            if any(exchange.case in cases for cases in self.wrong_models.values()):
+                self._forget_suspect(exchange.case)
+
+    def _forget_suspect(self, case: str) -> None:
+        """A suspect case was asked again: what was said of the other model's reply is not about this one."""
+        for cases in self.wrong_models.values():
+            cases.discard(case)
+        self.results = {item: result for item, result in self.results.items() if result.case != case}
+
+
+def _without_suspect(contents: _Contents) -> dict[str, ItemResult]:
+    """The results; those on replies of another model than the pinned one do not say that the answer is kept."""
+    suspect = set[str]().union(*contents.wrong_models.values())
+    return {
+        item: replace(result, kept=False) if result.case in suspect else result
+        for item, result in contents.results.items()
+    }
 
 
 def read_run(folder: RunFolder, disk: Disk) -> RunOnDisk:
@@ -133,7 +150,7 @@ def read_run(folder: RunFolder, disk: Disk) -> RunOnDisk:
         questions=plan.questions,
         cases=plan.cases,
         items=plan.items,
-        results=contents.results,
+        results=_without_suspect(contents),
         offsets=contents.offsets,
         replied=frozenset(contents.replied),
         folded=frozenset(contents.folded),

@@ -7,7 +7,7 @@ or a later version has put into the file is kept.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -62,6 +62,20 @@ def merge(existing: Document | None, answers: Sequence[Answer]) -> Merged:
     if newest_before is None or age(last.meta) >= newest_before or "title" not in document:
         changed |= _describe(document, last)
     return Merged(document, changed)
+
+
+def withdraw(document: Document, run: str, cases: Collection[str]) -> bool:
+    """Take out the answers that *run* gave to *cases*, in place; True if there were any."""
+    changed = False
+    for model, answers in list(document["llm_models"].items()):
+        for prompt_hash, entry in list(answers.items()):
+            _, by, case = _entry_age(entry)
+            if by == run and case in cases:
+                del answers[prompt_hash]
+                changed = True
+        if changed and not answers:
+            del document["llm_models"][model]
+    return changed
 
 
 def render(document: Document) -> bytes:

@@ -21,7 +21,8 @@ from plotbot.errors import DiskError, ForeignFileError, KeepError, LockBusyError
 from plotbot.keep.filesystem import TEMP_SUFFIX, Disk, describe, replace_unflushed
 from plotbot.keep.locks import LOCKS_FOLDER, TitleLocks, never
 from plotbot.keep.title_document import DamagedError, Document, merge, parse, render
-from plotbot.records import Answer
+from plotbot.keep.title_document import withdraw as withdraw_from
+from plotbot.records import Answer, Case
 from plotbot.safe import file_stem
 from plotbot.settings import Settings
 
@@ -115,6 +116,30 @@ def fold(
         return _all_refused(answers, DiskError(describe(error, folder)))
     _each(partial(_fold_shard, folder=folder, locks=locks, disk=disk, give_up=give_up), shards)
     return _flushed(answers, shards, folder, disk)
+
+
+def withdraw(run: str, cases: Sequence[Case], folder: Path, *, locks: TitleLocks, disk: Disk) -> None:
+    """Take the answers that *run* gave to *cases* out of their title files; a file without another answer is removed.
+
+    Raises `KeepError` for the first file or lock that cannot be used.
+    """
+    for case in cases:
+        path = title_path(folder, case.title.id)
+        try:
+            with locks.hold(locks.shard(file_stem(case.title.id))):
+                document = parse(disk.read(path))
+                if withdraw_from(document, run, {case.id}):
+                    if document["llm_models"]:
+                        replace_unflushed(path, render(document), disk)
+                    else:
+                        disk.unlink(path)
+        except (FileNotFoundError, DamagedError):
+            # There is no such answer in it.
+            continue
+        except OSError as error:
+            raise DiskError(describe(error, path)) from error
+    if folder.is_dir():
+        disk.sync_folder(folder)
 
 
 def sweep_temps(folder: Path, older_than: float, *, locks: TitleLocks, disk: Disk) -> tuple[Path, ...]:

@@ -28,7 +28,7 @@ from plotbot.run.artifacts import (
 )
 from plotbot.run.baseline import Baseline
 from plotbot.run.recorder import Recorder
-from plotbot.run.recovery import note_deleted, recover_held
+from plotbot.run.recovery import note_deleted, recover_held, withdraw_suspect
 from plotbot.run.session import MainRun
 from plotbot.safe import one_line, visible
 from plotbot.settings.keys import EVERY_MODEL
@@ -79,6 +79,8 @@ def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: B
         status = exit_status(ExitReasons(usage=run.problem is not None))
         return Finished(status, warnings=run.why_empty, faults=[*faults, *named])
     _settle_held(run, recorder, interrupted=session.interrupted)
+    if refused := withdraw_suspect(recorder, run.settings, run.disk):
+        faults.append(refused)
     measured = measure_live(recorder, run.settings)
     compared = [] if baseline is None else baseline.lines(measured.records, measured.questions)
     paths, unwritten = _write_reports(run, measured, pages, compared) if _has_reports(run) else ({}, [])

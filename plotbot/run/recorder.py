@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -101,6 +102,9 @@ class Recorder:
     def keep(self, exchange: Exchange) -> Future[int]:
         """Write an exchange; the future gives its offset in the journal once it is durable. Raises `KeepError`."""
         written = self._open().append("exchange", exchange.to_json())
+        if exchange.reply is not None and any(exchange.case in cases for cases in self._wrong_models.values()):
+            # Before a test gets the reply and says something new of it.
+            self._forget_suspect(exchange.case)
         self._exchanges[exchange.case] = exchange.without_text()
         written.add_done_callback(partial(self._remember, exchange))
         return written
@@ -130,13 +134,23 @@ class Recorder:
         """How other models than the pinned ones were served, until all that they may have answered was asked again."""
         return [why for why, cases in self._wrong_models.items() if cases]
 
+    @property
+    def suspect(self) -> list[Case]:
+        """The cases that another model than the pinned one may have answered, and that were not asked again since."""
+        return [self.cases[case] for case in sorted(set[str]().union(*self._wrong_models.values()))]
+
     def note_wrong_models(self, found: Sequence[ServedOtherwise]) -> None:
-        """Write which answers of this session another model than the pinned one may have given."""
+        """Write which answers of this session another model than the pinned one may have given: none counts as kept."""
         for one in found:
             cases = [case for case in self._answered_now if one.may_have_answered(self._exchanges[case])]
             if cases and self._journal is not None:
                 self._wrong_models.setdefault(one.why, set()).update(cases)
                 self._journal.append("wrong_model", {"why": one.why, "cases": sorted(cases)})
+        suspect = {case.id for case in self.suspect}
+        self._folded -= suspect
+        for item, result in self._results.items():
+            if result.kept and result.case in suspect:
+                self._results[item] = replace(result, kept=False)
 
     def note_all(self, results: Sequence[ItemResult]) -> None:
         """Write the results of many items, waiting once."""
@@ -236,6 +250,12 @@ class Recorder:
         if self._room > 0:
             self._in_memory[exchange.case] = exchange
             self._room -= exchange.size
+
+    def _forget_suspect(self, case: str) -> None:
+        """A suspect case is asked again: what was said of the other model's reply is not about this one."""
+        for item, result in list(self._results.items()):
+            if result.case == case:
+                self._results.pop(item, None)
 
     def _open(self) -> Journal:
         with self._opening:

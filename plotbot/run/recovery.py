@@ -18,7 +18,7 @@ from plotbot.keep.journal import Journal
 from plotbot.keep.locks import never
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
-from plotbot.keep.title_files import MovedAside, configured_fold, title_path
+from plotbot.keep.title_files import MovedAside, configured_fold, title_locks, title_path, withdraw
 from plotbot.records import Answer, Exchange, ItemResult, Question
 from plotbot.run.recorder import Recorder
 from plotbot.settings import Settings
@@ -76,6 +76,21 @@ def note_deleted(recorder: Recorder, settings: Settings) -> None:
         path = title_path(folder, recorder.cases[case_id].title.id)
         if path.name not in there:
             recorder.unfolded[case_id] = f"{path}: deleted while the run was on; plotbot export --all still has it"
+
+
+def withdraw_suspect(recorder: Recorder, settings: Settings, disk: Disk) -> str:
+    """Take answers of another model than the pinned one out of their title files; a fault in words if that fails.
+
+    They stand there under the pinned model's name. The journal has them still.
+    """
+    suspect = recorder.suspect
+    try:
+        if suspect:
+            locks = title_locks(settings, disk)
+            withdraw(recorder.folder.run_id, suspect, settings.generated_dir, locks=locks, disk=disk)
+    except (KeepError, OSError) as error:
+        return f"answers of another model than the pinned one are still in their title files: {error}"
+    return ""
 
 
 def recover_run(run: RunOnDisk, settings: Settings, *, judge_again: bool = False) -> Recovered:

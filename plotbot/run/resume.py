@@ -26,6 +26,7 @@ from plotbot.run.answers import judged_run
 from plotbot.run.early_stop import is_sequential
 from plotbot.run.eval_files import EvalFiles, local_path
 from plotbot.run.recorder import Recorder
+from plotbot.run.recovery import withdraw_suspect
 from plotbot.run.servers import Servers
 from plotbot.run.session import MainRun
 from plotbot.safe import one_line
@@ -110,6 +111,8 @@ class ResumedRun(MainRun):
         self._connect(cases)
         _refuse_other_models(self._recorded, self._servers.fingerprints, self._warn)
         recorder.resume(self._recorded)
+        if refused := withdraw_suspect(recorder, self.settings, self.disk):
+            self._warn(refused)
         results = self._recorded.results.items()
         usable = {item: result for item, result in results if result.case not in self._recorded.suspect}
         self._watch_gate(recorder, items, recorded=usable)

@@ -68,6 +68,34 @@ def test_its_answers_are_asked_again_on_resuming_and_only_then_the_run_is_good(
     assert _summary(project)["wrong_models"] == []
 
 
+def _in_dataset(project: Path) -> set[str]:
+    return {path.stem for path in (project / "data" / "generated_data").glob("*.json")}
+
+
+def test_its_answers_leave_the_dataset_and_come_back_only_if_the_pinned_model_gives_good_ones(
+    swapped: Callable[..., int], evals: Evals, start_mock: Mock, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert swapped() == 10
+    (run,) = (project / "data" / "runs").iterdir()
+    lines = [json.loads(line) for line in (run / "journal.jsonl").read_bytes().splitlines()]
+    suspect = {case for line in lines if line["kind"] == "wrong_model" for case in line["data"]["cases"]}
+    plan = json.loads((run / "plan.json").read_bytes())
+    titles = {case["title"]["id"] for case in plan["cases"]}
+    lost = {case["title"]["id"] for case in plan["cases"] if case["id"] in suspect}
+    assert lost
+    assert _in_dataset(project) == titles - lost
+    capsys.readouterr()
+    assert main(["export", "--all"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == len(titles - lost)
+    bad = start_mock(models=(MODEL,), rules=(Rule(reply="no JSON"),))
+    assert evals(bad, "--resume", "--pinned").ret == 1
+    assert _in_dataset(project) == titles - lost
+    assert _summary(project)["wrong_models"] == []
+    assert _summary(project)["total"]["failed"] == len(lost)
+    assert main(["fold"]) == 0
+    assert _in_dataset(project) == titles - lost
+
+
 def test_a_merge_knows_it_whether_its_part_was_reported_again_or_not(
     swapped: Callable[..., int], evals: Evals, start_mock: Mock, project: Path
 ) -> None:

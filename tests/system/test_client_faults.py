@@ -274,7 +274,10 @@ def test_an_answer_that_is_broken_has_a_category(sent: bytes, category: str) -> 
         assert category_of(server.url, LONG_SECONDS) == category
 
 
-@pytest.mark.parametrize("header", [b"Content-Length: 2\r\nno colon here", b"X: y\r\nContent-Length: 2\r\nTransfer-Encoding: chunked"])
+ODD_HEADERS = [b"Content-Length: 2\r\nno colon here", b"Content-Length: 2\r\nTransfer-Encoding: chunked"]
+
+
+@pytest.mark.parametrize("header", ODD_HEADERS, ids=["no_colon", "two_lengths"])
 def test_what_urllib3_thinks_of_a_servers_headers_is_not_in_the_log_of_the_test_that_waits(
     header: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
