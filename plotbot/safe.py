@@ -1,14 +1,18 @@
-"""Making hostile text harmless: names for files and items, and text for a terminal.
+"""Making hostile text harmless, names for files and items, and text for a terminal; and reading files without harm.
 
 Titles, model ids and replies come from outside. All text that becomes a file name, an item id or terminal output
-passes through one of these functions.
+passes through one of these functions, and so does every file whose place a user or another machine has named.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
 import re
+import stat
 import unicodedata
+from pathlib import Path
 
 _PLAIN_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 _WINDOWS_DEVICES = frozenset(
@@ -21,6 +25,31 @@ _INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e0fff]"
 )
+
+
+LARGEST_FILE_BYTES = 1024 * 1024 * 1024
+"""The largest file that is read into memory as a whole."""
+_OPEN_FLAGS: int = getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)  # a FIFO would wait for its other end
+
+
+def open_regular(path: Path, flags: int = os.O_RDONLY) -> int:
+    """Open a regular file. A FIFO in its place would block, a device would never end: they raise `OSError`."""
+    fd = os.open(path, flags | _OPEN_FLAGS, 0o666)
+    mode = os.fstat(fd).st_mode
+    if stat.S_ISREG(mode):
+        return fd
+    os.close(fd)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    raise OSError(errno.EINVAL, "it is a FIFO, a socket or a device, not a file", str(path))
+
+
+def read_regular(path: Path, largest: int = LARGEST_FILE_BYTES) -> bytes:
+    """Read a whole file. Raises `OSError` for a FIFO, a device, or more than *largest* bytes, unread."""
+    with os.fdopen(open_regular(path), "rb", buffering=0) as file:
+        if os.fstat(file.fileno()).st_size > largest:
+            raise OSError(errno.EFBIG, f"larger than {largest:,} bytes, so it is not read", str(path))
+        return file.readall()
 
 
 def digest(text: str, length: int = 8) -> str:

@@ -10,25 +10,23 @@ import contextlib
 import errno
 import os
 import secrets
-import stat
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
+from plotbot.safe import open_regular, read_regular
+
 if sys.platform == "darwin":
     from fcntl import F_FULLFSYNC, fcntl
 
 TEMP_SUFFIX = ".tmp"
-LARGEST_FILE_BYTES = 1024 * 1024 * 1024
-"""The largest file that is read into memory as a whole."""
 # ACCESS_DENIED, SHARING_VIOLATION and LOCK_VIOLATION: a virus scanner or a reader has the file open for a moment.
 _WINDOWS_BUSY = frozenset({5, 32, 33})
 _REPLACE_DELAYS = (0.01, 0.02, 0.04, 0.08, 0.16, 0.32, 0.64)
 _BINARY: int = getattr(os, "O_BINARY", 0)
 _NO_LINK: int = getattr(os, "O_NOFOLLOW", 0)
-_NO_WAIT: int = getattr(os, "O_NONBLOCK", 0)  # opening a FIFO would wait for its other end
 # Errors of a file system that cannot flush a folder or has no full flush. An I/O error such as EIO is not among them.
 _NOT_SUPPORTED = frozenset({errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.ENOTTY})
 
@@ -45,21 +43,18 @@ class Disk:
 
     def open_append(self, path: Path) -> int:
         """Open a file, created if missing, so that every write goes to its end."""
-        return _open_regular(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        return open_regular(path, os.O_RDWR | os.O_APPEND | os.O_CREAT)
 
     def open_lock(self, path: Path) -> int:
         """Open a lock file, created if missing, without following a symbolic link; its content stays."""
         return os.open(path, os.O_RDWR | os.O_CREAT | _BINARY | _NO_LINK, 0o666)
 
     def open_read(self, path: Path) -> BinaryIO:
-        return open(_open_regular(path, os.O_RDONLY), "rb")
+        return os.fdopen(open_regular(path), "rb")
 
     def read(self, path: Path) -> bytes:
         """Read a whole file. Raises `OSError` for a FIFO, a device, or more than `LARGEST_FILE_BYTES`, unread."""
-        with open(_open_regular(path, os.O_RDONLY), "rb", buffering=0) as file:
-            if os.fstat(file.fileno()).st_size > LARGEST_FILE_BYTES:
-                raise OSError(errno.EFBIG, f"larger than {LARGEST_FILE_BYTES:,} bytes, so it is not read")
-            return file.readall()
+        return read_regular(path)
 
     def read_at(self, fd: int, offset: int, size: int) -> bytes:
         """Read at most *size* bytes from *offset*; fewer, or none, at the end of the file."""
@@ -147,18 +142,6 @@ class Disk:
     def modified(self, path: Path) -> float:
         """When the file was last written, in seconds since the epoch."""
         return path.stat().st_mtime
-
-
-def _open_regular(path: Path, flags: int) -> int:
-    """Open a regular file. A FIFO in its place would block, a device would never end: they raise `OSError`."""
-    fd = os.open(path, flags | _BINARY | _NO_WAIT, 0o666)
-    mode = os.fstat(fd).st_mode
-    if stat.S_ISREG(mode):
-        return fd
-    os.close(fd)
-    if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    raise OSError(errno.EINVAL, "it is a FIFO, a socket or a device, not a file", str(path))
 
 
 def describe(error: OSError, path: Path) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 from xml.parsers import expat
 
 from plotbot.errors import InputError
+from plotbot.safe import read_regular
 
 _ATOM, _RSS_1 = "http://www.w3.org/2005/Atom", "http://purl.org/rss/1.0/"
 _ENTRIES = frozenset({"item", f"{_RSS_1} item", f"{_ATOM} entry", "entry"})
@@ -78,7 +79,7 @@ def read_feed(path: Path) -> list[dict[str, Any]]:
     file that is no XML, that declares entities, or that has no entry with a title.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise InputError(f"{path}: the feed cannot be read: {error.strerror or error}") from None
     reader = _Reader()

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from plotbot.errors import InputError
+from plotbot.safe import LARGEST_FILE_BYTES, read_regular
 
 OPTIONS = {
     "titles": "--titles-path",
@@ -22,6 +23,8 @@ OPTIONS = {
     "labels": "--labels",
 }
 """The option that names another file, by what the file is."""
+_LARGEST_BYTES = 8 * 1024 * 1024
+"""A prompt, template, schema or labels file is smaller; only titles may fill a large file."""
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -93,7 +96,7 @@ def parse_json(path: Path, what: str, **hooks: Any) -> object:
 def read_text(path: Path, what: str) -> str:
     """The text of a file in UTF-8, without a byte order mark. Raises `InputError` for any other encoding."""
     try:
-        data = path.read_bytes()
+        data = read_regular(path, LARGEST_FILE_BYTES if what == "titles" else _LARGEST_BYTES)
     except FileNotFoundError:
         raise InputError(
             f"{path}: there is no {what} file here: make it, or name another with {OPTIONS[what]}"

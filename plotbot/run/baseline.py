@@ -16,7 +16,7 @@ from plotbot.measure.comparison import compare_sheets
 from plotbot.measure.verdict_sheet import SheetPart, TitleVerdicts, VerdictSheet, verdict_sheet
 from plotbot.records import Question, RunRecords
 from plotbot.report.comparison import comparison_lines
-from plotbot.safe import one_line
+from plotbot.safe import one_line, read_regular
 
 VERSION = 1
 _PART_FIELDS = ("eval", "model", "response_format", "asked", "prompt", "schema")
@@ -59,7 +59,7 @@ def parse_baseline(text: str, where: str) -> VerdictSheet:
 def read_baseline(path: Path) -> Baseline:
     """The baseline in a file. Raises `InputError` if the file is missing or cannot be read."""
     try:
-        return Baseline(path, parse_baseline(path.read_text(encoding="utf-8-sig"), str(path)))
+        return Baseline(path, parse_baseline(read_regular(path).decode("utf-8-sig"), str(path)))
     except FileNotFoundError:
         raise InputError(f"{path}: there is no baseline here; write one with `plotbot baseline RUN`") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -10,6 +10,7 @@ from typing import Any
 from plotbot.ask.embedded.engine import sha256_of
 from plotbot.ask.embedded.gguf import GgufModel
 from plotbot.keep.filesystem import Disk, write_atomically
+from plotbot.safe import read_regular
 from plotbot.settings import Settings
 
 CACHE = ".gguf-sha256.json"
@@ -41,7 +42,7 @@ def _stamp(model: GgufModel) -> list[list[int]]:
 
 def _read(cache: Path) -> dict[str, Any]:
     try:
-        data = json.loads(cache.read_bytes())
+        data = json.loads(read_regular(cache))
     except (OSError, ValueError, RecursionError):
         return {}
     return data if isinstance(data, dict) else {}

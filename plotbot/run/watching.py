@@ -21,7 +21,7 @@ from plotbot.keep.run_reading import read_run
 from plotbot.measure.comparison import compare_sheets
 from plotbot.measure.verdict_sheet import VerdictSheet, verdict_sheet
 from plotbot.report.comparison import comparison_lines
-from plotbot.safe import digest, one_line
+from plotbot.safe import digest, one_line, read_regular
 from plotbot.settings import Settings
 from plotbot.settings.load import CONFIG
 
@@ -184,7 +184,7 @@ def _files_of_evals(settings: Settings) -> list[Path]:
 
 def _content(path: Path) -> str:
     try:
-        return digest(path.read_bytes().decode("latin-1"), 32)
+        return digest(read_regular(path).decode("latin-1"), 32)
     except OSError:
         return ""
 

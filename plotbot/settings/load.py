@@ -16,6 +16,7 @@ from typing import Any, NoReturn, Self
 from urllib.parse import urlsplit
 
 from plotbot.errors import SettingsError
+from plotbot.safe import read_regular
 from plotbot.settings.keys import BY_NAME, EVERY_MODEL, KEYS, TOKEN, TOKEN_HOSTS, Key, SettingValues, keys_deciding
 from plotbot.settings.values import UnfitError, from_text, nearest, plain, shown, typed
 
@@ -194,7 +195,7 @@ def _from_file(path: Path) -> Iterator[_Given]:
 def _read_config(path: Path) -> dict[str, Any]:
     try:
         # Windows editors begin a file with a byte order mark.
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_regular(path).decode("utf-8-sig")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as problem:

@@ -11,7 +11,7 @@ from typing import Any
 from plotbot.errors import InputError
 from plotbot.fingerprint import Fingerprint
 from plotbot.records import Exchange
-from plotbot.safe import one_line
+from plotbot.safe import one_line, read_regular
 
 _NEW = "Write it anew with `plotbot pin`."
 
@@ -89,7 +89,7 @@ def pinned_json(fingerprints: Iterable[Fingerprint]) -> bytes:
 def read_pin(path: Path) -> Pin:
     """The pin in a file. Raises InputError where there is none, or it is damaged."""
     try:
-        data = json.loads(path.read_bytes().decode("utf-8-sig"))
+        data = json.loads(read_regular(path).decode("utf-8-sig"))
     except FileNotFoundError:
         raise InputError(
             f"{path}: there is no pin. Write it with `plotbot pin`, or name another with --pin-path."

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from plotbot.keep import filesystem as disk_module
-from plotbot.keep.filesystem import LARGEST_FILE_BYTES, Disk, describe
+from plotbot.keep.filesystem import Disk, describe
+from plotbot.safe import LARGEST_FILE_BYTES
 
 NO_FOLDER_FLUSH = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no way to flush a folder")
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,20 @@ def test_an_empty_or_undecodable_prompt_is_refused(tmp_path: Path, content: byte
     path.write_bytes(content)
     with pytest.raises(InputError, match=says):
         read_prompt(path)
+
+
+@pytest.mark.parametrize("what", ["device", "fifo", "giant"])
+def test_a_device_a_fifo_and_a_giant_file_are_refused_unread(tmp_path: Path, what: str) -> None:
+    path = Path("/dev/zero") if what == "device" else tmp_path / "prompt.txt"
+    if what == "fifo":
+        os.mkfifo(path)
+    elif what == "giant":
+        path.write_bytes(b"")
+        os.truncate(path, 9 * 1024 * 1024)
+    says = "larger than 8,388,608 bytes" if what == "giant" else "it is a FIFO, a socket or a device"
+    for read in (read_prompt, read_schema, read_template):
+        with pytest.raises(InputError, match=f"{path}: .* cannot be read: {says}"):
+            read(path)
 
 
 @pytest.mark.parametrize(
