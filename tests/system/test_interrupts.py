@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -168,3 +169,43 @@ def test_the_embedded_engine_dies_with_a_main_process_that_is_killed(start: Star
     process.kill()
     process.wait(PATIENCE)
     _wait_until(lambda: _group_is_gone(process.pid), "the engine's end", STOPS_WITHIN + GRACE)
+
+
+@pytest.mark.parametrize(("number", "workers"), [(signal.SIGINT, "0"), (signal.SIGINT, "2"), (signal.SIGKILL, "0")])
+def test_a_sequential_gate_that_was_interrupted_or_killed_comes_to_the_decision_of_a_whole_run(
+    start: Start,
+    hanging: MockServer,
+    start_mock: Callable[..., MockServer],
+    run_pytest: Callable[..., subprocess.CompletedProcess[str]],
+    tmp_path: Path,
+    number: signal.Signals,
+    workers: str,
+) -> None:
+    gate = ("--gate=sequential", "--min-pass-rate=0.5", "--gate-every=4", "--confirm=skip")
+    process = start("--lm-studio-url", hanging.url, "-n", workers, *gate)
+    _wait_until(lambda: len(_verdicts_so_far(tmp_path)) == 4, "four verdicts")
+    os.killpg(process.pid, number)
+    process.wait(STOPS_WITHIN + GRACE)
+    assert _plotbot("report", "last", folder=tmp_path) == 0
+    total = _summary(tmp_path)["total"]
+    assert (total["passed"], total["not_run"], total["not_needed"]) == (4, 8, 0)
+    whole = start_mock()
+    resumed = run_pytest(tmp_path, "evals", "--resume", "--confirm=skip", "--lm-studio-url", whole.url, "-n", workers)
+    assert resumed.returncode == 0, resumed.stdout
+    (model,) = _summary(tmp_path)["models"]
+    assert (model["gate"]["verdict"], model["gate"]["titles"]) == ("PASS", 8)
+    assert (model["tally"]["passed"], model["tally"]["not_run"], model["tally"]["not_needed"]) == (8, 0, 4)
+    assert model["tally"]["planned"] == 12
+    asked = sum(one.path.endswith("completions") for one in whole.requests)
+    assert 4 <= asked <= 8 - 4 + 3, "no more than the slots beyond the decision, less the one that decided"
+
+
+def _summary(project: Path) -> dict[str, Any]:
+    summary: dict[str, Any] = json.loads((_run_folder(project) / "summary.json").read_bytes())
+    return summary
+
+
+def _plotbot(*arguments: str, folder: Path) -> int:
+    command = [sys.executable, "-m", "plotbot", *arguments]
+    environ = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    return subprocess.run(command, cwd=folder, env=environ, capture_output=True, check=False).returncode

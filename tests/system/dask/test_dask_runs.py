@@ -109,6 +109,14 @@ def test_a_worker_that_is_killed_loses_no_case_and_comes_back_as_a_new_one(
     assert max(peak(server) for server in three.servers) == SLOTS
 
 
+def test_a_sequential_gate_is_decided_on_dask_as_it_is_in_one_process(three: Three, project: Path, evals: Any) -> None:
+    run = evals(three.cluster.executor, "--gate=sequential", "--min-pass-rate=0.5", "--gate-every=4", "-n2")
+    assert run.wait() == 0, run.output
+    assert "gate: PASS after 8 of 12 titles" in run.output
+    assert "planned 12 = 8 passed + 0 failed + 0 error + 0 skipped + 0 not run + 4 not needed" in run.output
+    assert len(replies(project)) >= 8
+
+
 @pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
 def test_an_interrupt_ends_the_requests_on_the_workers(
     three: Three, evals: Any, wait_until: Wait, interrupt: int

@@ -198,3 +198,20 @@ def test_a_reply_that_breaks_its_schema_is_not_kept_however_well_its_journal_spe
     assert not (answers / f"{DRAWN[0]}.json").exists()
     assert (answers / f"{DRAWN[1]}.json").exists()
     assert list(summary_of(merged())["unfolded"]) == [f"m-{DRAWN[0]}"]
+
+
+def test_what_a_part_did_not_need_stays_not_needed(
+    plotbot: Plotbot, shard: WriteShard, merged: Callable[[], RunOnDisk]
+) -> None:
+    unneeded = {"outcome": "not_needed", "asked": False, "kept": False}
+    parts = [shard(1, rows={DRAWN[3]: unneeded, DRAWN[6]: unneeded}), shard(2), shard(3)]
+    printed = plotbot("merge", *ids(*parts))
+    assert printed.status == 0, printed.err
+    assert "planned 7 = 5 passed + 0 failed + 0 error + 0 skipped + 0 not run + 2 not needed" in _one_line(printed.out)
+    summary = summary_of(merged())
+    assert summary["complete"]
+    assert (summary["total"]["planned"], summary["total"]["not_needed"]) == (7, 2)
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
