@@ -9,11 +9,15 @@ from pathlib import Path
 from typing import Any
 
 PATIENCE = 60.0
+_READS_WEIGHTS = b'"reads_weights": true'
 
 
 def engines(session: int) -> list[int]:
-    """The processes of a session that are embedded engines; one that has ended and waits to be noticed is none."""
-    return [pid for pid, command in running(session) if b"embedded.serve" in command]
+    """The processes of a session that are embedded engines.
+
+    One that has ended and waits to be noticed is none, nor is one that only reads a file's header.
+    """
+    return [pid for pid, command in running(session) if b"embedded.serve" in command and _READS_WEIGHTS in command]
 
 
 def running(session: int) -> Iterator[tuple[int, bytes]]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from plotbot.ask.embedded.engine import EmbeddedEngine, EngineOptions, engine_version
+from plotbot.ask.embedded.engine import EmbeddedEngine, EngineOptions, check_loadable, engine_version
 from plotbot.ask.embedded.memory import memory
 from plotbot.ask.schedule.host_queue import HostQueue
 from plotbot.ask.schedule.pool import FoundServer
@@ -71,8 +71,13 @@ class EnginePool:
         return self.servers()[0].facts
 
     def servers(self) -> list[FoundServer]:
-        """The one host, known from the files alone. Raises `EngineError` for a model that cannot fit in memory."""
+        """The one host, known from the files alone.
+
+        Raises `EngineError` for a model that cannot fit in memory, or that the engine refuses.
+        """
         for model in self._models:
+            if not model.packaged:
+                check_loadable(model.options)
             if (problem := too_large(model, memory())) is not None:
                 self._warn(problem)
         listed = tuple(model.listed(self._sha256(model)) for model in self._models)

@@ -91,9 +91,10 @@ def test_two_files_are_asked_one_after_the_other_and_never_are_two_engines_alive
 
 @pytest.mark.parametrize("kind", BROKEN)
 def test_a_broken_file_ends_the_run_before_its_first_case(project: Path, run_pytest: Run, kind: str) -> None:
+    """Also where its turn would come later."""
     data, said = BROKEN[kind]
     (project / "broken.gguf").write_bytes(data)
-    result = run_pytest(project, "evals", "--embedded-model=broken.gguf,a.gguf", "--test-sample-size=1")
+    result = run_pytest(project, "evals", "--embedded-model=a.gguf,broken.gguf", "--test-sample-size=1")
     shown = result.stdout + result.stderr
     assert result.returncode == 4, shown
     assert said in shown

@@ -36,6 +36,8 @@ CONTEXT_LENGTH = 2048
 START_SECONDS = 60.0
 """How long the packaged model may take to load."""
 
+_REFUSED = "common_init_: failed to load model"
+"""What the engine's log has where a model was refused, and not where it ends without weights."""
 _STOP_SECONDS = 5.0
 _LOG_TAIL = 20_000
 _PIECE_BYTES = 4 * 1024 * 1024
@@ -160,10 +162,7 @@ class EmbeddedEngine:
         """Why the child ended, and what to do: one sentence or two. Waits until it has."""
         _end(self._process)
         log = _read_log(self._log)
-        for cause in _CAUSES:
-            if match := re.search(cause.pattern, log):
-                return cause.words.format(*match.groups(), engine=engine_version())
-        return f"{_exit_of(self._process.returncode)} {_last_words(log)}".rstrip()
+        return _cause_in(log) or f"{_exit_of(self._process.returncode)} {_last_words(log)}".rstrip()
 
     def stop(self) -> None:
         """End the child, and wait until its memory is free. A second call does nothing."""
@@ -212,6 +211,26 @@ def sha256_of(paths: Sequence[Path], read: Callable[[int], None] = lambda _: Non
     return digest.hexdigest()
 
 
+def check_loadable(options: EngineOptions) -> None:
+    """Have the engine read all of a model but its weights. Raises EngineError where it would refuse the model.
+
+    A child that ends in another way proves nothing.
+    """
+    with tempfile.TemporaryFile() as log:
+        process = _spawn(options, log, reads_weights=False)
+        try:
+            process.wait(START_SECONDS)
+        except subprocess.TimeoutExpired:
+            return
+        finally:
+            _end(process)
+        said = _read_log(log)
+    if _REFUSED in said:
+        raise EngineError(
+            f"{one_line(str(options.model), 300)} cannot be loaded: {_cause_in(said) or _last_words(said)}"
+        )
+
+
 def check_packaged_model() -> None:
     """Raise EngineError where the packaged model is not the measured one, byte for byte."""
     sha256 = sha256_of([MODEL_PATH])
@@ -222,12 +241,12 @@ def check_packaged_model() -> None:
         )
 
 
-def _spawn(options: EngineOptions, log: IO[bytes]) -> subprocess.Popen[bytes]:
+def _spawn(options: EngineOptions, log: IO[bytes], *, reads_weights: bool = True) -> subprocess.Popen[bytes]:
     # -P keeps the working directory off the child's path, so that a random.py there is not imported.
     command = [sys.executable, "-P", "-m", _SERVE]
     try:
         return subprocess.Popen(  # noqa: S603  our own interpreter and module
-            [*command, json.dumps(options.to_json())],
+            [*command, json.dumps({**options.to_json(), "reads_weights": reads_weights})],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -265,6 +284,14 @@ def _read_log(log: IO[bytes]) -> str:
     """The end of what the child has written. Only for a child that has ended."""
     log.seek(max(0, log.seek(0, os.SEEK_END) - _LOG_TAIL))
     return log.read().decode("utf-8", "replace")
+
+
+def _cause_in(log: str) -> str | None:
+    """What the first known cause in a log means for a user."""
+    for cause in _CAUSES:
+        if match := re.search(cause.pattern, log):
+            return cause.words.format(*match.groups(), engine=engine_version())
+    return None
 
 
 def _last_words(log: str) -> str:

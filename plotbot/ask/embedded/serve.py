@@ -1,7 +1,7 @@
 """The child process of the embedded engine: loads the model, serves it on a free loopback port, ends with its parent.
 
-Its one argument is a JSON object, an `EngineOptions`. Once it answers requests, it writes one line to its
-stdout: `{"url": …}`.
+Its one argument is a JSON object: an `EngineOptions`, and whether it `reads_weights`. Once it answers requests, it
+writes one line to its stdout: `{"url": …}`.
 """
 
 from __future__ import annotations
@@ -79,6 +79,8 @@ def _serve(options: dict[str, Any]) -> Any:
     _make_repeatable(params, xllamacpp)
     params.verbosity = 1
     params.ui = False
+    if not options["reads_weights"]:
+        _leave_out_weights(params, xllamacpp)
     return xllamacpp.Server(params)
 
 
@@ -93,6 +95,18 @@ def _make_repeatable(params: Any, xllamacpp: Any) -> None:
     params.cache_prompt = False
     params.cache_ram_mib = 0
     params.cache_idle_slots = False
+
+
+def _leave_out_weights(params: Any, xllamacpp: Any) -> None:
+    """Have the server end when all of the model but its weights has been read, which takes a fraction of a second.
+
+    No weights are allocated, which asks for a file that is not mapped. A cache that needs flash attention, which is
+    off, ends the server in an orderly way where it would go on to use the weights.
+    """
+    params.no_alloc = True
+    params.load_mode = xllamacpp.llama_load_mode.LLAMA_LOAD_MODE_NONE
+    params.fit_params = False
+    params.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_Q4_0
 
 
 def _wait_until_healthy(address: str) -> None:
