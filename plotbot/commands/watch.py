@@ -64,7 +64,7 @@ class _Watch:
         self._runs = PytestRuns(
             arguments, self._settings, self._keeper.environ, lambda status: self._events.put(("ended", status))
         )
-        self._saved: list[Path] = []
+        self._saved: dict[Path, str] = {}
         self._again = False
 
     def go(self) -> int:
@@ -93,8 +93,8 @@ class _Watch:
         """Do what an event asks for; False if the watch is over."""
         if kind == "ended":
             self._end(what)
-        elif kind == "saved" and isinstance(what, list):
-            self._saved += [path for path in what if path not in self._saved]
+        elif kind == "saved" and isinstance(what, dict):
+            self._saved |= what
             self._start()
         elif what in {"r", "\n", "\r"}:
             self._start()
@@ -110,7 +110,7 @@ class _Watch:
             return
         why = f"saved {named(self._saved, self._settings.root)}" if self._saved else "run"
         print(f"\n--- {datetime.now(UTC).astimezone():%H:%M:%S} {visible(why)} ---", flush=True)
-        saved, self._saved, self._again = self._saved, [], False
+        saved, self._saved, self._again = self._saved, {}, False
         self._runs.start(saved, self._settings.root)
 
     def _end(self, status: object) -> None:
@@ -120,7 +120,7 @@ class _Watch:
         if self._again:
             self._start()
         else:
-            print(f"plotbot watch: pytest ended with {status}. Waiting for a save; {KEYS_HELP}", flush=True)
+            print(f"pytest ended with {status}. Waiting for a save; {KEYS_HELP}", flush=True)
 
     def _look_again(self) -> None:
         """Learn which files the settings name now; settings that cannot be used were named by pytest."""

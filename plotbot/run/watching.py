@@ -12,7 +12,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from plotbot.errors import PlotbotError, UsageProblem
 from plotbot.keep.filesystem import Disk
@@ -21,15 +23,24 @@ from plotbot.keep.run_reading import read_run
 from plotbot.measure.comparison import compare_sheets
 from plotbot.measure.verdict_sheet import VerdictSheet, verdict_sheet
 from plotbot.report.comparison import comparison_lines
-from plotbot.safe import digest, one_line, read_regular
+from plotbot.safe import one_line, read_regular
 from plotbot.settings import Settings
 from plotbot.settings.load import CONFIG
 
 _MOST_REUSED = 20
 _MOST_NAMED = 3
+_EDIT_LIMIT = 60
+_LONGEST_TEXT = 100_000
 _TICK_MILLISECONDS = 1000
 _QUIET_MILLISECONDS = 50
 _INI = "pytest.ini"
+
+
+class _Content(NamedTuple):
+    """A file's hash and its lines; a file that cannot be read has neither, and a long one no lines."""
+
+    hash: str
+    lines: tuple[str, ...]
 
 
 class WatchedFiles:
@@ -38,7 +49,7 @@ class WatchedFiles:
     def __init__(self, settings: Settings) -> None:
         self.root = settings.root
         self._outputs = (settings.generated_dir, settings.runs_dir, settings.report_dir)
-        self._contents: dict[Path, str] = {}
+        self._contents: dict[Path, _Content] = {}
         self.look_again(settings)
 
     @property
@@ -55,12 +66,18 @@ class WatchedFiles:
         for path in named:
             self._contents.setdefault(path.absolute(), _content(path))
 
-    def changed(self, paths: Iterable[Path] = ()) -> list[Path]:
-        """The files whose content is another than at the last look, and those of *paths* that are Python's."""
+    def changed(self, paths: Iterable[Path] = ()) -> dict[Path, str]:
+        """The files whose content is another than at the last look, and those of *paths* that are Python's.
+
+        With each: the first line that is new in it, where its text is known and a line is new.
+        """
         code = {path for path in paths if path.suffix == ".py" and not self._is_output(path)} - self._contents.keys()
-        found = {path for path, before in self._contents.items() if _content(path) != before}
-        self._contents.update((path, _content(path)) for path in found)
-        return sorted(found | code)
+        found = dict.fromkeys(code, "")
+        for path, before in self._contents.items():
+            if (now := _content(path)) != before:
+                found[path] = _first_new_line(before, now)
+                self._contents[path] = now
+        return dict(sorted(found.items()))
 
     def _is_output(self, path: Path) -> bool:
         return any(path.is_relative_to(folder) for folder in self._outputs)
@@ -87,7 +104,7 @@ class PytestRuns:
     def running(self) -> bool:
         return self._process is not None
 
-    def start(self, saved: Sequence[Path], root: Path) -> None:
+    def start(self, saved: Mapping[Path, str], root: Path) -> None:
         """Start pytest after these files were saved."""
         arguments = [sys.executable, "-m", "pytest", *self._arguments, *self._again(saved, root)]
         # Keys are for the watching: a child that reads the same terminal would take them.
@@ -113,7 +130,7 @@ class PytestRuns:
         self._done.append(run)
         return [] if before is None else _moved(before, run)
 
-    def _again(self, saved: Sequence[Path], root: Path) -> list[str]:
+    def _again(self, saved: Mapping[Path, str], root: Path) -> list[str]:
         if not self._done:
             return []
         arguments = ["--like", self._done[-1].run_id, "--failed-first"]
@@ -124,8 +141,11 @@ class PytestRuns:
         return arguments if noted or not saved else [*arguments, f"--note=saved {named(saved, root)}"]
 
 
-def watch_files(files: WatchedFiles, saved: Callable[[list[Path]], None], stop: threading.Event) -> None:
-    """Call *saved* with the files that were saved, until *stop*. Raises `UsageProblem` where watchfiles is missing."""
+def watch_files(files: WatchedFiles, saved: Callable[[dict[Path, str]], None], stop: threading.Event) -> None:
+    """Call *saved* with what `WatchedFiles.changed` says of each save, until *stop*.
+
+    Raises `UsageProblem` where watchfiles is missing.
+    """
     try:
         from watchfiles import watch  # noqa: PLC0415  an extra
     except ModuleNotFoundError:
@@ -148,11 +168,13 @@ def watch_files(files: WatchedFiles, saved: Callable[[list[Path]], None], stop: 
     threading.Thread(target=follow, name="plotbot-watch", daemon=True).start()
 
 
-def named(paths: Sequence[Path], root: Path) -> str:
-    """The first of the files, from the project root."""
-    names = [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in paths]
+def named(saved: Mapping[Path, str], root: Path) -> str:
+    """The first of the files, from the project root, and of a single one the first line that is new in it."""
+    names = [str(path.relative_to(root)) if path.is_relative_to(root) else str(path) for path in saved]
     more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
-    return one_line(", ".join(names[:_MOST_NAMED]), 120) + more
+    line = next(iter(saved.values())) if len(names) == 1 else ""
+    edit = f": {one_line(line, _EDIT_LIMIT)}" if line else ""
+    return one_line(", ".join(names[:_MOST_NAMED]), 120) + more + edit
 
 
 def _moved(before: RunFolder, after: RunFolder) -> list[str]:
@@ -182,11 +204,17 @@ def _files_of_evals(settings: Settings) -> list[Path]:
         return []
 
 
-def _content(path: Path) -> str:
+def _content(path: Path) -> _Content:
     try:
-        return digest(read_regular(path).decode("latin-1"), 32)
+        data = read_regular(path)
     except OSError:
-        return ""
+        return _Content("", ())
+    text = data.decode("utf-8", "replace") if len(data) <= _LONGEST_TEXT else ""
+    return _Content(sha256(data).hexdigest(), tuple(line.strip() for line in text.splitlines()))
+
+
+def _first_new_line(before: _Content, now: _Content) -> str:
+    return next((line for line in now.lines if line and line not in before.lines), "")
 
 
 def _id_of(run: RunFolder | None) -> str:

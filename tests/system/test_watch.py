@@ -118,7 +118,7 @@ def test_after_each_save_the_screen_says_whether_it_is_better(project: Path) -> 
     [series] = index["series"]
     assert [point["shown"] for point in series["points"][:4]] == ["50.0%", "100.0%", "0.0%", "100.0%"]
     assert [point["changes"] for point in series["points"][:4]] == [[], ["prompt"], ["prompt"], ["prompt"]]
-    assert index["runs"][1]["note"] == "saved data/prompt.txt"
+    assert index["runs"][1]["note"] == "saved data/prompt.txt: The second prompt."
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
