@@ -1,9 +1,10 @@
 """A helper process for checks that cannot be stopped: it is ended when they take too long.
 
 A thread cannot stop a regular expression, and `re` has no time limit. So what may take long is checked in a process of
-its own, one for each process that judges, started when it is first needed (0.2 s). Its watchdog is a thread of
-`faulthandler`, which needs no interpreter lock: it ends the process when the time is up, even if the process that
-waits for it is gone.
+its own, one for each process that judges. It takes 0.2 s to start, on a busy machine a second, and no reply should wait
+for that: it starts when an eval asks for a costly schema, and a spare one while a request takes so long that its helper
+may have to be ended. Its watchdog is a thread of `faulthandler`, which needs no interpreter lock: it
+ends the process when the time is up, even if the process that waits for it is gone.
 
 Each request is three lines: the schema, the seconds that it may take, the value. The answer is lines
 `{"at": keyword}`, each written before a check that cannot be stopped, and at the end `{"violations": […]}` or
@@ -33,16 +34,67 @@ _START = (
 )
 # What a request gets at least.
 _LEAST_SECONDS = 0.3
+# After so many seconds of a request a spare helper starts.
+_SPARE_SECONDS = 0.4
+
+
+class _Process:
+    """One helper process. It belongs to the process that has started it, not to one forked from that."""
+
+    def __init__(self) -> None:
+        self._owner = os.getpid()
+        self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
+            [sys.executable, "-c", _START],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+        self._ready = False
+        into, out = self._process.stdin, self._process.stdout
+        assert into is not None
+        assert out is not None
+        self.into: IO[bytes] = into
+        self.out: IO[bytes] = out
+        with contextlib.suppress(OSError):
+            # One that ends at once is found out by `wait_until_ready`.
+            self.into.write(json.dumps(sys.path).encode("ascii") + b"\n")
+            self.into.flush()
+
+    @property
+    def is_usable(self) -> bool:
+        return self._owner == os.getpid() and self._process.poll() is None
+
+    def wait_until_ready(self) -> None:
+        if not self._ready and not self.out.readline():
+            raise OSError("it did not start")
+        self._ready = True
+
+    def end(self) -> None:
+        if self._owner == os.getpid():
+            self._process.kill()
+            with contextlib.suppress(OSError):
+                self._process.communicate()
 
 
 class _Helper:
-    """The helper of this process, or none yet. Its requests are answered one after the other."""
+    """The helper of this process, or none yet, and perhaps a spare. Its requests are answered one after the other."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._owner = 0
-        self._ready = False
+        self._process: _Process | None = None
+        self._spare: _Process | None = None
+        self._starting = threading.Lock()
+
+    def prepare(self) -> None:
+        """Start a helper if there is none."""
+        if self._process is None and self._spare is None:
+            self._start_spare()
+
+    def start(self) -> None:
+        """Start a spare helper, unless there is one, and do not wait for it."""
+        with self._starting:
+            if self._spare is None or not self._spare.is_usable:
+                self._spare = _Process()
 
     def violations(self, schema: Mapping[str, Any], value: Any, seconds: float) -> tuple[Violation, ...]:
         with self._lock:
@@ -50,7 +102,7 @@ class _Helper:
                 answer = self._ask(json.dumps(schema, default=dict), json.dumps(value), seconds)
             except BaseException as stopped:
                 # An interrupt too leaves half of an answer behind, which the next request must not read.
-                self.end()
+                self._end_running()
                 if isinstance(stopped, OSError | ValueError):
                     raise TooCostlyError(f"the process that judges by a costly schema broke off: {stopped}") from None
                 raise
@@ -59,52 +111,51 @@ class _Helper:
         return tuple(Violation(*violation) for violation in answer["violations"])
 
     def _ask(self, schema: str, value: str, seconds: float) -> Mapping[str, Any]:
-        into, out = self._running()
-        into.write(f"{schema}\n{seconds}\n{value}\n".encode("ascii"))
-        into.flush()
+        process = self._running()
+        process.into.write(f"{schema}\n{seconds}\n{value}\n".encode("ascii"))
+        process.into.flush()
+        spare = threading.Timer(_SPARE_SECONDS, self._start_spare)
+        spare.daemon = True
+        spare.start()
         at = ""
-        while line := out.readline():
-            answer: dict[str, Any] = json.loads(line)
-            if "at" not in answer:
-                return answer
-            at = answer["at"]
-        # It has ended itself. The next one starts while the run goes on.
-        self.end()
-        self._start()
+        try:
+            while line := process.out.readline():
+                answer: dict[str, Any] = json.loads(line)
+                if "at" not in answer:
+                    return answer
+                at = answer["at"]
+        finally:
+            spare.cancel()
+        # It has ended itself.
+        self._end_running()
         return {"out_of_time": at}
 
-    def _running(self) -> tuple[IO[bytes], IO[bytes]]:
-        """The pipes of a helper that is ready."""
-        if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
-            self.end()
-            self._start()
-        assert self._process is not None
-        into, out = self._process.stdin, self._process.stdout
-        assert into is not None
-        assert out is not None
-        if not self._ready and not out.readline():
-            raise OSError("it did not start")
-        self._ready = True
-        return into, out
+    def _start_spare(self) -> None:
+        with contextlib.suppress(OSError):
+            self.start()
 
-    def _start(self) -> None:
-        self._owner, self._ready = os.getpid(), False
-        self._process = subprocess.Popen(  # noqa: S603  our own interpreter and module
-            [sys.executable, "-c", _START],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
-        assert self._process.stdin is not None
-        self._process.stdin.write(json.dumps(sys.path).encode("ascii") + b"\n")
-        self._process.stdin.flush()
+    def _running(self) -> _Process:
+        """A helper that is ready: the one there is, else the spare, else a new one."""
+        if self._process is None or not self._process.is_usable:
+            self._end_running()
+            self.start()
+            with self._starting:
+                self._process, self._spare = self._spare, None
+        assert self._process is not None
+        self._process.wait_until_ready()
+        return self._process
+
+    def _end_running(self) -> None:
+        process, self._process = self._process, None
+        if process is not None:
+            process.end()
 
     def end(self) -> None:
-        process, self._process = self._process, None
-        if process is not None and self._owner == os.getpid():
-            process.kill()
-            with contextlib.suppress(OSError):
-                process.communicate()
+        self._end_running()
+        with self._starting:
+            spare, self._spare = self._spare, None
+        if spare is not None:
+            spare.end()
 
 
 _HELPER = _Helper()
@@ -117,3 +168,8 @@ def violations_in_helper(schema: Mapping[str, Any], value: Any, until: float) ->
     The time in which a helper starts does not count: on a busy machine it would be blamed on the schema.
     """
     return _HELPER.violations(schema, value, max(until - time.monotonic(), _LEAST_SECONDS))
+
+
+def prepare_helper() -> None:
+    """Start the helper process, unless there is one, and do not wait for it: a schema is known to need it."""
+    _HELPER.prepare()

@@ -88,7 +88,9 @@ class FailureSummary:
     def _limit(self) -> int | None:
         """How many failures are shown in full; None for all of them."""
         limit = self._run.settings.show_failures
-        return None if limit == "all" or self._config.option.tbstyle != NOT_CHOSEN[0] else limit
+        # Without its terminal plugin pytest has no such option.
+        chosen = self._config.getoption("tbstyle", NOT_CHOSEN[0]) != NOT_CHOSEN[0]
+        return None if limit == "all" or chosen else limit
 
     def _drop(self, report: pytest.TestReport) -> None:
         phases = [] if self._terminal is None else self._terminal.stats.get("", [])

@@ -11,6 +11,7 @@ import pytest
 from plotbot.errors import AskError, NotNeededError
 from plotbot.judge import Check, Schema
 from plotbot.judge import judge as judge_reply
+from plotbot.judge.helper import prepare_helper
 from plotbot.records import Reply, Title, Verdict
 from plotbot.run.process import ItemState, Process
 
@@ -89,6 +90,8 @@ class ItemFixtures:
 
     def _schema(self, state: ItemState) -> Schema:
         state.schema = self._process.schemas.of(state.files.schema)
+        if state.schema.warnings:
+            prepare_helper()
         return state.schema
 
     def _state(self) -> ItemState:

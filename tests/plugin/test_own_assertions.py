@@ -89,7 +89,11 @@ def items_on(page: Path) -> list[dict[str, Any]]:
     return [item for payload in payloads if isinstance(payload, dict) for item in payload.get("items", {}).values()]
 
 
-@pytest.mark.parametrize("ending", OWN.values(), ids=OWN)
+@pytest.mark.parametrize(
+    ("ending", "more"),
+    [*((ending, ()) for ending in OWN.values()), (OWN["assert after judging"], ("-n", "2"))],
+    ids=[*OWN, "in a worker"],
+)
 def test_an_assertion_about_something_else_keeps_its_own_words_in_every_output(
     evals: Callable[..., pytest.RunResult],
     write_eval: Callable[[str], None],
@@ -97,9 +101,10 @@ def test_an_assertion_about_something_else_keeps_its_own_words_in_every_output(
     project: Path,
     verdicts: Callable[[], list[dict[str, Any]]],
     ending: str,
+    more: tuple[str, ...],
 ) -> None:
     write_eval(eval_of(ending))
-    result = evals(start_mock(rules=FENCED), "--test-sample-size=1", "--junitxml=junit.xml", "-rf")
+    result = evals(start_mock(rules=FENCED), "--test-sample-size=1", "--junitxml=junit.xml", "-rf", *more)
     assert result.ret == 1
     (verdict,) = verdicts()
     assert (verdict["outcome"], verdict["category"], verdict["verdict"]) == ("failed", "assertion", "fenced")
@@ -117,16 +122,21 @@ def test_an_assertion_about_something_else_keeps_its_own_words_in_every_output(
     result.stdout.fnmatch_lines(["  failures: assertion 1"])
 
 
-@pytest.mark.parametrize("ending", ABOUT.values(), ids=ABOUT)
+@pytest.mark.parametrize(
+    ("ending", "more"),
+    [*((ending, ()) for ending in ABOUT.values()), (ABOUT["a helper that is given ok by name"], ("-n", "2"))],
+    ids=[*ABOUT, "in a worker"],
+)
 def test_an_assertion_about_the_verdict_has_its_category(
     evals: Callable[..., pytest.RunResult],
     write_eval: Callable[[str], None],
     start_mock: Callable[..., MockServer],
     verdicts: Callable[[], list[dict[str, Any]]],
     ending: str,
+    more: tuple[str, ...],
 ) -> None:
     write_eval(eval_of(ending))
-    result = evals(start_mock(rules=FENCED), "--test-sample-size=1", "-rf")
+    result = evals(start_mock(rules=FENCED), "--test-sample-size=1", "-rf", *more)
     (verdict,) = verdicts()
     assert (verdict["outcome"], verdict["category"], verdict["verdict"]) == ("failed", "fenced", "fenced")
     assert "fenced: the answer stands in a code fence" in verdict["message"]

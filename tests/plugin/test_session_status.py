@@ -192,6 +192,8 @@ def test_where_a_file_cannot_be_collected_nothing_is_asked(
 def test_it_runs_without_a_plugin_of_pytests_own(
     start_mock: Mock, project: Path, run_pytest: Callable[..., Any], run_file: Callable[[Path, str], Any], blocked: str
 ) -> None:
-    arguments = ("evals", "-p", f"no:{blocked}", "--lm-studio-url", start_mock().url, "--test-sample-size=4")
-    assert run_pytest(project, *arguments).returncode == 0
-    assert run_file(project, "summary.json")["total"]["passed"] == 4
+    server = start_mock(rules=(Rule(fault="F05", nth=(2,)),))
+    arguments = ("evals", "-p", f"no:{blocked}", "--lm-studio-url", server.url, "--test-sample-size=4")
+    assert run_pytest(project, *arguments).returncode == 1
+    total = run_file(project, "summary.json")["total"]
+    assert (total["passed"], total["failed"]) == (3, 1)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from plotbot.errors import TooCostlyError
-from plotbot.judge import compile_schema, parse_strict
+from plotbot.judge import compile_schema, helper, parse_strict
 from plotbot.judge.helper import violations_in_helper
 from plotbot.mock import MockServer, Rule
 
@@ -83,6 +83,29 @@ def test_a_helper_that_was_ended_is_replaced_and_agrees_with_the_referee() -> No
     assert violations_in_helper(schema, ["a" * 40], time.monotonic() + LIMIT) == ()
     (violation,) = compile_schema(schema, "s.json").violations(["aaa", "b\ud800\x1b"])
     assert (violation.path, violation.keyword) == ("$[1]", "pattern")
+
+
+def test_no_reply_waits_for_a_helper_to_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[object] = []
+
+    def start(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started.append(arguments)
+        return popen(*arguments, **options)
+
+    popen = subprocess.Popen
+    monkeypatch.setattr(subprocess, "Popen", start)
+    own, schema = helper._Helper(), strings("^(a+)+$")
+    own.prepare()
+    own.prepare()
+    assert len(started) == 1
+    assert own.violations(schema, ["aaa"], LIMIT) == ()
+    with pytest.raises(TooCostlyError):
+        own.violations(schema, ["a" * 40 + "!"], 1.5)
+    # The spare has started beside the request that was too costly, and takes the next one.
+    assert len(started) == 2
+    assert own.violations(schema, ["aaa"], LIMIT) == ()
+    assert len(started) == 2
+    own.end()
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])
