@@ -30,6 +30,7 @@ from plotbot.settings.load import CONFIG
 _MOST_REUSED = 20
 _MOST_NAMED = 3
 _EDIT_LIMIT = 60
+_SAME_WORDS = 4
 _LONGEST_TEXT = 100_000
 _TICK_MILLISECONDS = 1000
 _QUIET_MILLISECONDS = 50
@@ -214,7 +215,16 @@ def _content(path: Path) -> _Content:
 
 
 def _first_new_line(before: _Content, now: _Content) -> str:
-    return next((line for line in now.lines if line and line not in before.lines), "")
+    """Of a line that begins with several words of a former one, the part from the first word that is another."""
+    line = next((line for line in now.lines if line and line not in before.lines), "")
+    words = line.split()
+    same = max((_words_in_common(words, former.split()) for former in before.lines), default=0)
+    return f"… {' '.join(words[same:])}" if _SAME_WORDS <= same < len(words) else line
+
+
+def _words_in_common(one: Sequence[str], other: Sequence[str]) -> int:
+    """With how many words both begin."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _id_of(run: RunFolder | None) -> str:

@@ -26,7 +26,7 @@ def find_model_file(entry: str, root: Path, environ: Mapping[str, str]) -> Path:
     """
     path = root / Path(entry).expanduser()
     is_path = entry.lower().endswith(_SUFFIX) or path.is_file()
-    if is_path and (path.exists() or "/" in entry or os.sep in entry):
+    if is_path and (path.exists() or path.is_symlink() or "/" in entry or os.sep in entry):
         return path
     folders = model_folders(environ)
     found = _matches(entry, folders)

@@ -147,6 +147,8 @@ function draw() {
   const latest = (series) => series.points[series.points.length - 1].run;
   const ordered = [...index.series].sort((one, other) => latest(other) - latest(one));
   byId("lines").append(...ordered.map(drawLine));
+  // On a narrow screen a figure is wider than the page.
+  for (const line of byId("lines").children) line.scrollLeft = line.scrollWidth;
   if (!ordered.length) byId("lines").append(el("p", { class: "quiet" }, "No run has come to its end yet."));
   const heads = ["started", "run", "pass rate, and what changed since the run before of its name"];
   byId("runs").append(
