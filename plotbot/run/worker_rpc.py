@@ -20,7 +20,7 @@ from typing import Any, Self
 from plotbot.errors import AskError, DiskError, ExitStatus, NotNeededError, PlotbotError, RpcError, UsageProblem
 from plotbot.records import Case, Exchange, PlannedItem
 from plotbot.run.eval_files import EvalFiles
-from plotbot.run.local_rpc import HANDSHAKE_SECONDS, LocalServer, call, remove_folder
+from plotbot.run.local_rpc import HANDSHAKE_SECONDS, LocalServer, call, remove_folder, shut_down
 from plotbot.run.process import Run
 
 
@@ -79,8 +79,8 @@ class RpcClient:
         self._connection = call(ticket)
         self._sending = threading.Lock()
         self._working = True
-        watch = threading.Thread(target=self._die_with, args=(call(ticket),), name="plotbot-watch", daemon=True)
-        watch.start()
+        self._watched = call(ticket)
+        threading.Thread(target=self._die_with_main_process, name="plotbot-watch", daemon=True).start()
 
     @property
     def fold_log(self) -> Self:
@@ -106,8 +106,11 @@ class RpcClient:
         self._ask({"ask": "refuse", "problem": str(problem)})
 
     def close(self) -> None:
-        """Stop watching the main process: from here on the worker ends by itself."""
+        """Hang up, and stop watching the main process: from here on the worker ends by itself."""
         self._working = False
+        shut_down(self._watched)
+        with self._sending:
+            self._connection.close()
 
     def _ask(self, message: Mapping[str, Any]) -> Any:
         self._send(message)
@@ -136,9 +139,9 @@ class RpcClient:
         except OSError as error:
             raise RpcError(f"the main process does not listen any more: {error}") from error
 
-    def _die_with(self, watch: Connection[bytes, bytes]) -> None:
-        with contextlib.suppress(OSError, EOFError):
-            watch.recv_bytes()
+    def _die_with_main_process(self) -> None:
+        with self._watched, contextlib.suppress(OSError, EOFError):
+            self._watched.recv_bytes()
         if self._working:
             remove_folder(self._ticket)
             os._exit(ExitStatus.HARNESS_FAULT)
