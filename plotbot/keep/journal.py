@@ -177,6 +177,9 @@ class Journal:
         if not self._disk.has_name(self._fd):
             # Lines would go on into a file that no reader can open.
             raise FileNotFoundError(errno.ENOENT, "it was deleted while the run was writing it")
+        if not self._torn and self._disk.size(self._fd) != self._end:
+            # What was shown may not be there any more, and no line would be found at its offset.
+            raise OSError(errno.EIO, "another program changed it while the run was writing it")
         self._truncate_torn()
         self._torn = True
         offset, lines = self._end, b"".join(entry.line for entry in group)

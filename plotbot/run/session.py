@@ -16,6 +16,7 @@ from plotbot.ask.servers.pin import ServedOtherwise
 from plotbot.ask.transport.templates import refuse_unknown_names
 from plotbot.errors import AskError, DiskError, InputError, PlotbotError, ServerProblem, UsageProblem
 from plotbot.keep.filesystem import Disk
+from plotbot.keep.locks import LOCKS_FOLDER
 from plotbot.keep.run_folder import RunFolder, check_writable, new_run_id
 from plotbot.keep.run_reading import RunOnDisk, read_run, recorded_questions
 from plotbot.measure.stopping import CHALLENGES, GATE_TITLES
@@ -258,7 +259,8 @@ class MainRun:
 
     def _connect(self, cases: Sequence[Case]) -> None:
         """Make sure that answers can be kept and that the servers can be asked, before anything is asked."""
-        for folder in (self.settings.generated_dir, self.settings.runs_dir, self.settings.report_dir):
+        kept = self.settings.generated_dir
+        for folder in (kept, kept / LOCKS_FOLDER, self.settings.runs_dir, self.settings.report_dir):
             check_writable(folder, self.disk)
         recover_dead_runs(self.settings, self.disk, self._warn)
         in_order = self._stops_early or is_sequential(self.settings)

@@ -138,7 +138,7 @@ def test_lines_that_queue_up_share_one_write_and_one_flush(path: Path, hooked: H
     gate = Gate()
     with _open(path, hooked(gate)) as journal:
         _three_groups(journal, gate)[-1].result(WAIT)
-    assert gate.calls == ["has_name", "write", "sync"] * 3 + CLOSED
+    assert gate.calls == ["has_name", "size", "write", "sync"] * 3 + CLOSED
     assert _numbers(path) == list(range(12))
 
 
@@ -147,7 +147,7 @@ def test_lines_that_need_not_be_durable_cost_no_flush(path: Path, hooked: Hooked
     with _open(path, hooked(lambda name, _: calls.append(name))) as journal:
         calls.clear()
         journal.append("verdict", {"n": 0}, durable=False).result(WAIT)
-    assert calls == ["has_name", "write", *CLOSED]
+    assert calls == ["has_name", "size", "write", *CLOSED]
 
 
 def test_a_failing_flush_fails_its_group_alone_and_leaves_no_trace(path: Path, hooked: Hooked) -> None:
