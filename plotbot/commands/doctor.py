@@ -10,18 +10,20 @@ from pathlib import Path
 from typing import Any
 
 from plotbot import __version__
-from plotbot.ask.embedded.engine import engine_version
+from plotbot.ask.embedded.engine import check_loadable, engine_version
 from plotbot.ask.embedded.memory import memory
 from plotbot.ask.servers.discovery import ServerFacts, resolve_models
 from plotbot.ask.servers.host import find_server
 from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.ask.servers.model_patterns import expand_models, is_pattern
+from plotbot.commands.prompt import EVALS, evals_of
 from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import ExitStatus, UsageProblem
 from plotbot.judge import compile_schema
 from plotbot.plan.inputs import read_prompt, read_schema
 from plotbot.plan.titles import read_titles
 from plotbot.run.embedded_models import size_text, too_large
+from plotbot.run.eval_files import EvalFiles
 from plotbot.run.servers import THREADS, Servers, pool_of
 from plotbot.safe import one_line, visible
 from plotbot.settings import Settings
@@ -95,14 +97,28 @@ def settings_lines(settings: Settings, *, every: bool = True) -> list[str]:
 
 
 def checks(settings: Settings, find: FindServer, *, embedded: bool = False) -> Iterator[Check]:
-    yield _file("titles", settings.titles_path, settings, lambda path: f"{len(read_titles(path))} titles")
-    for prompt in settings.prompt_path:
+    asked = _files_of_evals(settings)
+    for titles in dict.fromkeys(files.titles for files in asked):
+        yield _file("titles", titles, settings, lambda path: f"{len(read_titles(path))} titles")
+    for prompt in dict.fromkeys(prompt for files in asked for prompt in files.prompts):
         yield _file("prompt", prompt, settings, lambda path: f"{len(read_prompt(path))} characters")
-    yield _file("schema", settings.schema_path, settings, _read_schema)
+    for schema in dict.fromkeys(files.schema for files in asked):
+        yield _file("schema", schema, settings, _read_schema)
     if embedded:
-        yield from _engine(settings)
+        yield from _engine(settings, asked[0])
     else:
         yield from _servers(settings, find) if settings.executor == THREADS else _workers(settings)
+
+
+def _files_of_evals(settings: Settings) -> Sequence[EvalFiles]:
+    """The files that the settings name; where one of them is missing, those that the project's evals name."""
+    own = EvalFiles.of_marker((), {}, settings, "settings")
+    if all(path.is_file() for path in (own.titles, own.schema, *own.prompts)) or not (settings.root / EVALS).is_dir():
+        return [own]
+    try:
+        return evals_of(None, settings)
+    except UsageProblem:
+        return [own]
 
 
 def _servers(settings: Settings, find: FindServer) -> Iterator[Check]:
@@ -117,14 +133,18 @@ def _servers(settings: Settings, find: FindServer) -> Iterator[Check]:
     yield from _meant(found, settings)
 
 
-def _engine(settings: Settings) -> Iterator[Check]:
-    """The embedded engine, and whether each of its models can be used and fits in memory; none is loaded for that."""
+def _engine(settings: Settings, files: EvalFiles) -> Iterator[Check]:
+    """The embedded engine, and whether each of its models can be used and fits in memory; none is loaded for that.
+
+    Its context is what *files* need.
+    """
     try:
         yield Check("engine", ready=True, said=engine_version())
     except UsageProblem as problem:
         yield Check("engine", ready=False, said=str(problem))
+    asked = {"prompt_path": list(map(str, files.prompts)), "schema_path": str(files.schema)}
     for entry in settings.embedded_model or ("",):
-        one = settings.with_values("doctor", embedded_model=[entry] if entry else [])
+        one = settings.with_values("doctor", embedded_model=[entry] if entry else [], **asked)
         yield _model_file(entry or "that comes with plotbot", Servers(one, embedded=True, ask_user=None, warn=print))
 
 
@@ -133,6 +153,8 @@ def _model_file(entry: str, servers: Servers) -> Check:
     try:
         [model] = servers.sized_models()
         problem = too_large(model, has)
+        if not model.packaged:
+            check_loadable(model.options)
     except UsageProblem as unusable:
         return Check(f"model {entry}", ready=False, said=str(unusable))
     free = "an unknown number of bytes" if has.free is None else size_text(has.free)

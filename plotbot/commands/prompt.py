@@ -30,6 +30,8 @@ _SETTINGS = (
     "TITLES_PATH", "ANSWERS", "PROMPT_PATH", "TEMPLATE_PATH", "SCHEMA_PATH", "RESPONSE_FORMAT", "TEMPERATURE",
     "REASONING_EFFORT", "LM_STUDIO_URL",
 )  # fmt: skip
+EVALS = "evals"
+"""The folder of a project's evals."""
 _TOKENIZER_SECONDS = 2.0
 _MOST_BYTES = 20_000_000
 
@@ -44,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the messages of each eval and variant. Raises `UsageProblem` for an eval or a title that is not there."""
     settings = project_settings(args)
-    for files in _evals(args.eval, settings):
+    for files in evals_of(args.eval, settings):
         title = _title(files, args.title, settings)
         for name, messages in _conversations(files, title, settings):
             _show(f"{files.where}{f', {name}' if name else ''}, title {title.id}", messages, settings)
@@ -63,10 +65,10 @@ class _Collector:
             self.found[metafunc.definition.nodeid] = metafunc.definition.get_closest_marker("eval")
 
 
-def _evals(target: str | None, settings: Settings) -> Sequence[EvalFiles]:
+def evals_of(target: str | None, settings: Settings) -> Sequence[EvalFiles]:
     """The files of the evals that pytest finds. It is told a model, so that it asks no server for one."""
     collector, said = _Collector(), io.StringIO()
-    where = str(settings.root / "evals") if target is None else _absolute(target)
+    where = str(settings.root / EVALS) if target is None else _absolute(target)
     arguments = [
         f"--rootdir={settings.root}", f"--confcutdir={settings.root}", "-c", str(settings.root / "pytest.ini"),
         "--collect-only", "-q", "-p", "no:cacheprovider", "--model=preview", "--test-sample-size=1", where,

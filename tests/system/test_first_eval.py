@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,6 +13,10 @@ from typing import Any
 
 import pytest
 
+from plotbot.ask.embedded import EmbeddedEngine
+from plotbot.keep.filesystem import Disk
+from plotbot.keep.run_folder import last_run
+from plotbot.keep.run_reading import read_run
 from plotbot.mock import MockServer, Rule
 
 REPOSITORY = Path(__file__).parents[2]
@@ -89,3 +94,28 @@ def test_all_that_a_check_can_do_wrong_is_an_error_with_its_line(
     messages = {line["message"] for line in journal if line.get("category") == "eval_code"}
     number = path.read_text(encoding="utf-8").splitlines().index(lines[1]) + 1
     assert messages == {f"KeyError: 'mood' (evals/test_haiku.py:{number})"}
+
+
+def test_the_doctor_looks_at_the_files_that_the_evals_name(haiku: Path, start_mock: Callable[..., MockServer]) -> None:
+    said = _plotbot(haiku, "doctor", f"--lm-studio-url={start_mock().url}")
+    assert said.startswith("Ready: pytest evals\n")
+    assert "ok  titles: 3 titles in data/haiku/titles.json\n" in said
+
+
+def test_a_prompt_has_as_many_tokens_as_the_engine_tells_and_none_where_no_server_tells(
+    haiku: Path, start_mock: Callable[..., MockServer], run_pytest: RunPytest
+) -> None:
+    pytest.importorskip("xllamacpp")
+    title = "--title=3lc1vf"  # "Goose sues town over pond"; the id is made of the text
+    with EmbeddedEngine.start() as engine:
+        told = _plotbot(haiku, "prompt", title, f"--lm-studio-url={engine.url}")
+        run_pytest(haiku, "evals", f"--lm-studio-url={engine.url}", "-k", "goose")
+    run = last_run(haiku / "data" / "runs")
+    assert run is not None
+    [exchange] = read_run(run, Disk()).exchanges()
+    assert exchange.reply is not None
+    characters, tokens = re.findall(r"[\d,]+(?= characters,| tokens)", told.splitlines()[0])
+    assert int(tokens) == exchange.reply.prompt_tokens
+    assert int(characters) > int(tokens) > 10
+    untold = _plotbot(haiku, "prompt", title, f"--lm-studio-url={start_mock().url}").splitlines()[0]
+    assert untold.endswith(f": {characters} characters")

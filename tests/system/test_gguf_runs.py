@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from plotbot.ask.embedded import MODEL_PATH, EmbeddedEngine, EngineOptions
+from plotbot.commands import main
 from plotbot.errors import EngineError
 from plotbot.keep.journal_reading import read_journal
 from tests.gguf_files import BROKEN, write_split
@@ -100,6 +101,15 @@ def test_a_broken_file_ends_the_run_before_its_first_case(project: Path, run_pyt
     assert said in shown
     assert "Traceback" not in shown
     assert lines(project, "exchange") == []
+
+
+def test_the_doctor_says_that_the_engine_refuses_a_file(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data, said = BROKEN["other architecture"]
+    (project / "broken.gguf").write_bytes(data)
+    assert main(["doctor", f"--rootdir={project}", "--embedded-model=a.gguf,broken.gguf"]) == 4
+    shown = capsys.readouterr().out
+    assert "ok  model a.gguf: " in shown
+    assert said in shown
 
 
 @pytest.mark.parametrize(
