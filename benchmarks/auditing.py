@@ -2,8 +2,9 @@
 
     python -m benchmarks.auditing
 
-A tenth of the answers are planted: half of them exact copies with other case and punctuation, half near ones, in which
-one word in twenty is another one, or one field is written anew. The others come from one template with a small
+A tenth of the answers are planted: half of them exact copies with other case and punctuation, half near ones, edited in
+one way each: one word in ten replaced, inserted or deleted, or one of the three; sentences in another order; one field
+written anew; another headline above words that are edited a little. The others come from one template with a small
 vocabulary, as a small model's do.
 """
 
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,15 +28,16 @@ _WORDS = [first + last for first in ("har", "cle", "goo", "lad", "win", "may", "
           "arc", "bic", "cho", "flo", "isl", "ket", "mus", "par") for last in ("bor", "rk", "se", "der", "ter", "or",
           "ry", "tern", "lot", "ow", "ipe", "ive", "ycle", "ir", "od", "and")]  # fmt: skip
 Seed = dict[str, Any]
+Edit = Callable[[Seed, random.Random], Seed]
 
 
 @dataclass(frozen=True, slots=True)
 class Planted:
-    """A dataset: the seeds by title id, and the ids of those that are exact and near copies of an earlier one."""
+    """A dataset: seeds by title id, the ids of exact copies of an earlier one, and by id how near ones were edited."""
 
     seeds: Mapping[str, Seed]
     exact: frozenset[str]
-    near: frozenset[str]
+    near: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +47,7 @@ class Found:
     exact: float
     near: float
     false: float
+    by_edit: Mapping[str, float]
 
 
 def plant(answers: int, chance: random.Random) -> Planted:
@@ -52,11 +55,13 @@ def plant(answers: int, chance: random.Random) -> Planted:
     copies = answers // 20
     originals = [_seed(chance) for _ in range(answers - 2 * copies)]
     exact = [_shouted(one) for one in chance.sample(originals, copies)]
-    near = [_edited(one, chance) for one in chance.sample(originals, copies)]
+    edits = [list(_EDITS)[number % len(_EDITS)] for number in range(copies)]
+    sources = chance.sample(originals, copies)
+    near = [_EDITS[edit](one, chance) for edit, one in zip(edits, sources, strict=True)]
     ids = [f"t{number:05}" for number in range(answers)]
     end = len(originals) + copies
     seeds = dict(zip(ids, [*originals, *exact, *near], strict=True))
-    return Planted(seeds, frozenset(ids[len(originals) : end]), frozenset(ids[end:]))
+    return Planted(seeds, frozenset(ids[len(originals) : end]), dict(zip(ids[end:], edits, strict=True)))
 
 
 def write_dataset(planted: Planted, folder: Path) -> None:
@@ -68,7 +73,7 @@ def write_dataset(planted: Planted, folder: Path) -> None:
         entry = {"response": [seed], "meta": {"case": title_id}}
         document = {
             "title_id": title_id,
-            "title": f"Headline {number}: a goose is elected mayor",
+            "title": seed["title"],
             "llm_models": {f"model-{number % 3}": {"9f2c41d0ab37": entry}},
         }
         (answers / f"{title_id}.json").write_text(json.dumps(document), encoding="ascii")
@@ -77,16 +82,22 @@ def write_dataset(planted: Planted, folder: Path) -> None:
 def compare(planted: Planted, audit: Mapping[str, Any]) -> Found:
     """What an audit, read from its JSON, found of what was planted."""
     kinds = {copy["second"]["title_id"]: copy["kind"] for copy in audit["copies"]}
-    others = planted.seeds.keys() - planted.exact - planted.near
+    others = planted.seeds.keys() - planted.exact - planted.near.keys()
     return Found(
         sum(kinds.get(one) == "exact" for one in planted.exact) / len(planted.exact),
         sum(one in kinds for one in planted.near) / len(planted.near),
         len(others & kinds.keys()) / len(others),
+        {edit: _share(kinds.keys(), [one for one, how in planted.near.items() if how == edit]) for edit in _EDITS},
     )
+
+
+def _share(found: Collection[str], planted: Sequence[str]) -> float:
+    return sum(one in found for one in planted) / len(planted)
 
 
 def _seed(chance: random.Random) -> Seed:
     return {
+        "title": f"A {_prose(chance, 4)} is elected mayor",
         "core_event": f"When the news breaks, {_prose(chance, 12)} and nobody in town can say who began it.",
         "themes": chance.sample(_WORDS, 2),
         "tone": "wry and warm",
@@ -102,14 +113,66 @@ def _shouted(seed: Seed) -> Seed:
     return {**seed, "core_event": seed["core_event"].upper().replace(",", " -"), "stakes": f"{seed['stakes']}!"}
 
 
-def _edited(seed: Seed, chance: random.Random) -> Seed:
-    if chance.random() < 0.5:
-        return {**seed, "stakes": _prose(chance, 9)}
-    edited = dict(seed)
-    for field in ("core_event", "stakes", "setting_hint"):
-        words = [_prose(chance, 1) if chance.random() < 0.05 else word for word in seed[field].split()]
-        edited[field] = " ".join(words)
-    return {**edited, "tone": "warm, though wry"}
+def _with_words(change: Callable[[str, random.Random], str], share: float = 0.1) -> Edit:
+    """An edit that *change* makes to that share of all words but those of the headline."""
+
+    def edited(text: str, chance: random.Random) -> str:
+        words = [change(word, chance) if chance.random() < share else word for word in text.split()]
+        return " ".join(word for word in words if word)
+
+    def edit(seed: Seed, chance: random.Random) -> Seed:
+        told = {name: value for name, value in seed.items() if name != "title"}
+        return {"title": seed["title"]} | {
+            name: edited(value, chance) if isinstance(value, str) else [edited(one, chance) for one in value]
+            for name, value in told.items()
+        }
+
+    return edit
+
+
+def _replaced(_: str, chance: random.Random) -> str:
+    return _prose(chance, 1)
+
+
+def _inserted(word: str, chance: random.Random) -> str:
+    return f"{word} {_prose(chance, 1)}"
+
+
+def _deleted(_word: str, _chance: random.Random) -> str:
+    return ""
+
+
+def _any_of_three(word: str, chance: random.Random) -> str:
+    return chance.choice([_replaced, _inserted, _deleted])(word, chance)
+
+
+def _reordered(seed: Seed, chance: random.Random) -> Seed:
+    """All fields, and the sentences of each, in another order."""
+    names = [name for name in seed if name != "title"]
+    chance.shuffle(names)
+    turned = {name: seed[name][::-1] if isinstance(seed[name], list) else seed[name] for name in names}
+    first, comma, second = str(seed["core_event"]).partition(", ")
+    return {"title": seed["title"], **turned, "core_event": f"{second}{comma}{first}"}
+
+
+def _with_new_field(seed: Seed, chance: random.Random) -> Seed:
+    return {**seed, "stakes": _prose(chance, 9)}
+
+
+def _with_other_headline(seed: Seed, chance: random.Random) -> Seed:
+    edited = _with_words(_replaced, 0.05)(seed, chance)
+    return {**edited, "title": f"The {_prose(chance, 6)} has run out of aunts"}
+
+
+_EDITS: Mapping[str, Edit] = {
+    "one word in ten replaced": _with_words(_replaced),
+    "one word in ten inserted": _with_words(_inserted),
+    "one word in ten deleted": _with_words(_deleted),
+    "one word in ten of the three": _with_words(_any_of_three),
+    "sentences in another order": _reordered,
+    "one field written anew": _with_new_field,
+    "another headline, one word in twenty": _with_other_headline,
+}
 
 
 def _prose(chance: random.Random, words: int) -> str:
@@ -127,6 +190,8 @@ def _measure(answers: int, folder: Path | None) -> None:
         seconds = time.perf_counter() - began
         found = compare(planted, json.loads(output.read_bytes()))
     print(f"{answers:>8}  {seconds:>7.1f}  {found.exact:>11.1%}  {found.near:>10.1%}  {found.false:>11.2%}")
+    for edit, share in found.by_edit.items():
+        print(f"{edit:>40}  {share:>7.1%}")
 
 
 def main(args: argparse.Namespace) -> None:

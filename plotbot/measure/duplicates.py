@@ -1,7 +1,7 @@
 """Texts that say the same: word for word but for case, punctuation and spaces, or in nearly the same words.
 
-Titles are short and are compared by their words, stories by their sequences of three words. Two texts that share so
-much have some of the rarest words or sequences of each in common: only those are compared (prefix filtering: S.
+Titles are short and are compared by their words, stories by their pairs of neighbouring words. Two texts that share so
+much have some of the rarest words or pairs of each in common: only those are compared (prefix filtering: S.
 Chaudhuri, V. Ganti and R. Kaushik, A primitive operator for similarity joins in data cleaning, ICDE 2006; with more
 than one in common: J. Wang, G. Li and J. Feng, Can we beat the prefix filtering?, SIGMOD 2012).
 """
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from math import ceil
 
@@ -19,14 +19,15 @@ from plotbot.records import Title
 
 ALIKE = 0.7
 """The share of words, of all words of both titles, from which two titles are near duplicates (Jaccard's index)."""
-ALIKE_STORIES = 0.4
-"""The same for stories and sequences of three words: about one word in eight may be another one."""
-_SEQUENCE = 3
+ALIKE_STORIES = 0.5
+"""The same for stories and pairs of neighbouring words: about one word in six may be another one."""
+_PAIR, _SEQUENCE = 2, 3
 # Sets of which fewer of the rarest elements are in common need not be compared.
 _MOST_IN_COMMON = 8
-# A sequence that so many stories have does not tell which of them are alike. Without a limit, stories of a few words
-# that come again and again are each compared with every other one.
-_TOO_COMMON = 200
+# Stories of a few words that come again and again share pairs with most others. With the rarest pairs looked up first,
+# so many other stories are met at most, and of them those with the most pairs in common are compared.
+_MOST_MET = 2000
+_MOST_COMPARED = 50
 # Scripts without spaces between words: each character counts as a word.
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3041-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
@@ -87,7 +88,7 @@ def copies(texts: Sequence[str]) -> Iterator[Copy]:
     """
     by_text: dict[str, int] = {}
     found: dict[int, Copy] = {}
-    sets = _SimilarSets([sequences(text) for text in texts], ALIKE_STORIES, _TOO_COMMON)
+    sets = _SimilarSets([sequences(text, _PAIR) for text in texts], ALIKE_STORIES, _MOST_MET)
     for number, text in enumerate(texts):
         same = by_text.setdefault(text, number)
         if same != number:
@@ -101,23 +102,23 @@ def copies(texts: Sequence[str]) -> Iterator[Copy]:
         yield found[number]
 
 
-def sequences(text: str) -> frozenset[str]:
-    """Every sequence of three words in a normalized text; the text itself if it is shorter."""
+def sequences(text: str, length: int = _SEQUENCE) -> frozenset[str]:
+    """Every sequence of so many words in a normalized text; the text itself if it is shorter."""
     words = text.split()
-    last = max(len(words) - _SEQUENCE + 1, 1)
-    return frozenset(" ".join(words[start : start + _SEQUENCE]) for start in range(last))
+    last = max(len(words) - length + 1, 1)
+    return frozenset(" ".join(words[start : start + length]) for start in range(last))
 
 
 @dataclass(slots=True)
 class _SimilarSets:
     """Finds among the sets that were added those whose Jaccard index with another one is *least* or more.
 
-    All of them, but for those that have only elements in common that more than *too_common* sets have.
+    All of them; where *most_met* others share a rare element with it, the first of those with the most in common.
     """
 
     sets: Sequence[frozenset[str]]
     least: float
-    too_common: int | None = None
+    most_met: int | None = None
     _frequency: Counter[str] = field(init=False)
     _holders: defaultdict[str, list[int]] = field(default_factory=lambda: defaultdict(list))
     """By element: the numbers of the added sets that have it among their rarest."""
@@ -138,19 +139,17 @@ class _SimilarSets:
             if share >= self.least:
                 yield other, share
 
-    def _candidates(self, number: int) -> Iterator[int]:
+    def _candidates(self, number: int) -> Iterable[int]:
         counts: Counter[int] = Counter()
-        skipped = 0
+        met = 0
         for element in self._rarest(number):
             holders = self._holders.get(element, ())
-            if self.too_common is not None and len(holders) > self.too_common:
-                skipped += 1
-            else:
-                counts.update(holders)
+            met += len(holders)
+            if self.most_met is not None and met > self.most_met and counts:
+                return [other for other, _ in counts.most_common(_MOST_COMPARED)]
+            counts.update(holders)
         needed = self._in_common(number)
-        for other, count in counts.items():
-            if count >= max(min(needed, self._in_common(other)) - skipped, 1):
-                yield other
+        return [other for other, count in counts.items() if count >= min(needed, self._in_common(other))]
 
     def _least_overlap(self, number: int) -> int:
         """How many elements a similar set has in common with this one, at least."""

@@ -43,10 +43,11 @@ def test_no_copy_of_a_story_is_overlooked() -> None:
         if texts and draw.random() < 0.7:
             words = [word if draw.random() < 0.93 else draw.choice(words) for word in draw.choice(texts).split()]
         texts.append(" ".join(words))
+    pairs = [sequences(text, 2) for text in texts]
     originals: list[int] = []
     expected: dict[int, int] = {}
-    for number, own in enumerate(map(sequences, texts)):
-        shares = {one: _jaccard(own, sequences(texts[one])) for one in originals}
+    for number, own in enumerate(pairs):
+        shares = {one: _jaccard(own, pairs[one]) for one in originals}
         first = min((one for one, share in shares.items() if share >= ALIKE_STORIES), default=None)
         if texts[number] in texts[:number]:
             first = next(one for one in range(number) if texts[one] == texts[number])
@@ -64,8 +65,22 @@ def _jaccard(one: frozenset[str], other: frozenset[str]) -> float:
 
 
 def test_a_story_that_goes_on_where_another_ends_is_a_near_copy_up_to_a_length() -> None:
-    """Its own sequences are its rarest, so that the fewest possible of those that are looked at are in common."""
-    words = [f"w{number}" for number in range(84)]
-    short, within, longer = (" ".join(words[:count]) for count in (34, 82, 84))
-    assert [(copy.second, copy.share) for copy in copies([short, within])] == [(1, 0.4)]
+    """Its own pairs are its rarest, so that the fewest possible of those that are looked at are in common."""
+    words = [f"w{number}" for number in range(68)]
+    short, within, longer = (" ".join(words[:count]) for count in (34, 67, 68))
+    assert [(copy.second, copy.share) for copy in copies([short, within])] == [(1, 0.5)]
     assert list(copies([short, longer])) == []
+
+
+def test_edited_copies_are_found_among_stories_of_few_words() -> None:
+    """Each pair of words is in hundreds of stories, so that the first look at those with rare ones must be enough."""
+    draw = random.Random(13)
+    phrases = [" ".join(f"p{number}x{place}" for place in range(6)) for number in range(60)]
+    told = [" ".join(draw.sample(phrases, 8)) for _ in range(2000)]
+    edited = [
+        " ".join(f"e{draw.random()}" if n % 10 == 4 else word for n, word in enumerate(one.split()))
+        for one in told[:50]
+    ]
+    found = {copy.second for copy in copies([*told, *edited])}
+    assert len(found & set(range(2000, 2050))) >= 48
+    assert len(found & set(range(2000))) <= 5
