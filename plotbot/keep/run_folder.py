@@ -139,15 +139,40 @@ def plan_json(
     cases: Iterable[Case],
     items: Sequence[PlannedItem],
 ) -> dict[str, Any]:
-    """The content of plan.json: what a run says of itself, what it asks, and its items with the cases they need."""
-    needed = {item.case for item in items}
+    """The content of plan.json: what a run says of itself, what it asks, and its items with the cases they need.
+
+    A title's further fields, which may be a whole answer, are there once: a case has their place in `fields`.
+    """
+    needed, fields = {item.case for item in items}, _FieldsOnce()
+    planned = [fields.instead(case.to_json()) for case in cases if case.id in needed]
     return {
         "run": run_id,
         "header": header,
         "questions": [question.to_json() for question in questions],
-        "cases": [case.to_json() for case in cases if case.id in needed],
+        **({"fields": fields.all} if fields.all else {}),
+        "cases": planned,
         "items": [item.to_json() for item in items],
     }
+
+
+class _FieldsOnce:
+    """The fields of all titles of a plan, each once. One title may have others in each eval that asks about it."""
+
+    def __init__(self) -> None:
+        self.all: list[Mapping[str, Any]] = []
+        self._places: dict[str, list[int]] = {}
+
+    def instead(self, case: dict[str, Any]) -> dict[str, Any]:
+        """The case with the place of its title's fields in `all` instead of the fields."""
+        title = case["title"]
+        if "fields" not in title:
+            return case
+        places = self._places.setdefault(title["id"], [])
+        place = next((place for place in places if self.all[place] == title["fields"]), len(self.all))
+        if place == len(self.all):
+            self.all.append(title["fields"])
+            places.append(place)
+        return {**case, "title": {**title, "fields": place}}
 
 
 def list_runs(runs_dir: Path) -> tuple[RunFolder, ...]:

@@ -186,7 +186,7 @@ def _read_plan(folder: RunFolder, disk: Disk) -> _Plan:
         return _Plan(
             header=dict(data["header"]),
             questions={question["hash"]: Question(**question) for question in data["questions"]},
-            cases={case.id: case for case in _cases(data["cases"])},
+            cases={case.id: case for case in _cases(data["cases"], data.get("fields", ()))},
             items=tuple(PlannedItem(*map(str, item)) for item in data["items"]),
         )
     except _MALFORMED as error:
@@ -196,12 +196,23 @@ def _read_plan(folder: RunFolder, disk: Disk) -> _Plan:
         ) from error
 
 
-def _cases(data: Sequence[Mapping[str, Any]]) -> list[Case]:
+def _cases(data: Sequence[Mapping[str, Any]], fields: Sequence[Mapping[str, Any]]) -> list[Case]:
     """The cases of a plan. Before variants had names, only response formats could be several in one run."""
-    cases = [Case.from_json(case) for case in data]
+    cases = [Case.from_json(_with_fields(case, fields)) for case in data]
     if any(case.variant for case in cases) or len({case.response_format for case in cases}) < 2:
         return cases
     return [replace(case, variant=FORMAT_NAMES.get(case.response_format, case.response_format)) for case in cases]
+
+
+def _with_fields(case: Mapping[str, Any], fields: Sequence[Mapping[str, Any]]) -> Mapping[str, Any]:
+    """A case with its title's fields, of which a plan of version 0.2 has the place. Raises one of `_MALFORMED`."""
+    title = case["title"]
+    place = title.get("fields")
+    if not isinstance(place, int):
+        return case
+    if not 0 <= place < len(fields):
+        raise ValueError(f"its fields have no place {place}")
+    return {**case, "title": {**title, "fields": fields[place]}}
 
 
 def _read_journal(folder: RunFolder, contents: _Contents, disk: Disk) -> None:

@@ -1,6 +1,6 @@
 """Texts that say the same: word for word but for case, punctuation and spaces, or in nearly the same words.
 
-Titles are short and are compared by their words, stories by their pairs of neighbouring words. Two texts that share so
+Titles are short and are compared by their words, stories by their pairs of adjacent words. Two texts that share so
 much have some of the rarest words or pairs of each in common: only those are compared (prefix filtering: S.
 Chaudhuri, V. Ganti and R. Kaushik, A primitive operator for similarity joins in data cleaning, ICDE 2006; with more
 than one in common: J. Wang, G. Li and J. Feng, Can we beat the prefix filtering?, SIGMOD 2012).
@@ -20,7 +20,7 @@ from plotbot.records import Title
 ALIKE = 0.7
 """The share of words, of all words of both titles, from which two titles are near duplicates (Jaccard's index)."""
 ALIKE_STORIES = 0.5
-"""The same for stories and pairs of neighbouring words: about one word in six may be another one."""
+"""The same for stories and pairs of adjacent words: about one word in six may be another one."""
 _PAIR, _SEQUENCE = 2, 3
 # Sets of which fewer of the rarest elements are in common need not be compared.
 _MOST_IN_COMMON = 8

@@ -54,9 +54,16 @@ def test_every_answer_is_a_title_and_the_last_run_is_never_the_judges_own(
         done = _judge(pytester, judged, "--test-sample-size=0", workers)
         done.assert_outcomes(passed=24)
         plans.append(run_file(project, "plan.json"))
-    titles = [{case["title"]["id"]: case["title"] for case in plan["cases"]} for plan in plans]
+    titles = [
+        {
+            one["id"]: {**one, "fields": plan["fields"][one["fields"]]}
+            for one in (case["title"] for case in plan["cases"])
+        }
+        for plan in plans
+    ]
     assert titles[0] == titles[1]
-    assert len(titles[0]) == 8
+    # Three questions about each of eight answers; an answer is there once.
+    assert (len(titles[0]), len(plans[0]["cases"]), len(plans[0]["fields"])) == (8, 24, 8)
     for plan in plans:
         assert {one["files"]["titles"] for one in plan["header"]["evals"]} == {f"data/runs/{subjects.name}"}
     fields = [one["fields"] for one in titles[0].values()]

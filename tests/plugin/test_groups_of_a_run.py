@@ -43,9 +43,8 @@ def run(
 
 def _recount(folder: Path) -> dict[str, Counter[str]]:
     """The outcomes by kind, from plan and journal alone."""
-    cases = {
-        case["id"]: case["title"]["fields"]["kind"] for case in json.loads((folder / "plan.json").read_bytes())["cases"]
-    }
+    plan = json.loads((folder / "plan.json").read_bytes())
+    cases = {case["id"]: plan["fields"][case["title"]["fields"]]["kind"] for case in plan["cases"]}
     counts: dict[str, Counter[str]] = {}
     for line in read_journal(folder / "journal.jsonl").lines:
         if line.kind == "verdict":

@@ -47,7 +47,8 @@ def test_fields_reach_eval_plan_junit_page_and_export(
     options = ("--titles-path=data/rows.csv", "--test-sample-size=2", "--junitxml=junit.xml", workers)
     done = pytester.runpytest_inprocess("evals", f"--lm-studio-url={start_mock().url}", *options)
     done.assert_outcomes(passed=2)
-    fields = {case["title"]["id"]: case["title"]["fields"] for case in run_file(project, "plan.json")["cases"]}
+    plan = run_file(project, "plan.json")
+    fields = {case["title"]["id"]: plan["fields"][case["title"]["fields"]] for case in plan["cases"]}
     assert fields == {"a": {"expected": "4", "note": "plain"}, "b": {"expected": "5", "note": NASTY}}
     names = {(one.get("name"), one.get("value")) for one in ET.parse(project / "junit.xml").iter("property")}
     assert {("field.expected", "4"), ("field.note", "plain")} <= names

@@ -77,10 +77,9 @@ class _Judged:
     def cards(self) -> Iterator[dict[str, Any]]:
         """The fields of the answers, as the judge's run planned them."""
         newest = max((self.folder / "data" / "runs").iterdir())
-        titles = {
-            case["title"]["id"]: case["title"] for case in json.loads((newest / "plan.json").read_bytes())["cases"]
-        }
-        yield from ({"id": one["id"], **one["fields"]} for one in titles.values())
+        plan = json.loads((newest / "plan.json").read_bytes())
+        titles = {case["title"]["id"]: case["title"] for case in plan["cases"]}
+        yield from ({"id": one["id"], **plan["fields"][one["fields"]]} for one in titles.values())
 
     def label(self, name: str, criterion: str, says: Callable[[dict[str, Any]], str], **changes: Any) -> str:
         labels = [

@@ -140,3 +140,22 @@ def test_the_formats_of_a_run_from_before_there_were_variants_are_its_variants(
     plan["cases"][1]["response_format"] = "json_schema"
     folder.plan.write_text(json.dumps(plan), encoding="ascii")
     assert [case.variant for case in read_run(folder, Disk()).cases.values()] == ["free", "json"]
+
+
+def test_fields_of_a_title_are_read_where_they_are_and_where_their_place_is(
+    write_run: WriteRun, row: MakeRow, tmp_path: Path
+) -> None:
+    """Plans of version 0.1 repeat the fields of a title in each of its cases."""
+    folder = write_run(tmp_path, row("a"), row("b"), row("c"))
+    plan = json.loads(folder.plan.read_bytes())
+    for case, fields in zip(plan["cases"], ({"kind": "old"}, 1, 0), strict=True):
+        case["title"]["fields"] = fields
+    plan["fields"] = [{"kind": "first"}, {"kind": "second"}]
+    folder.plan.write_text(json.dumps(plan), encoding="ascii")
+    kinds = [case.title.fields["kind"] for case in read_run(folder, Disk()).cases.values()]
+    assert kinds == ["old", "second", "first"]
+    for place in (2, -1):
+        plan["cases"][1]["title"]["fields"] = place
+        folder.plan.write_text(json.dumps(plan), encoding="ascii")
+        with pytest.raises(InputError, match=rf"plan.json: damaged.*its fields have no place {place}"):
+            read_run(folder, Disk())
