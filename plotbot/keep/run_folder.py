@@ -259,9 +259,11 @@ def _named_run(name: str, runs_dir: Path) -> RunFolder | None:
     if not name:
         return None
     runs = list_runs(runs_dir)
+    # A shell completes the name of a folder with a slash.
+    beginning = name.rstrip("/\\") or name
     for fits in (
-        lambda run: run.run_id == name,
-        lambda run: run.run_id.startswith(name),
+        lambda run: run.run_id == beginning,
+        lambda run: run.run_id.startswith(beginning),
         lambda run: _note(run) == name,
         lambda run: _note(run).startswith(name),
     ):

@@ -115,7 +115,7 @@ def test_an_unknown_run_is_named_beside_the_newest(tmp_path: Path, run_id: str) 
         find_run(run_id, _settings(tmp_path), tmp_path)
 
 
-@pytest.mark.parametrize("name", ["last", OLDER, f"data/runs/{OLDER}", f"runs/{OLDER}", "../latest"])
+@pytest.mark.parametrize("name", ["last", OLDER, f"{OLDER}/", f"data/runs/{OLDER}", f"runs/{OLDER}", "../latest"])
 def test_a_run_is_found_by_its_id_its_folder_or_as_the_last(tmp_path: Path, name: str) -> None:
     runs, here = tmp_path / "data" / "runs", tmp_path / "data"
     for run_id in ("20241122-121501-7f3a01", OLDER):
