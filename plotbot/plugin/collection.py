@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import linecache
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pytest
 
@@ -28,8 +28,17 @@ def parametrize(metafunc: pytest.Metafunc, process: Process) -> None:
     files = _eval_files(metafunc, process.settings)
     if files is not None:
         cases = process.run.cases(files)
-        _rename_last_failures(metafunc, cases)
+        rename_last_failures(metafunc.config, metafunc.definition.nodeid, cases)
         _parametrize(metafunc, files, cases)
+
+
+def rename_last_failures_of_run(config: pytest.Config, items: Iterable[PlannedItem], cases: Mapping[str, Case]) -> None:
+    """Rename the last failures among a run's *items*; *cases* are by id."""
+    by_test: dict[str, list[Case]] = {}
+    for planned in items:
+        by_test.setdefault(planned.item.partition("[")[0], []).append(cases[planned.case])
+    for test, some in by_test.items():
+        rename_last_failures(config, test, some)
 
 
 def parametrize_with_nothing(metafunc: pytest.Metafunc) -> None:
@@ -138,13 +147,14 @@ def _asks_a_model(metafunc: pytest.Metafunc) -> bool:
     return _PARAMETER in metafunc.fixturenames and _PARAMETER not in own
 
 
-def _rename_last_failures(metafunc: pytest.Metafunc, cases: Sequence[Case]) -> None:
-    """Have `--lf` and `--ff` know an eval's failed items by today's names, not by those of an earlier version.
+def rename_last_failures(config: pytest.Config, test: str, cases: Sequence[Case]) -> None:
+    """Have pytest know the failed items of an eval by the names that they get now, before it looks for them.
 
-    pytest keeps the names of the last failures in its cache and has no public way to rename one.
+    *test* is the eval's node id. pytest keeps the names of the last failures in its cache and has no public way to
+    rename one. With xdist each worker needs that for its items, and the main process for those that it puts into the
+    cache.
     """
-    last_failures = getattr(metafunc.config.pluginmanager.getplugin("lfplugin"), "lastfailed", None) or {}
-    test = metafunc.definition.nodeid
+    last_failures = getattr(config.pluginmanager.getplugin("lfplugin"), "lastfailed", None) or {}
     # Texts up to pytest 9.1, then objects of pytest's own that are made from texts.
     remembered = {name: key for key in last_failures if (name := str(key)).startswith(f"{test}[")}
     if not remembered:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
 
-from plotbot.plugin.collection import is_broken
+from plotbot.plugin.collection import is_broken, rename_last_failures_of_run
 from plotbot.plugin.outcomes import attach
 from plotbot.records import ItemResult
 from plotbot.run import garbage
@@ -88,6 +88,7 @@ class XdistHooks:
             if self._session is not None and not self._has_run and is_broken(self._session):
                 # xdist would run the rest, while pytest without workers runs nothing. No model has been asked.
                 self._stop(pytest.Session.Interrupted(f"{self._session.testsfailed} errors during collection"))
+            rename_last_failures_of_run(self._config, self._run.recorder.items, self._run.recorder.cases)
             garbage.exempt_what_exists()
 
     @pytest.hookimpl(trylast=True)

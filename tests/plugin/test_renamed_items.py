@@ -43,7 +43,9 @@ def test_last_failures_of_an_earlier_version_are_run_again(
     cache.write_text(json.dumps(dict.fromkeys(former, True)), encoding="ascii")
     again = evals(server, "--lf", "--test-sample-size=12", workers)
     again.assert_outcomes(failed=9)
-    assert remembered.keys() <= json.loads(cache.read_bytes()).keys()
+    assert remembered.keys() == json.loads(cache.read_bytes()).keys()
+    evals(start_mock(), "--lf", "--test-sample-size=12", workers).assert_outcomes(passed=9)
+    assert not cache.exists() or json.loads(cache.read_bytes()) == {}
 
 
 _WORDS = {"headline", "goose", "elected"}
