@@ -84,6 +84,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME=RATE",
         help="a gate on a judged rate: about=0.9, quality.hook=0.7; may be repeated, or a list",
     )
+    parser.add_argument(
+        "-n", type=_workers, dest="workers", metavar="N", help="so many pytest-xdist workers judge, or auto"
+    )
     parser.add_argument("--resume", action="store_true", help="go on with the judge's last run on these answers")
     add_settings_arguments(parser, (*_PASSED_ON, "LM_STUDIO_URL", "RUNS_DIR", "GENERATED_DIR", "REPORT_DIR"))
 
@@ -195,6 +198,8 @@ def _arguments(args: argparse.Namespace, settings: Settings, folder: RunFolder) 
     yield from (f"--answers={folder.path}", f"--report-dir={folder.path / 'judge'}", f"--note=judge of {folder.run_id}")
     if args.embedded:
         yield "--embedded"
+    if args.workers is not None:
+        yield f"-n{args.workers}"
     values: dict[str, str] = {} if args.resume else dict(_AS_A_JUDGE)
     for name, text in given.items():
         if name in (*_PASSED_ON, "LM_STUDIO_URL", "RUNS_DIR", "GENERATED_DIR"):
@@ -203,6 +208,13 @@ def _arguments(args: argparse.Namespace, settings: Settings, folder: RunFolder) 
         values["LM_STUDIO_URL"] = args.judge_url
     for name, text in values.items():
         yield f"{BY_NAME[name].option}={text}"
+
+
+def _workers(text: str) -> str:
+    """What pytest-xdist takes for -n. Raises `ArgumentTypeError` for anything else, which it would answer at length."""
+    if not text.isascii() or not (text.isdigit() or text in {"auto", "logical"}):
+        raise argparse.ArgumentTypeError(f"a number of workers or auto, not {one_line(repr(text), 40)}")
+    return text
 
 
 def _environment() -> dict[str, str]:

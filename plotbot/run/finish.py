@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from plotbot.errors import ExitStatus, KeepError
+from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.measure.exit_status import ExitReasons, counted_reasons, exit_status, worse
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.verdict_sheet import verdict_sheet
@@ -27,6 +27,7 @@ from plotbot.run.artifacts import (
     write_summary,
 )
 from plotbot.run.baseline import Baseline
+from plotbot.run.judged import judged_metrics
 from plotbot.run.recorder import Recorder
 from plotbot.run.recovery import note_deleted, recover_held, withdraw_suspect
 from plotbot.run.session import MainRun
@@ -81,7 +82,7 @@ def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: B
     _settle_held(run, recorder, interrupted=session.interrupted)
     if refused := withdraw_suspect(recorder, run.settings, run.disk):
         faults.append(refused)
-    measured = measure_live(recorder, run.settings)
+    measured, damaged = _measured(run, recorder)
     compared = [] if baseline is None else baseline.lines(measured.records, measured.questions)
     paths, unwritten = _write_reports(run, measured, pages, compared) if _has_reports(run) else ({}, [])
     faults += unwritten
@@ -98,9 +99,18 @@ def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: B
             *_below(compared),
             *_since(run, measured, session),
         ],
-        warnings=[*_idle_gates(run, measured.metrics), *_unfolded(recorder)],
+        warnings=[*damaged, *_idle_gates(run, measured.metrics), *_unfolded(recorder)],
         faults=[*faults, *named],
     )
+
+
+def _measured(run: MainRun, recorder: Recorder) -> tuple[MeasuredRun, list[str]]:
+    """The numbers of the run, with what a judge said of it before it was resumed; a damaged file of that is named."""
+    measured = measure_live(recorder, run.settings)
+    try:
+        return replace(measured, judged=judged_metrics(recorder.folder, run.disk)), []
+    except InputError as error:
+        return measured, [str(error)]
 
 
 def _write_last(run: MainRun, measured: MeasuredRun, outcome: RunOutcome) -> Iterator[str]:

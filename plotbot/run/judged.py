@@ -6,7 +6,7 @@ It is made from the judge's own run, read with the run whenever its summary and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -93,7 +93,7 @@ def with_labels(judgements: Judgements, labels: Labels, runs: Mapping[str, RunFo
             f"the labels are of run {labels.run!r:.60}, which has not been judged here: judge it first with the same "
             "judge, or label this run"
         )
-    if other.judge != judgements.judge or other.fingerprint.get("sha256") != judgements.fingerprint.get("sha256"):
+    if not _same_judge(other, judgements):
         raise InputError(
             f"the labels are of run {labels.run!r:.60}, which {other.judge!r:.80} judged: they say nothing of "
             f"{judgements.judge!r:.80}"
@@ -130,6 +130,49 @@ def judged_metrics(folder: RunFolder, disk: Disk) -> JudgedMetrics | None:
     """The numbers of a judged run; None if it has not been judged. Raises `InputError` where its file is damaged."""
     judgements = read_judgements(folder, disk)
     return None if judgements is None else measure_judged(judgements)
+
+
+def joined_judgements(
+    parts: Sequence[RunFolder], run: str, disk: Disk, warn: Callable[[str], None]
+) -> Judgements | None:
+    """What one judge said of the answers of all *parts* of a plan, as said of the *run* that joins them.
+
+    None where no part was judged, or not all by the same judge with the same questions, which *warn* is told. Raises
+    `InputError` where the file of a part is damaged.
+    """
+    read = {part.run_id: read_judgements(part, disk) for part in parts}
+    judged = [one for one in read.values() if one is not None]
+    if not judged:
+        return None
+    first = judged[0]
+    if any(not _same_judge(one, first) or one.criteria != first.criteria for one in judged):
+        warn("what judges said of the parts is left out: they are not one judge with the same questions")
+        return None
+    missing = [name for name, one in read.items() if one is None]
+    verdicts: dict[str, dict[str, Sequence[bool]]] = {}
+    labels: dict[str, dict[str, bool]] = {}
+    for one in judged:
+        for name, by_answer in one.verdicts.items():
+            verdicts.setdefault(name, {}).update(by_answer)
+        for name, by_label in one.labels.items():
+            labels.setdefault(name, {}).update(by_label)
+    notes = [*(note for one in judged for note in one.notes), *(f"run {name} was not judged" for name in missing)]
+    return replace(
+        first,
+        run=run,
+        judge_run=", ".join(one.judge_run for one in judged),
+        answers={name: answer for one in judged for name, answer in one.answers.items()},
+        verdicts=verdicts,
+        failed=dict(sum((Counter(one.failed) for one in judged), Counter()).most_common()),
+        labels=labels,
+        labels_run=run if labels else first.labels_run,
+        notes=list(dict.fromkeys(notes)),
+        thresholds=first.thresholds if all(one.thresholds == first.thresholds for one in judged) else {},
+    )
+
+
+def _same_judge(one: Judgements, other: Judgements) -> bool:
+    return one.judge == other.judge and one.fingerprint.get("sha256") == other.fingerprint.get("sha256")
 
 
 def _answer(case: Case) -> JudgedAnswer:

@@ -26,6 +26,7 @@ from plotbot.measure.exit_status import counted_reasons, exit_status
 from plotbot.records import ItemResult
 from plotbot.run.artifacts import MeasuredRun, RunOutcome, measure_recorded, write_artifacts
 from plotbot.run.eval_files import local_path
+from plotbot.run.judged import joined_judgements, write_judgements
 from plotbot.run.recovery import Recovered, recover_run
 from plotbot.run.shards import Joined, Shard, as_shard, join, refuse_unrelated
 from plotbot.settings import Settings
@@ -67,7 +68,10 @@ def merge_runs(folders: Sequence[RunFolder], settings: Settings, disk: Disk, war
     for place in (settings.generated_dir, settings.runs_dir, settings.report_dir):
         check_writable(place, disk)
     folder = RunFolder(settings.runs_dir / new_run_id())
+    judgements = joined_judgements([shard.run.folder for shard in shards], folder.run_id, disk, warn)
     _write(folder, shards, joined, settings, disk)
+    if judgements is not None:
+        write_judgements(folder, judgements, disk)
     recovered = recover_run(read_run(folder, disk), settings, judge_again=True)
     measured, _ = measure_recorded(read_run(folder, disk))
     outcome = _outcome(measured, shards, recovered)

@@ -11,7 +11,11 @@ import pytest
 from plotbot.commands import main
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.locks import LOCKS_FOLDER, TitleLocks
+from plotbot.keep.run_folder import RunFolder
+from plotbot.measure.judged import CHOICE, JudgedAnswer, Judgements
+from plotbot.measure.tally import ModelVariant
 from plotbot.mock import MockServer, ModelSpec, Rule
+from plotbot.run.judged import write_judgements
 
 pytest_plugins = ("pytester",)
 
@@ -50,6 +54,24 @@ def test_a_plain_run(evals: Evals, start_mock: Mock, project: Path, capsys: pyte
     server = start_mock(rules=(BAD, ERRORS))
     assert evals(server, ALL, "--request-retry-limit=0", "--min-pass-rate=0.5").ret == 10
     assert '"exit_status": 10' in unchanged_by_report(project, capsys)
+
+
+def test_what_a_judge_said_stays_when_the_run_is_resumed(
+    evals: Evals, start_mock: Mock, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server = start_mock(rules=(BAD, ERRORS))
+    assert evals(server, ALL, "--request-retry-limit=0").ret == 10
+    (run,) = map(RunFolder, (project / "data" / "runs").iterdir())
+    answers = {f"a{number}": JudgedAnswer(ModelVariant("mock-model"), f"t{number}") for number in range(6)}
+    said = {CHOICE: {one: [True] for one in answers}}
+    write_judgements(run, Judgements(run.run_id, "judge", "j", {}, {}, answers, said), Disk())
+    assert evals(server, ALL, "--resume").ret == 1
+    assert '"judged"' in unchanged_by_report(project, capsys)
+    assert all("6 of 6 chosen right" in artifacts(project)[name] for name in ("summary.md", "index.html"))
+    run.judged.write_text("{", encoding="ascii")
+    resumed = evals(server, ALL, "--resume")
+    assert resumed.ret == 1
+    resumed.stdout.fnmatch_lines("*judged.json: damaged*")
 
 
 @pytest.mark.parametrize("gate", [(), ("--min-pass-rate=0.9",)])

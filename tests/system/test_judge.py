@@ -192,8 +192,10 @@ def test_a_judge_that_answers_rubbish_says_nothing_about_anybody(judged: _Judged
         Rule(model="judge", headline="Was the seed written", reply="I would rather not."),
         Rule(model="judge", headline="Answer each question", reply=_quality()[:70], finish_reason="length"),
     )
-    done = judged.judge(rules, "--repeats=1", "--min-judged=about=0.1")
+    # Its evals may run in workers, which are asked for as they are asked of pytest.
+    done = judged.judge(rules, "-n2", "--repeats=1", "--min-judged=about=0.1")
     assert done.returncode == 1
+    assert "bringing up nodes" in done.stdout
     told = judged.summary()
     assert told["judge"]["failures"] == {"fenced": TITLES, "not_json": TITLES, "truncated": TITLES}
     assert told["judge"]["usable"] == 0

@@ -16,7 +16,7 @@ from plotbot.measure.judged import CHOICE, PAIR, JudgedAnswer, Judgements, measu
 from plotbot.measure.tally import ModelVariant
 from plotbot.plan.criteria import Criterion
 from plotbot.report.judged import judged_json, judged_lines
-from plotbot.run.judged import read_judgements, with_labels, write_judgements
+from plotbot.run.judged import joined_judgements, read_judgements, with_labels, write_judgements
 from plotbot.run.labels import Label, Labels
 
 WORDING = "Is there a hook?"
@@ -74,6 +74,39 @@ def test_what_is_written_is_read_and_gives_the_same_numbers(tmp_path: Path) -> N
     assert "is one of the judged" not in text
     own = measure_judged(replace(labelled, judge="b"))
     assert "the judge is one of the judged" in " ".join(judged_lines(own))
+
+
+def test_what_one_judge_said_of_all_parts_is_said_of_the_joined_run(tmp_path: Path) -> None:
+    whole = replace(_judgements(), failed={"fenced": 4}, thresholds={"about": 0.5})
+    whole = with_labels(whole, _labels(whole.run), {}, DISK)
+    parts = []
+    for number in range(3):
+        mine = {one for place, one in enumerate(whole.answers) if place % 2 == number}
+        part = replace(
+            whole,
+            run=f"20261129-03000{number}-aaaaaa",
+            failed={"fenced": 2},
+            answers={one: whole.answers[one] for one in whole.answers if one in mine},
+            verdicts={name: {one: by[one] for one in by if one in mine} for name, by in whole.verdicts.items()},
+            labels={name: {one: by[one] for one in by if one in mine} for name, by in whole.labels.items()},
+        )
+        parts.append(RunFolder(tmp_path / part.run))
+        parts[-1].path.mkdir()
+        if mine:
+            write_judgements(parts[-1], part, DISK)
+    warned: list[str] = []
+    joined = joined_judgements(parts, whole.run, DISK, warned.append)
+    assert joined is not None
+    told = measure_judged(joined)
+    assert (told.rows, told.choice, told.believed, told.gates) == (
+        (expected := measure_judged(whole)).rows, expected.choice, expected.believed, expected.gates,
+    )  # fmt: skip
+    assert (joined.failed, joined.notes) == ({"fenced": 4}, ["run 20261129-030002-aaaaaa was not judged"])
+    assert joined_judgements(parts[2:], whole.run, DISK, warned.append) is None
+    assert warned == []
+    write_judgements(parts[2], replace(whole, judge="another"), DISK)
+    assert joined_judgements(parts, whole.run, DISK, warned.append) is None
+    assert "not one judge" in warned[0]
 
 
 @pytest.mark.parametrize("content", ["[]", "{}", '{"judged_version": 2}', "{", '{"judged_version": 1, "judge": []}'])
