@@ -134,8 +134,10 @@ class _Given:
 
 def _is_private(host: str) -> bool:
     """Whether a host is this machine or has a private address. A name may lead anywhere, so it counts as public."""
+    # Only an IPv6 address has a zone. In a name, %2e is a dot to the library that connects.
+    bare = host.partition("%")[0] if ":" in host else host
     try:
-        address = ipaddress.ip_address(host.partition("%")[0])
+        address = ipaddress.ip_address(bare)
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
     return address.is_loopback or address.is_private

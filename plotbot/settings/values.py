@@ -183,12 +183,18 @@ def _url(value: Any) -> str:
 
 
 def _url_parts(text: str) -> SplitResult | None:
-    """The parts of a URL, or None if the text is no URL or its port is not valid."""
+    """The parts of a URL, or None if the text is no URL or its port is not valid.
+
+    A host with an escape or a backslash is none: `127.0.0.1%2eevil.example` is another host to the library that
+    connects than to the one that checks. The zone of an IPv6 address may have one.
+    """
     if _CONTROL.search(text) or any(character.isspace() for character in text):
         return None
     try:
         parts = urlsplit(text)
+        host = parts.netloc.rpartition("@")[2]
         usable = parts.port != 0  # reading a port that is no number raises, too
+        usable = usable and "\\" not in host and (host.startswith("[") or "%" not in host)
     except ValueError:
         return None
     return parts if usable else None

@@ -268,6 +268,9 @@ def test_the_readme_s_table_has_a_row_for_every_key() -> None:
         ("http://93.184.216.34:1234", {}, {}, False),
         ("http://localhost.evil.example:1234", {}, {}, False),
         ("http://127.0.0.1.evil.example", {}, {}, False),
+        ("http://[::ffff:93.184.216.34]:1234", {}, {}, False),
+        ("http://[64:ff9b::93.184.216.34]:1234", {}, {}, False),
+        ("http://[fe80::1%25eth0]:1234", {}, {}, True),
         ("http://127.0.0.1:1234", {}, {}, True),
         ("http://[::1]:1234", {}, {}, True),
         ("http://localhost:1234", {}, {}, True),
@@ -290,6 +293,16 @@ def test_the_token_goes_to_no_server_that_only_the_file_names(
             settings.token_for(url)
         assert TOKEN not in str(refused.value)
     assert _load(tmp_path, {"LM_STUDIO_URL": url}).token_for(url) is None
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1%2eevil.example", "127.0.0.1\\.evil.example", "evil.example%40localhost"])
+def test_a_host_that_two_readers_read_in_two_ways_is_refused(tmp_path: Path, host: str) -> None:
+    with pytest.raises(SettingsError, match="config.json: LM_STUDIO_URL is .* but must be"):
+        _load(tmp_path, {"LM_STUDIO_URL": f"http://{host}:1234"}, {"LM_API_TOKEN": TOKEN})
+    # A server's address comes from elsewhere, too.
+    settings = _load(tmp_path, {"LM_STUDIO_URL": "http://models.example"}, {"LM_API_TOKEN": TOKEN})
+    with pytest.raises(SettingsError, match="is not sent"):
+        settings.token_for(f"http://{host}:1234")
 
 
 def test_the_file_cannot_name_the_hosts_that_get_the_token(tmp_path: Path) -> None:
