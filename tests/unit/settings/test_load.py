@@ -297,7 +297,7 @@ def test_the_token_goes_to_no_server_that_only_the_file_names(
 
 @pytest.mark.parametrize("host", ["127.0.0.1%2eevil.example", "127.0.0.1\\.evil.example", "evil.example%40localhost"])
 def test_a_host_that_two_readers_read_in_two_ways_is_refused(tmp_path: Path, host: str) -> None:
-    with pytest.raises(SettingsError, match="config.json: LM_STUDIO_URL is .* but must be"):
+    with pytest.raises(SettingsError, match=r"config\.json: LM_STUDIO_URL is .* but must be"):
         _load(tmp_path, {"LM_STUDIO_URL": f"http://{host}:1234"}, {"LM_API_TOKEN": TOKEN})
     # A server's address comes from elsewhere, too.
     settings = _load(tmp_path, {"LM_STUDIO_URL": "http://models.example"}, {"LM_API_TOKEN": TOKEN})
