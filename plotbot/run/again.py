@@ -1,6 +1,6 @@
 """`--like RUN`: a new run over the titles, seeds, models and settings of an earlier one; and what moved since then.
 
-What is set today, in whatever place, is what may be otherwise. Files are read as they are now.
+What is set today, in no weaker place than then, is what may be otherwise. Files are read as they are now.
 """
 
 from __future__ import annotations
@@ -43,7 +43,8 @@ class Likeness:
 def like_run(settings: Settings, run: RunOnDisk) -> Likeness:
     """What a run like *run* asks with. Raises `SettingsError` for a recorded value that can no longer be used."""
     then, today = _settings_of(run), settings.to_json()["values"]
-    mine = {key: then[key.name] for key in KEYS if _carries_over(key, then, settings)}
+    origins = run.header.get("origins", {})
+    mine = {key: then[key.name] for key in KEYS if _carries_over(key, then, settings, origins)}
     set_today = [key for key in KEYS if (key.decides or key in {_MODEL, _EMBEDDED_MODEL}) and key not in mine]
     otherwise = [
         f"{key.name} {_shown(then[key.name])} -> {_shown(today[key.name])}"
@@ -82,8 +83,8 @@ def _settings_of(run: RunOnDisk) -> dict[str, Any]:
     return {**settings, "MODEL": list(run.header.get("models", ()))}
 
 
-def _carries_over(key: Key, then: Mapping[str, Any], settings: Settings) -> bool:
-    if key.name not in then or not settings.left_open(key):
+def _carries_over(key: Key, then: Mapping[str, Any], settings: Settings, origins: Mapping[str, str]) -> bool:
+    if key.name not in then or not settings.left_open(key, origins):
         return False
     if key.decides == "files":
         paths = then[key.name] if isinstance(then[key.name], list) else [then[key.name]]

@@ -175,15 +175,16 @@ def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Sett
     unless it *may_differ* because nothing is asked.
     """
     then: Mapping[str, Any] = run.header["settings"]
-    today = settings.to_json()["values"]
+    today, origins = settings.to_json()["values"], run.header.get("origins")
     keys = (*keys_deciding("plan", "seed", "request"), *_sequential_keys(settings, then))
     changes = [
         f"{key.name} was {_shown(then[key.name])}, is {_shown(today[key.name])} ({settings.origins[key.name]})"
         for key in keys
-        if not settings.left_open(key) and today[key.name] != then[key.name]
+        if not settings.left_open(key, origins) and today[key.name] != then[key.name]
     ]
     models = list(run.header["models"])
-    if settings.model and list(settings.model) != models and not any(map(is_pattern, settings.model)):
+    names_models = not (settings.left_open(BY_NAME["MODEL"], origins) or any(map(is_pattern, settings.model)))
+    if names_models and list(settings.model) != models:
         changes.append(f"MODEL was {', '.join(models)}, is {', '.join(settings.model)} ({settings.origins['MODEL']})")
     if changes and not may_differ:
         raise InputError(_refusal(run, changes))
@@ -207,7 +208,8 @@ def _recorded_paths(settings: Settings, run: RunOnDisk) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for key in keys_deciding("files"):
         # A run of an earlier version has fewer keys.
-        if key.kind in {"path", "paths"} and settings.left_open(key) and then.get(key.name):
+        is_open = settings.left_open(key, run.header.get("origins"))
+        if key.kind in {"path", "paths"} and is_open and then.get(key.name):
             there = _local(then[key.name], run.header, settings.root)
             paths = there if isinstance(there, list) else [there]
             # The titles themselves are in the run's plan.
@@ -248,7 +250,7 @@ def as_in(plan: Mapping[str, Any], settings: Settings) -> Settings:
     open_now = {
         key.field: value
         for key, value in values.items()
-        if settings.left_open(key) and (value != today[key.name] or key.name == "MODEL")
+        if settings.left_open(key, header.get("origins")) and (value != today[key.name] or key.name == "MODEL")
     }
     return settings.with_values(f"run {plan['run']}", **open_now, **_recorded_files(settings, header["settings"]))
 

@@ -96,9 +96,14 @@ class Settings(SettingValues):
             f"else unset {TOKEN}."
         )
 
-    def left_open(self, key: Key) -> bool:
-        """Whether the user has set no value for the key."""
-        return self.origins[key.name] in _LEFT_OPEN
+    def left_open(self, key: Key, earlier: Mapping[str, str] | None = None) -> bool:
+        """Whether the user has set no value for the key.
+
+        With the origins of an *earlier* run also where it is set in a weaker place than in that run: a configuration
+        file that an option overruled then does not speak against that option now.
+        """
+        origin, before = self.origins[key.name], (earlier or {}).get(key.name, "default")
+        return origin in _LEFT_OPEN or _strength(origin) < _strength(before)
 
     def min_pass_rate_for(self, model: str) -> float | None:
         """The least pass rate of a model: its own, else the one for all, else None."""
@@ -278,3 +283,10 @@ def token_in(environ: Mapping[str, str]) -> Secret | None:
             f"environment: {TOKEN} has characters that no token has. Set it again; it is not shown here."
         )
     return Secret(text) if text else None
+
+
+def _strength(origin: str) -> int:
+    """By how much the place of a value takes precedence: the file, then a variable, then an option."""
+    if origin.startswith("--"):
+        return 3
+    return 2 if origin.startswith(_PREFIX) else int(origin == CONFIG)

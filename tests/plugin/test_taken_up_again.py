@@ -84,6 +84,24 @@ def test_resuming_with_another_setting_is_refused_by_its_name(
     assert len(server.requests) == asked
 
 
+def test_an_option_of_the_run_stands_against_the_file_that_it_overruled(
+    evals: Evals, project: Path, start_mock: Mock
+) -> None:
+    config = project / "config" / "config.json"
+    config.parent.mkdir(exist_ok=True)
+    config.write_text('{"MAX_TOKENS": 1024, "MODEL": "another"}', encoding="utf-8")
+    server = start_mock(models=(ModelSpec("mock-model"), ModelSpec("another")), rules=(Rule(reply="No JSON."),))
+    evals(server, "--max-tokens=512", "--model=mock-model", "-x")
+    result = evals(server, "--resume")
+    assert result.ret == 1, _said(result)
+    evals(server, "--like=last")
+    asked = [request.json() for request in server.requests if b"Headline" in request.body]
+    assert {(case["model"], case["max_tokens"]) for case in asked} == {("mock-model", 512)}
+    evals(server, "--temperature=0.1")
+    config.write_text('{"MAX_TOKENS": 2048, "MODEL": "another"}', encoding="utf-8")
+    assert "MAX_TOKENS was 1024, is 2048 (config/config.json)" in _said(evals(server, "--resume"))
+
+
 @pytest.mark.parametrize(
     ("name", "change", "named"),
     [
