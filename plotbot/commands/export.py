@@ -54,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Status 1 if a file could not be used: it is named on stderr, and the others are exported.
 
-    Raises `InputError` for an unknown run, and for a model that no answer names.
+    Raises `InputError` for an unknown run, and for a model, an eval or a prompt hash that no answer has.
     """
     settings = project_settings(args)
     unusable: list[str] = []
@@ -70,10 +70,12 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _chosen(rows: Iterator[Row], args: argparse.Namespace, run: RunFolder | None) -> Iterator[Row]:
+    """The rows that all options allow. Raises `InputError` at the end for an option that names what no row has."""
     wanted = {name for names in args.model or () for name in names.split(",")}
-    seen: set[str] = set()
+    seen: dict[str, set[str]] = {"model": set(), "eval": set(), "prompt_hash": set()}
     for row in rows:
-        seen.add(row["model"])
+        for name, values in seen.items():
+            values.add(row[name] or "")
         if (
             (not wanted or row["model"] in wanted)
             and (run is None or row["run"] == run.run_id)
@@ -81,9 +83,18 @@ def _chosen(rows: Iterator[Row], args: argparse.Namespace, run: RunFolder | None
             and row["prompt_hash"].startswith(args.prompt_hash or "")
         ):
             yield row
-    if seen and not wanted <= seen:
-        missing, known = ", ".join(sorted(wanted - seen)), ", ".join(sorted(seen))
-        raise InputError(f"--model {visible(missing)}: there is no answer of it, but of {visible(known)}")
+    _refuse_unknown("--model", wanted - seen["model"], seen["model"])
+    if args.eval is not None and not any(args.eval in name for name in seen["eval"]):
+        _refuse_unknown("--eval", {args.eval}, seen["eval"])
+    if not any(name.startswith(args.prompt_hash or "") for name in seen["prompt_hash"]):
+        _refuse_unknown("--prompt-hash", {args.prompt_hash}, seen["prompt_hash"])
+
+
+def _refuse_unknown(option: str, missing: set[str], known: set[str]) -> None:
+    """Raise `InputError` for values that no answer has, if there are answers at all."""
+    if missing and known:
+        named, others = ", ".join(sorted(missing)), ", ".join(sorted(filter(None, known)))
+        raise InputError(f"{option} {visible(named)}: there is no answer of it, but of {visible(others)}")
 
 
 def _from_title_files(settings: Settings, unusable: list[str]) -> Iterator[Row]:

@@ -105,9 +105,10 @@ class _Contents:
         elif line.kind == "folded":
             self.folded.update(line.data["cases"])
         elif line.kind == "wrong_model":
-            self.wrong_models.setdefault(str(line.data["why"]), set()).update(line.data["cases"])
+            suspect = [case for case in line.data["cases"] if case in self.cases]
+            self.wrong_models.setdefault(str(line.data["why"]), set()).update(suspect)
             # Its answers were withdrawn from their title files.
-            self.folded.difference_update(line.data["cases"])
+            self.folded.difference_update(suspect)
 
     def _take_exchange(self, exchange: Exchange, offset: int) -> None:
         if exchange.case not in self.cases:

@@ -94,18 +94,20 @@ def test_a_model_a_run_an_eval_and_a_prompt_hash_choose_the_answers(
     assert chosen("--model", "z") == [("a", "z")]
     assert chosen("--model", "z,m", "--run", "last") == [("b", "m")]
     assert chosen("--eval", "test_story") == [("a", "m"), ("a", "z"), ("b", "m")]
-    assert chosen("--eval", "test_haiku") == []
     assert chosen("--prompt-hash", "9f2c") == chosen()
-    assert chosen("--prompt-hash", "0") == []
 
 
-def test_a_model_without_an_answer_is_refused_with_those_that_have_one(
-    plotbot: Make, runs_dir: Path, write_run: Make, row: Make
+@pytest.mark.parametrize(
+    ("option", "named", "known"),
+    [("--model", "mm", "m"), ("--eval", "test_haiku", "evals/test_story"), ("--prompt-hash", "0", "9f2c")],
+)
+def test_what_no_answer_has_is_refused_with_what_the_answers_have(
+    plotbot: Make, runs_dir: Path, write_run: Make, row: Make, option: str, named: str, known: str
 ) -> None:
     _kept(plotbot, runs_dir, write_run, row("a"))
-    printed = plotbot("export", "--model", "mm")
+    printed = plotbot("export", option, named)
     assert (printed.status, printed.out) == (4, "")
-    assert "--model mm: there is no answer of it, but of m" in printed.err
+    assert f"{option} {named}: there is no answer of it, but of {known}" in printed.err
 
 
 def test_all_answers_are_those_of_the_journals_also_where_a_later_run_has_replaced_them(

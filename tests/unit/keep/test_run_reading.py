@@ -39,6 +39,17 @@ def test_a_run_is_read_back_whole(tmp_path: Path, write_run: WriteRun, row: Make
     assert run.header["sample_seed"] == 7
 
 
+@pytest.mark.parametrize("cases", ["m-a", ["gone", "m-b"], [["m-b"]], 7, None])
+def test_a_strange_record_of_a_swapped_model_names_no_case_that_the_plan_has_not(
+    tmp_path: Path, write_run: WriteRun, row: MakeRow, cases: Any
+) -> None:
+    folder = write_run(tmp_path, row("a", folded=True), row("b", folded=True))
+    _append(folder, ("wrong_model", {"why": "another", "cases": cases}))
+    run = read_run(folder, Disk())
+    assert run.suspect == ({"m-b"} if cases == ["gone", "m-b"] else set())
+    assert run.folded == {"m-a", "m-b"} - run.suspect
+
+
 def test_records_hold_no_texts(tmp_path: Path, write_run: WriteRun, row: MakeRow) -> None:
     records = read_run(write_run(tmp_path, row("a"), row("b", said=None)), Disk()).records()
     reply = records.exchanges["m-a"].reply
