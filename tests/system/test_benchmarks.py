@@ -23,6 +23,7 @@ needs_wait4 = pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system t
         ("sequential", ["threshold 90%", "INCONCLUSIVE", "requests beyond the decision"]),
         ("hosts", ["slots used", "thread pool", "as a share of another", "cases kept once", "HTTP (the thread pool)"]),
         ("real", ["story-seeds: 8 titles, 4 slots", "tokens/s", "thread pool", "pytest evals -n 4"]),
+        ("judging", ["sensitivity", "covered", "a judge that guesses"]),
         ("auditing", ["exact found", " 200 ", " 400 ", "100.0%      100.0%        0.00%"]),
         ("size", ["plan MB", " 40 ", " 80 ", " 1000000 "]),
     ],
