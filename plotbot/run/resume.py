@@ -183,8 +183,8 @@ def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Sett
         if not settings.left_open(key, origins) and today[key.name] != then[key.name]
     ]
     models = list(run.header["models"])
-    names_models = not (settings.left_open(BY_NAME["MODEL"], origins) or any(map(is_pattern, settings.model)))
-    if names_models and list(settings.model) != models:
+    is_open = not settings.model or settings.left_open(BY_NAME["MODEL"], origins)
+    if not (is_open or any(map(is_pattern, settings.model))) and list(settings.model) != models:
         changes.append(f"MODEL was {', '.join(models)}, is {', '.join(settings.model)} ({settings.origins['MODEL']})")
     if changes and not may_differ:
         raise InputError(_refusal(run, changes))

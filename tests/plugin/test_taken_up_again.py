@@ -97,8 +97,11 @@ def test_an_option_of_the_run_stands_against_the_file_that_it_overruled(
     evals(server, "--like=last")
     asked = [request.json() for request in server.requests if b"Headline" in request.body]
     assert {(case["model"], case["max_tokens"]) for case in asked} == {("mock-model", 512)}
+    config.write_text('{"MAX_TOKENS": 1024, "MODEL": []}', encoding="utf-8")
+    server = start_mock()
     evals(server, "--temperature=0.1")
-    config.write_text('{"MAX_TOKENS": 2048, "MODEL": "another"}', encoding="utf-8")
+    assert evals(server, "--resume").ret == 0
+    config.write_text('{"MAX_TOKENS": 2048, "MODEL": []}', encoding="utf-8")
     assert "MAX_TOKENS was 1024, is 2048 (config/config.json)" in _said(evals(server, "--resume"))
 
 
