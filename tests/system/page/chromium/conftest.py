@@ -70,8 +70,8 @@ class Browser:
                 return result
             self.events.append(answer)
 
-    def wait_for(self, method: str) -> None:
-        while not any(event.get("method") == method for event in self.events):
+    def wait_for(self, method: str, session: str) -> None:
+        while not any(event.get("method") == method and event.get("sessionId") == session for event in self.events):
             self.events.append(self._next())
 
     def close(self) -> None:
@@ -116,10 +116,11 @@ class Page:
 
     def show(self, path: Path, fragment: str = "") -> None:
         """Load a file and wait until it is drawn."""
-        self.call("Page.navigate", {"url": "about:blank"})
-        self._browser.events.clear()
-        self.call("Page.navigate", {"url": path.as_uri() + fragment})
-        self._browser.wait_for("Page.loadEventFired")
+        # The empty page's load event comes after the answer; it must not be taken for the file's.
+        for url in ("about:blank", path.as_uri() + fragment):
+            self._browser.events.clear()
+            self.call("Page.navigate", {"url": url})
+            self._browser.wait_for("Page.loadEventFired", self._session)
         self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def run(self, script: str) -> Any:
