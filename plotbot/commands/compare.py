@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from plotbot.commands.shared import RUN_OR_BASELINE, add_settings_arguments, find_sheet, project_settings
+from plotbot.commands.shared import RUN_OR_BASELINE, add_settings_arguments, complain, find_sheet, project_settings
 from plotbot.errors import ExitStatus, InputError
 from plotbot.measure.comparison import compare_sheets
 from plotbot.measure.verdict_sheet import VerdictSheet
@@ -26,12 +26,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("X", "Y"),
         help="compare model X of A with model Y of B, title by title, or a row: 'qwen3-4b short.txt'",
     )
+    parser.add_argument("--anyway", action="store_true", help=argparse.SUPPRESS)
     add_settings_arguments(parser, ("RUNS_DIR",))
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the comparison. Newly broken titles do not change the exit status; nothing to compare is 4."""
     settings = project_settings(args)
+    if args.anyway:
+        # Version 0.1 refused to compare some runs without it.
+        complain("--anyway is deprecated and does nothing: plotbot compare compares whatever shares titles")
     before, after = (find_sheet(name, settings, Path.cwd()) for name in (args.before, args.after))
     models = None if args.models is None else (args.models[0], args.models[1])
     comparisons = compare_sheets(before, after, models=models)

@@ -58,7 +58,10 @@ def test_its_run_is_listed_reported_compared_exported_verified_and_kept_as_a_bas
     assert (project / "reports" / "index.html").is_file()
     assert len(plotbot("export").stdout.splitlines()) == 2
     assert "Proved" in plotbot("verify").stdout
-    plotbot("compare", "config/baseline.json", "last")
+    assert plotbot("compare", "config/baseline.json", "last").stderr == ""
+    former = plotbot("compare", "config/baseline.json", "last", "--anyway")
+    assert "--anyway is deprecated" in former.stderr
+    assert len(former.stderr.splitlines()) == 1
     before = json.loads((project / "config" / "baseline.json").read_bytes())
     plotbot("baseline", "last", "--output", "config/again.json")
     after = json.loads((project / "config" / "again.json").read_bytes())

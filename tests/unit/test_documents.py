@@ -168,3 +168,14 @@ def test_a_unit_test_is_named_after_its_module(path: Path) -> None:
     modules += ["main"] if folder.name == "commands" else []
     topic = path.stem.removeprefix("test_")
     assert any(topic == module or topic.startswith(f"{module}_") for module in modules)
+
+
+def test_the_changelog_has_the_form_of_keep_a_changelog() -> None:
+    kinds = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"]
+    head, *versions = re.split(r"^## ", _text(ROOT / "CHANGELOG.md"), flags=re.MULTILINE)
+    assert head.startswith("# Changelog\n")
+    for version in versions:
+        assert re.match(r"\[\d+\.\d+\.\d+\] - (?:unreleased|\d{4}-\d\d-\d\d)\n", version)
+        found = re.findall(r"^### (.*)$", version, re.MULTILINE)
+        assert found == [kind for kind in kinds if kind in found], "each kind once, in this order"
+        assert not re.findall(r"^- ", version.partition("### ")[0], re.MULTILINE), "an entry stands under its kind"
