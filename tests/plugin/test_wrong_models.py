@@ -72,10 +72,16 @@ def _in_dataset(project: Path) -> set[str]:
     return {path.stem for path in (project / "data" / "generated_data").glob("*.json")}
 
 
+@pytest.mark.parametrize("arguments", [(), ("-n", "2", "--write-strategy", "batch")], ids=["one process", "workers"])
 def test_its_answers_leave_the_dataset_and_come_back_only_if_the_pinned_model_gives_good_ones(
-    swapped: Callable[..., int], evals: Evals, start_mock: Mock, project: Path, capsys: pytest.CaptureFixture[str]
+    swapped: Callable[..., int],
+    evals: Evals,
+    start_mock: Mock,
+    project: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
 ) -> None:
-    assert swapped() == 10
+    assert swapped(*arguments) == 10
     (run,) = (project / "data" / "runs").iterdir()
     lines = [json.loads(line) for line in (run / "journal.jsonl").read_bytes().splitlines()]
     suspect = {case for line in lines if line["kind"] == "wrong_model" for case in line["data"]["cases"]}
@@ -84,12 +90,14 @@ def test_its_answers_leave_the_dataset_and_come_back_only_if_the_pinned_model_gi
     lost = {case["title"]["id"] for case in plan["cases"] if case["id"] in suspect}
     assert lost
     assert _in_dataset(project) == titles - lost
+    assert main(["verify"]) == 0
     capsys.readouterr()
     assert main(["export", "--all"]) == 0
     assert len(capsys.readouterr().out.splitlines()) == len(titles - lost)
     bad = start_mock(models=(MODEL,), rules=(Rule(reply="no JSON"),))
     assert evals(bad, "--resume", "--pinned").ret == 1
     assert _in_dataset(project) == titles - lost
+    assert main(["verify"]) == 0
     assert _summary(project)["wrong_models"] == []
     assert _summary(project)["total"]["failed"] == len(lost)
     assert main(["fold"]) == 0
