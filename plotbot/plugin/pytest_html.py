@@ -57,6 +57,7 @@ _COLUMNS = {
     "testId": "Case",
 }
 _RESOURCES = Path(pytest_html.hooks.__file__).parent / "resources"
+_VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
 _CSS = """
 body { color: #333; font-size: 14px; margin: 16px; }
 a { color: #06c; }
@@ -93,15 +94,18 @@ input.filter:disabled, input.filter:disabled + span { display: none; }
 }
 @media (prefers-color-scheme: dark) {
   :root { color-scheme: dark; }
-  body, #results-table, #results-table th, #results-table td, h1, h2, p, .log { color: #e5e9ee; }
+  body, #results-table, #results-table th, #results-table td, h1, h2, p, .logwrapper .log { color: #e5e9ee; }
   body { background: #14181d; }
   a, .collapse button { color: #8bbcf5; }
   #environment tr:nth-child(odd), #results-table th { background-color: #1c2228; }
   .logwrapper, .logwrapper .logexpander { background-color: #1c2228; }
   #results-table td, #results-table th, #environment td { border-color: #313a44; }
   .col-testId, .log b { color: #9ca7b3; }
-  .passed .col-result { color: #62c0cc !important; }
-  .failed .col-result, .error .col-result { color: #f0975c !important; }
+  .filters .passed, .passed .col-result { color: #62c0cc !important; }
+  .filters .failed, .filters .error, .failed .col-result, .error .col-result { color: #f0975c !important; }
+  .filters .skipped, .filters .xfailed, .filters .xpassed, .filters .rerun, .skipped .col-result {
+    color: #e0b450 !important;
+  }
 }
 """
 
@@ -349,7 +353,10 @@ def page_name(model: str) -> str:
 
 
 def _sealed(page: str, run: str) -> str:
-    """The page with its run's name and a content security policy: no network, no script except pytest-html's own."""
+    """The page with its run's name and a content security policy: no network, no script except pytest-html's own.
+
+    What pytest-html's template lacks for small screens and screen readers is added: a viewport, and names of its boxes.
+    """
     scripts = re.findall(r"<script[^>]*>(.*?)</script>", page, re.DOTALL)
     digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
     allowed = " ".join(f"'sha256-{digest}'" for digest in digests)
@@ -357,9 +364,10 @@ def _sealed(page: str, run: str) -> str:
     # The reload button of an unfinished page is never shown here, and the policy would report its handler.
     page = page.replace(' onclick="location.reload()"', "", 1)
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}"/>'
-    return page.replace("<head>", f"<head>\n    {generator(html.escape(run))}\n    {meta}", 1).replace(
-        "<html>", '<html lang="en">', 1
-    )
+    # No text of a case matches: a quotation mark in it is escaped.
+    page = re.sub(r'(<input [^>]*data-test-result=")(\w+)"', r'\1\2" aria-label="show \2"', page)
+    head = f"<head>\n    {generator(html.escape(run))}\n    {_VIEWPORT}\n    {meta}"
+    return page.replace("<head>", head, 1).replace("<html>", '<html lang="en">', 1)
 
 
 def _values(row: CaseRow) -> dict[str, str]:

@@ -49,6 +49,10 @@ def test_every_model_has_a_page_with_its_own_cases_only(pytester: pytest.Pyteste
     assert [re.sub(".*::", "", name) for name in a.column("testId")] == ["test_x[a-1]", "test_x[a-2]"]
     assert sorted(a.column("result")) == ["Failed", "Passed"]
     assert b.column("result") == ["Passed", "Error"]
+    assert ("meta", {"name": "viewport", "content": "width=device-width, initial-scale=1"}) in a.tags
+    boxes = [attrs for tag, attrs in a.tags if tag == "input" and "data-test-result" in attrs]
+    assert boxes
+    assert all(one["aria-label"] == f"show {one['data-test-result']}" for one in boxes)
 
 
 def test_the_users_own_report_and_hooks_are_left_alone(pytester: pytest.Pytester) -> None:

@@ -95,7 +95,7 @@ function drawLine(series) {
     ),
     svg(
       "svg",
-      { viewBox: `0 0 ${WIDTH} ${TOP + HEIGHT + 26}`, role: "img" },
+      { viewBox: `0 0 ${WIDTH} ${TOP + HEIGHT + 26}`, role: "group" },
       svg("title", {}, visible(`Pass rate of ${series.label} over ${points.length} runs`)),
       grid(),
       changes(points),
