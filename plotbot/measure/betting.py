@@ -42,6 +42,11 @@ class Bets:
         """Whether the shares prove a mean of at most the threshold."""
         return log_capital(_mirrored(shares), 1 - self.threshold) >= _ENOUGH
 
+    def bounds(self, shares: Shares, look: int) -> tuple[float | None, float | None]:
+        """The ends of the interval: which shares would decide depends on how they spread."""
+        found = self.interval(shares, look)
+        return found.low, found.high
+
     def interval(self, shares: Shares, look: int) -> Interval:
         """The means that are not refuted (a confidence sequence): each end holds with 95 % whenever the run stops."""
         low = _lowest(list(shares.items()), self.threshold, proved=self.proves(shares, look))

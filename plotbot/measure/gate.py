@@ -16,6 +16,21 @@ GateVerdict = Literal["PASS", "FAIL", "INCONCLUSIVE"]
 
 
 @dataclass(frozen=True, slots=True)
+class GateLook:
+    """One look of a sequential gate: after how many titles, and the share of good answers among them.
+
+    With one answer a title, `low` and `high` are the shares at or below which, and at or above which, the look decides;
+    None where no share would. With several they are the ends of the interval, which decides when it leaves the
+    threshold out.
+    """
+
+    titles: int
+    rate: float | None
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class GateResult:
     """A gate's verdict on one model, or on one of its variants.
 
@@ -23,7 +38,7 @@ class GateResult:
     that would settle an inconclusive interval at the present rate; None if it is settled or no number would settle it.
     Of a sequential gate `titles` says after how many titles of `planned` the verdict was given, or how many it has
     seen, and `waits` how many errors among them have to be asked again first; `shares` says that titles have several
-    answers, so that each counts by its share of good ones.
+    answers, so that each counts by its share of good ones. `course` are its looks.
     """
 
     model: str
@@ -38,6 +53,7 @@ class GateResult:
     planned: int | None = None
     waits: int = 0
     shares: bool = False
+    course: tuple[GateLook, ...] = ()
 
     @property
     def row(self) -> ModelVariant:

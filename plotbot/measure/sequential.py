@@ -59,6 +59,11 @@ class Design:
         """Whether it is FAIL at a look."""
         return shares.get(1.0, 0) <= self.fails[look]
 
+    def bounds(self, shares: Mapping[float, int], look: int) -> tuple[float | None, float | None]:  # noqa: ARG002
+        """The pass rates at or below which a look says FAIL, and at or above which PASS; None where none would do."""
+        titles, least, most = self.looks[look], self.passes[look], self.fails[look]
+        return (most / titles if most >= 0 else None, least / titles if least <= titles else None)
+
     def interval(self, shares: Mapping[float, int], look: int) -> Interval:
         return sequential_interval(shares.get(1.0, 0), self, look)
 

@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import Protocol
 
 from plotbot.measure.betting import Bets
-from plotbot.measure.gate import GateResult, GateVerdict
+from plotbot.measure.gate import GateLook, GateResult, GateVerdict
 from plotbot.measure.intervals import Interval
 from plotbot.measure.metrics import Challenge
 from plotbot.measure.sequential import SEQUENTIAL
@@ -37,6 +37,8 @@ class Rule(Protocol):
     def proves(self, shares: Mapping[float, int], look: int, /) -> bool: ...
 
     def refutes(self, shares: Mapping[float, int], look: int, /) -> bool: ...
+
+    def bounds(self, shares: Mapping[float, int], look: int, /) -> tuple[float | None, float | None]: ...
 
     def interval(self, shares: Mapping[float, int], look: int, /) -> Interval: ...
 
@@ -77,6 +79,12 @@ class _Seen:
         if score.share is not None:
             self.shares[score.share] += 1
 
+    @property
+    def rate(self) -> float | None:
+        """The mean share of the titles that have one."""
+        rated = sum(self.shares.values())
+        return sum(share * count for share, count in self.shares.items()) / rated if rated else None
+
     def copy(self) -> _Seen:
         return _Seen(self.titles, self.errors, Counter(self.shares), Counter(self.least), Counter(self.most))
 
@@ -103,7 +111,12 @@ class TitleTest:
         self._next = 0
         self._look = 0
         self._seen = _Seen()
-        self._at_look: _Seen | None = None
+        self._looked: list[_Seen] = []
+
+    @property
+    def _at_look(self) -> _Seen | None:
+        """What the last look saw."""
+        return self._looked[-1] if self._looked else None
 
     @property
     def reached(self) -> int:
@@ -146,8 +159,9 @@ class TitleTest:
             return
         self._seen.add(score)
         if self._look < len(self.rule.looks) and self._seen.titles == self.rule.looks[self._look]:
-            self._at_look, look, self._look = self._seen.copy(), self._look, self._look + 1
-            if self._decides(self._at_look, look):
+            self._looked.append(self._seen.copy())
+            look, self._look = self._look, self._look + 1
+            if self._decides(self._seen, look):
                 self.stop = self._ends[self._next - 1]
 
     def _decides(self, seen: _Seen, look: int) -> bool:
@@ -163,14 +177,13 @@ class GateTest(TitleTest):
         at_look = self._at_look or _Seen()
         verdict, waits = self._verdict(at_look), at_look.errors if self.stop else self._seen.errors
         shown = at_look if self.stop is not None else self._seen
-        rated = sum(shown.shares.values())
         ended = self._look == len(self.rule.looks)
         return GateResult(
             self.row.model,
             verdict,
             SEQUENTIAL,
             self.rule.threshold,
-            sum(share * count for share, count in shown.shares.items()) / rated if rated else None,
+            shown.rate,
             self._interval(),
             self.rule.to_settle(shown.shares) if ended and verdict == "INCONCLUSIVE" else None,
             self.row.variant,
@@ -178,6 +191,10 @@ class GateTest(TitleTest):
             planned=self.rule.looks[-1],
             waits=waits,
             shares=isinstance(self.rule, Bets),
+            course=tuple(
+                GateLook(seen.titles, seen.rate, *self.rule.bounds(seen.shares, look))
+                for look, seen in enumerate(self._looked)
+            ),
         )
 
     def _verdict(self, seen: _Seen) -> GateVerdict:

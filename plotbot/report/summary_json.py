@@ -142,4 +142,4 @@ def _speed(speed: Speed | None) -> Mapping[str, Any] | None:
 
 
 def _without_model(gate: GateResult) -> dict[str, Any]:
-    return {name: value for name, value in asdict(gate).items() if name not in {"model", "variant"}}
+    return {name: value for name, value in asdict(gate).items() if name not in {"model", "variant", "course"}}

@@ -26,12 +26,13 @@ from plotbot.report.hosts import aside_sentence
 from plotbot.report.judged import judged_page
 from plotbot.report.page import conclusions
 from plotbot.report.page.conclusions import Contender
+from plotbot.report.page.gates import gate_course
 from plotbot.report.page.matrix import Entry, Matrix, PageRun, build_matrix
 from plotbot.report.page.payloads import Chunks, Texts, packed, payload
 from plotbot.report.page.sealed import inert, sealed_page
 
 SCRIPTS = (
-    "dom", "data", "query", "sorting", "diff", "texts", "address", "overview", "charts", "groups", "hosts",
+    "dom", "data", "query", "sorting", "diff", "texts", "address", "overview", "charts", "groups", "gates", "hosts",
     "judged", "violations", "filters", "search", "controls", "matrix", "cells", "marks", "case", "answer", "views",
     "course", "take", "keys", "audit", "start",
 )  # fmt: skip
@@ -119,7 +120,7 @@ def page_of(data: PageData, history: str = "") -> bytes:
             for number, chunk in enumerate(data.chunks)
         ),
     }
-    return sealed_page("page.html", ("page.css",), SCRIPTS, slots)
+    return sealed_page("page.html", ("page.css", "gates.css"), SCRIPTS, slots)
 
 
 def page_data(runs: Sequence[PageRun], made_at: str) -> PageData:
@@ -296,6 +297,7 @@ def _contender(one: Contender, columns: Sequence[TableColumn[Contender]]) -> dic
         "extra_attempts": metrics.extra_attempts,
         "tokens": [metrics.prompt_tokens, metrics.completion_tokens],
         "gate": None if one.gate is None else [one.gate.verdict, one.gate.threshold],
+        "course": None if one.gate is None else gate_course(one.gate),
         "groups": [_group(group) for group in metrics.groups[:_MOST_GROUPS]],
         "hosts": [_host(host) for host in metrics.hosts.by_host] if metrics.hosts else [],
         "asides": aside_sentence(metrics) or [],

@@ -51,7 +51,8 @@ function scaleOf(rows) {
 // Rate and interval on a scale whose ends are told below.
 function ratePlot(one, [least, most]) {
   const plot = el("span", { class: "rate", "aria-hidden": "true" });
-  if (one.rate === null) return plot;
+  // A sequential gate that waits, or has not looked yet, has a rate without an interval.
+  if (one.rate === null || !one.interval) return plot;
   const at = (value) => `${((value - least) / (most - least)) * 100}%`;
   const [low, high] = one.interval;
   const width = `${((high - low) / (most - least)) * 100}%`;
@@ -62,7 +63,7 @@ function ratePlot(one, [least, most]) {
 }
 
 function plotCell(one, scale) {
-  const range = one.rate === null ? "nothing rated" : `${one.interval_words} %`;
+  const range = one.rate === null ? "nothing rated" : one.interval ? `${one.interval_words} %` : "not yet known";
   const [low, high] = scale.map((end) => `${Math.round(end * 100)} %`);
   return el(
     "td",

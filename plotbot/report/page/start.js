@@ -3,6 +3,7 @@
 drawHeadline();
 drawWords();
 drawModels();
+drawGates();
 drawGroups();
 drawHosts();
 drawJudged();
