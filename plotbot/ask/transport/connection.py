@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import ipaddress
 import logging
 import os
 import socket
@@ -10,6 +11,7 @@ import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 import certifi
@@ -62,6 +64,18 @@ def tls_context() -> ssl.SSLContext:
     return context
 
 
+@lru_cache(maxsize=256)
+def _family(host: str) -> socket.AddressFamily | None:
+    """The family of an address in figures; None for a name, and for an address with a zone, which is resolved."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv4Address):
+        return socket.AF_INET
+    return socket.AF_INET6 if address.scope_id is None else None
+
+
 class _FinalResponse(http.client.HTTPResponse):
     """Reads on past interim answers (1xx, RFC 9110, 15.2); http.client itself does so for 100 alone."""
 
@@ -86,8 +100,25 @@ class Connection(HTTPConnection):
         self._in_flight = in_flight
 
     def _new_conn(self) -> socket.socket:
-        opened = super()._new_conn()
+        family = _family(self.host)
+        opened = super()._new_conn() if family is None else self._opened(family)
         self._in_flight.use(opened)
+        return opened
+
+    def _opened(self, family: socket.AddressFamily) -> socket.socket:
+        """A connection to an address in figures. Resolving it would hand the interpreter over once more a request.
+
+        Raises OSError.
+        """
+        opened = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            for option in self.socket_options or ():
+                opened.setsockopt(*option)
+            opened.settimeout(self.timeout)
+            opened.connect((self.host, self.port))
+        except BaseException:
+            opened.close()
+            raise
         return opened
 
     def connect(self) -> None:
