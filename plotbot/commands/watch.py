@@ -17,6 +17,7 @@ from types import FrameType
 
 from plotbot.commands.shared import complain, project_root
 from plotbot.errors import ExitStatus, UsageProblem
+from plotbot.report.formatting import wrapped
 from plotbot.run.kept_engine import EngineKeeper
 from plotbot.run.watching import PytestRuns, WatchedFiles, named, watch_files
 from plotbot.safe import visible
@@ -44,7 +45,8 @@ def run(args: argparse.Namespace) -> int:
     """Watch until `q` or Ctrl-C. Raises `UsageProblem` for arguments that name another plan, and without watchfiles."""
     arguments = list(args.arguments) or ["evals"]
     if arguments[0] in {"-h", "--help"}:
-        print(f"usage: plotbot watch [pytest arguments]\n\n{HELP}.\nWhile it watches: {KEYS_HELP}.")
+        told = [*wrapped("", f"{HELP}."), *wrapped("", f"While it watches: {KEYS_HELP}.")]
+        print("\n".join(["usage: plotbot watch [pytest arguments]", "", *told]))
         return ExitStatus.OK
     for argument in arguments:
         if argument.partition("=")[0] in _TAKEN_UP:

@@ -89,9 +89,8 @@ def _part_lines(comparison: Comparison) -> list[str]:
     for diff in comparison.diffs:
         lines += _diff_lines(diff)
     if paired.rate_before is not None and paired.rate_after is not None:
-        rates = f"{formatting.percent(paired.rate_before)} -> {formatting.percent(paired.rate_after)}"
         contest = Contest(comparison.before, comparison.after, paired, paired.p)
-        lines += _wrapped("  ", f"pass rate {rates}: {as_text(contest_sentence(contest), _shown_name)}")
+        lines += _wrapped("  ", as_text(contest_sentence(contest), _shown_name))
     for label, changes in (
         ("newly broken", paired.broken),
         ("newly fixed", paired.fixed),

@@ -25,21 +25,36 @@ def rival_sentences(rivals: Sequence[Rival]) -> list[Sentence]:
 
 
 def contest_sentence(contest: Contest) -> Sentence:
-    """Whether one of two is better, by how much, on how many titles, and how surely. The better one is named first."""
+    """Whether one of two is better, by how much, on how many titles, and how surely.
+
+    The better one is named first, each with its pass rate on the common titles. The difference and its interval are
+    the first rate minus the second, so that no line has a difference whose sign is not that of the rates before it.
+    """
     before, after, paired = contest.before, contest.after, contest.paired
     if paired.rate_before is None or paired.rate_after is None or paired.interval is None or contest.p is None:
         return [*named(after), " and ", *named(before), " have no common title that is rated in both."]
-    difference, interval = paired.rate_after - paired.rate_before, paired.interval
-    if difference < 0 or (difference == 0 and (before.label, before.run) < (after.label, after.run)):
-        before, after, difference, interval = after, before, -difference, interval.turned
+    first, second = (after, paired.rate_after), (before, paired.rate_before)
+    interval = paired.interval
+    if _comes_first(second, first):
+        first, second, interval = second, first, interval.turned
     titles = "title" if paired.titles == 1 else f"{paired.titles:,} titles"
-    told = f"on the same {titles} ({formatting.p_value(contest.p)})."
-    between = f"[{formatting.points_interval(interval)}]"
+    between = f"points [{formatting.points_interval(interval)}] on the same {titles} ({formatting.p_value(contest.p)})."
+    difference = first[1] - second[1]
     if contest.settled:
         by = formatting.points(difference, signed=False)
-        return [*named(after), " is better than ", *named(before), f" by {by} points {between} {told}"]
-    shown = formatting.points(difference)
-    return [*named(after), " and ", *named(before), f" cannot be told apart: {shown} points {between} {told}"]
+        return [*_with_rate(*first), " is better than ", *_with_rate(*second), f" by {by} {between}"]
+    told = f" cannot be told apart: {formatting.points(difference)} {between}"
+    return [*_with_rate(*first), " and ", *_with_rate(*second), told]
+
+
+def _comes_first(one: tuple[Rival, float], other: tuple[Rival, float]) -> bool:
+    """The better one; of two equal ones the first by name, so that both directions of a comparison say the same."""
+    (rival, rate), (against, its_rate) = one, other
+    return rate > its_rate or (rate == its_rate and (rival.label, rival.run) < (against.label, against.run))
+
+
+def _with_rate(rival: Rival, rate: float) -> Sentence:
+    return [*named(rival), f" ({formatting.percent(rate)})"]
 
 
 def chance_words(paired: Paired) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
@@ -70,17 +71,39 @@ def test_the_matrix_has_every_python_of_the_classifiers() -> None:
 
 
 def _lower_bounds() -> dict[str, str]:
-    extras = METADATA["optional-dependencies"]
-    named = [*METADATA["dependencies"], *(one for name in ("embedded", "dask", "completion") for one in extras[name])]
+    """What a user may install: the dependencies and every extra but that of those who work on plotbot."""
+    extras = [some for name, some in METADATA["optional-dependencies"].items() if name != "dev"]
+    named = [*METADATA["dependencies"], *itertools.chain.from_iterable(extras)]
     found = [re.match(r"([\w-]+)>=([\w.]+)", one) for one in named]
     assert all(found), "every dependency has a lower bound"
-    return {one[1]: one[2] for one in found if one}
+    bounds = {(one[1], one[2]) for one in found if one}
+    assert len(bounds) == len(dict(bounds)), "a package has one lower bound, wherever it is named"
+    return dict(bounds)
 
 
 def test_the_lowest_versions_are_those_that_the_project_allows() -> None:
     lines = [line for line in _read("constraints-lowest.txt").splitlines() if not line.startswith("#")]
     assert dict(line.split("==") for line in lines) == _lower_bounds()
-    assert "constraints-lowest.txt" in _read(".ci/run")
+    assert len(lines) == len(_lower_bounds())
+    assert "-c constraints-lowest.txt" in _read(".ci/run")
+
+
+@pytest.mark.parametrize("name", sorted(_lower_bounds()))
+def test_contributing_says_why_a_lower_bound_stands_where_it_does(name: str) -> None:
+    assert f"| {name} {_lower_bounds()[name]} |" in _read("CONTRIBUTING.md")
+
+
+def test_who_works_on_plotbot_may_not_have_less_than_a_user() -> None:
+    dev = dict(re.findall(r"^([\w-]+)>=([\w.]+)", "\n".join(METADATA["optional-dependencies"]["dev"]), re.MULTILINE))
+    assert {name: dev[name] for name in dev.keys() & _lower_bounds().keys()}.items() <= _lower_bounds().items()
+
+
+def test_no_step_of_the_check_takes_a_failure_for_a_success() -> None:
+    script = _read(".ci/run")
+    assert "set -euo pipefail" in script
+    tests = [line for line in script.replace("\\\n", " ").splitlines() if "-m pytest" in line]
+    assert len(tests) >= 2
+    assert not [line for line in tests if "||" in line]
 
 
 @pytest.mark.parametrize("tool", ["ruff"])

@@ -47,7 +47,7 @@ def test_four_places_say_the_same_sentence(
     terminal = _flat(plotbot("report", "last").out)
     labels = [f"{model} {variant}".strip() for model, variant in rivals]
     either = f"(?:{'|'.join(map(re.escape, labels))})"
-    sentence = rf"{either} (?:is better than|and) {either}[^(]*\(p[^)]*\)\."
+    sentence = rf"{either} \([\d.]+%\) (?:is better than|and) {either} \([\d.]+%\)[^(]*\(p[^)]*\)\."
     found = re.findall(sentence, terminal)
     assert len(found) == 1, terminal
     assert found == re.findall(sentence, _flat((project / "reports" / "summary.md").read_text(encoding="utf-8")))

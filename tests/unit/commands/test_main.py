@@ -1,3 +1,4 @@
+import contextlib
 import re
 from pathlib import Path
 
@@ -23,6 +24,15 @@ def test_help_lists_the_commands(capsys: pytest.CaptureFixture[str]) -> None:
         main(["--help"])
     shown = capsys.readouterr().out
     assert [name for name in command_names() if name not in shown] == []
+
+
+@pytest.mark.parametrize("name", command_names())
+def test_the_help_of_a_command_fits_a_terminal_of_80_columns(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with contextlib.suppress(SystemExit):
+        main([name, "-h"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"usage: plotbot {name}")
+    assert [line for line in lines if len(line) > 80] == []
 
 
 @pytest.mark.parametrize("name", command_names())

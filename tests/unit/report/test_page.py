@@ -209,7 +209,9 @@ def test_two_runs_of_the_same_cases_are_two_columns_with_addresses_of_their_own(
     assert index["titles"] == [["t1", HEADLINE]]
     assert [contender["run"] for contender in index["contenders"]] == ["one", "two"]
     assert "m in run one and m in run two share the highest pass rate" in told(index["words"]["best"])
-    assert "m in run one and m in run two cannot be told apart: 0.0 points" in told(index["words"]["best"])
+    assert "m in run one (100.0%) and m in run two (100.0%) cannot be told apart: 0.0 points" in told(
+        index["words"]["best"]
+    )
 
 
 def test_a_verdicts_offset_is_the_last_that_its_message_names() -> None:

@@ -20,7 +20,7 @@ from plotbot.report.comparison import comparison_lines
 from plotbot.report.formatting import Sentence, as_text
 from plotbot.report.markdown import summary_markdown
 from plotbot.report.page import PageRun, page_data
-from plotbot.report.rivals import rival_sentences
+from plotbot.report.rivals import contest_sentence, rival_sentences
 from plotbot.report.terminal_summary import summary_lines
 from tests.unit.measure.rows import QUESTIONS, run_of
 
@@ -37,26 +37,40 @@ def _told(rivals: Sequence[Rival]) -> list[str]:
 def test_a_difference_that_the_same_titles_prove_is_told_with_all_that_it_rests_on() -> None:
     better, worse = _rival("a", [True] * 50), _rival("b", [True] * 40 + [False] * 10)
     assert _told([worse, better]) == [
-        "a is better than b by 20.0 points [8.7 to 33.1] on the same 50 titles (p 0.002)."
+        "a (100.0%) is better than b (80.0%) by 20.0 points [8.7 to 33.1] on the same 50 titles (p 0.002)."
     ]
 
 
 def test_a_difference_that_may_be_chance_is_said_to_be_undecided_whatever_the_intervals_are() -> None:
     one, other = _rival("a", [True] * 48 + [False] * 2), _rival("b", [True] * 46 + [False] * 4)
     assert _told([one, other]) == [
-        "a and b cannot be told apart: +4.0 points [-4.2 to 13.8] on the same 50 titles (p 0.5)."
+        "a (96.0%) and b (92.0%) cannot be told apart: +4.0 points [-4.2 to 13.8] on the same 50 titles (p 0.5)."
     ]
 
 
 def test_of_three_the_best_is_set_against_each_and_the_order_says_which_two_cannot_be_told_apart() -> None:
     rivals = [_rival(name, [number >= bad for number in range(100)]) for name, bad in (("a", 2), ("b", 5), ("c", 60))]
     told = _told(rivals[::-1])
-    assert told[0].startswith("a and b cannot be told apart: +3.0 points")
-    assert told[1].startswith("a is better than c by 58.0 points")
+    assert told[0].startswith("a (98.0%) and b (95.0%) cannot be told apart: +3.0 points")
+    assert told[1].startswith("a (98.0%) is better than c (40.0%) by 58.0 points")
     assert told[2:] == [
         "In order: a ~ b > c (~: the two cannot be told apart).",
         "Each p is corrected for 2 comparisons (Holm).",
     ]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_rates_the_sign_and_the_interval_of_a_sentence_have_one_direction(seed: int) -> None:
+    draw = random.Random(seed)
+    one, other = (_rival(name, [draw.random() < rate for _ in range(40)]) for name, rate in (("a", 0.6), ("b", 0.7)))
+    contests = [rank([one, other]).with_best[0]]
+    contests += [dataclasses.replace(contests[0], before=x, after=y, paired=pair_titles(x.titles, y.titles))
+                 for x, y in ((one, other), (other, one))]  # fmt: skip
+    (told,) = {as_text(contest_sentence(contest), str) for contest in contests}
+    first, second, difference, low, high = map(float, re.findall(r"-?[\d.]+(?=%|\)? points| to |\])", told))
+    assert first >= second
+    assert difference == pytest.approx(first - second, abs=0.11)
+    assert low <= difference <= high
 
 
 def test_rivals_without_a_common_title_say_so() -> None:
@@ -148,8 +162,8 @@ def test_variants_stand_against_the_first_of_their_model_whichever_is_the_best()
 
     rivals = [variant(model, name, bad) for model in "mn" for name, bad in (("old", 10), ("new", 0), ("odd", 11))]
     told = _told(rivals)
-    assert told[0].startswith("m new is better than m old by 20.0 points")
-    assert told[1].startswith("m odd and m old cannot be told apart: -2.0 points") or "m old and m odd" in told[1]
+    assert told[0].startswith("m new (100.0%) is better than m old (80.0%) by 20.0 points")
+    assert told[1].startswith("m old (80.0%) and m odd (78.0%) cannot be told apart: +2.0 points")
     assert [" n " in sentence for sentence in told[:4]] == [False, False, True, True]
     assert told[4].startswith("In order: m new ~ n new > m old")
     assert told[5] == "Each p is corrected for 4 comparisons (Holm)."
