@@ -27,7 +27,7 @@ FULL, SHORT, NOTHING = 20_000, 600, 0
 """Limits of one text, in characters."""
 MOST_LISTED = 20
 # Packed characters of the page: how many may be used at once, how many more by all cases, and where texts end.
-_HEAD_START, _ROOM, _END = 1_500_000, 6_000_000, 8_500_000
+_HEAD_START, _ROOM, _END = 1_500_000, 5_000_000, 7_500_000
 # In a page with more than `MOST_WHOLE` cases: what passed may use a quarter of that room, the rest what did not.
 _PASSED_SHARE = 0.25
 _USUAL_RATIO = 0.3
