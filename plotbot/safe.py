@@ -12,7 +12,9 @@ import os
 import re
 import stat
 import unicodedata
-from pathlib import Path
+from functools import cache
+from pathlib import Path, PurePath
+from urllib.parse import quote
 
 _PLAIN_NAME = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,62}[a-z0-9])?")
 _WINDOWS_DEVICES = frozenset(
@@ -25,6 +27,8 @@ _INVISIBLE = re.compile(
     "[\x00-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
     "\U000e0000-\U000e0fff]"
 )
+
+_IN_PATH = r"[\w./\\~-]"
 
 
 LARGEST_FILE_BYTES = 1024 * 1024 * 1024
@@ -90,6 +94,59 @@ def one_line(text: str, limit: int) -> str:
     """Visible text on one line, cut to *limit* characters with an ellipsis."""
     flat = visible(" ".join(text[: limit * 4].split()))
     return flat if len(flat) <= limit else flat[: max(limit - 1, 0)] + "…"
+
+
+def without_folders(text: str, root: PurePath, home: PurePath | None = None) -> str:
+    """The text for a page that is shared: paths below *root* are relative to it, and the user's *home* folder is `~`.
+
+    `No such file: '/srv/seeds/data/a.json'` of the root `/srv/seeds` becomes `No such file: 'data/a.json'`.
+    """
+    if "/" not in text and "\\" not in text:
+        return text
+    for pattern in _patterns(root):
+        text = pattern.sub(_relative, text)
+    # `Path.home` raises where there is no home folder.
+    for pattern in _patterns(Path(os.path.expanduser("~")) if home is None else home):  # noqa: PTH111
+        text = pattern.sub(r"~\g<inside>", text)
+    return text
+
+
+@cache
+def _patterns(folder: PurePath) -> tuple[re.Pattern[str], ...]:
+    """What finds a folder in a text, by the name that it is given and by the one that it has without symbolic links."""
+    if not folder.is_absolute() or folder == folder.parent:
+        return ()
+    real = PurePath(os.path.realpath(folder)) if isinstance(folder, Path) else folder
+    names = {str(folder), str(real)}
+    return tuple(_pattern(name, folder.drive) for name in sorted(names, key=len, reverse=True))
+
+
+def _pattern(folder: str, drive: str) -> re.Pattern[str]:
+    """A whole folder: not `/srv/seeds` in `/srv/seeds2`. On Windows any slashes separate, as a `repr` doubles them."""
+    separator = r"[\\/]+" if drive else "/"
+    parts = [part for part in re.split(r"[\\/]+" if drive else "/", folder) if part]
+    start = "" if drive[1:] == ":" else separator
+    # Any longer path may go through a folder with the name of this one, where it has a single part.
+    begins = "" if len(parts) > 1 else rf"(?<!{_IN_PATH})"
+    inside = rf"""(?P<inside>{separator}(?=[^\s"'`)\]}}>,;:]))?"""
+    return re.compile(
+        rf"{begins}{start}{separator.join(map(_part, parts))}(?!\w|[.@+~-]\w){inside}",
+        re.IGNORECASE if drive else 0,
+    )
+
+
+def _part(name: str) -> str:
+    """One part of a path: white space in it may have been folded, or all of it be percent-encoded, as in a URI."""
+    folded = r"\s+".join(map(re.escape, re.split(r"\s+", name)))
+    return f"(?:{folded}|{re.escape(quote(name))})"
+
+
+def _relative(match: re.Match[str]) -> str:
+    """What stands for the root: `.`, or nothing before a path in it; `…/` where more of a path stands before it."""
+    before, after = match.string[max(match.start() - 1, 0) : match.start()], match.string[match.end() : match.end() + 1]
+    if match["inside"] is None:
+        return "." if after in {"/", "\\"} else "./"
+    return "…/" if re.match(_IN_PATH, before) else ""
 
 
 def _escape(match: re.Match[str]) -> str:

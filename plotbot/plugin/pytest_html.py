@@ -36,7 +36,7 @@ from plotbot.report.explanation import explanation_lines
 from plotbot.report.formatting import as_text
 from plotbot.report.hosts import apart_sentence, mixed_sentence
 from plotbot.run.artifacts import PAGE, generator
-from plotbot.safe import digest, file_stem, one_line, visible
+from plotbot.safe import digest, file_stem, one_line, visible, without_folders
 
 MOST_REPLIES = 200
 MOST_ROWS = 1000
@@ -142,7 +142,7 @@ class HtmlPages:
         """
         if not self._wanted:
             return
-        rows = self._models.setdefault(model, _Rows())
+        rows = self._models.setdefault(model, _Rows(self._config.rootpath))
         if rows.has_room(report.nodeid, row.outcome):
             rows.add(report, row)
         else:
@@ -208,8 +208,9 @@ class _Entry:
 class _Rows:
     """One model's rows, which hold no more text than its page will show."""
 
-    def __init__(self) -> None:
+    def __init__(self, root: Path = Path()) -> None:
         self.hosts: set[str] = set()
+        self._root = root
         self._entries: dict[str, _Entry | None] = {}
         self._size = 0
         self._not_passed = 0
@@ -248,8 +249,8 @@ class _Rows:
         short = replace(row, reply=reply, message=_head(row.message, limit), title=row.title[: _LONGEST_CELL * 4])
         before = self._entries.get(report.nodeid)
         # The report of a teardown has no traceback of its own: the call's stays.
-        output = _head(_output(report, row), limit) or ("" if before is None else before.output)
-        return _Entry(short, output)
+        own = _head(without_folders(_output(report, row), self._root), limit)
+        return _Entry(short, own or ("" if before is None else before.output))
 
     def _put(self, item: str, entry: _Entry | None) -> None:
         before = self._entries.get(item)

@@ -31,7 +31,7 @@ from plotbot.run.judged import judged_metrics
 from plotbot.run.recorder import Recorder
 from plotbot.run.recovery import note_deleted, recover_held, withdraw_suspect
 from plotbot.run.session import MainRun
-from plotbot.safe import one_line, visible
+from plotbot.safe import one_line, visible, without_folders
 from plotbot.settings.keys import EVERY_MODEL
 
 _MOST_NAMED = 5
@@ -88,7 +88,8 @@ def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: B
     faults += unwritten
     status = exit_status(_exit_reasons(measured, recorder, session, wrong_models, faults))
     if recorder.opened:
-        late = list(_write_last(run, measured, RunOutcome(status, recorder.unfolded, wrong_models)))
+        unfolded = {case: without_folders(why, run.settings.root) for case, why in recorder.unfolded.items()}
+        late = list(_write_last(run, measured, RunOutcome(status, unfolded, wrong_models)))
         faults += late
         status = worse(status, ExitStatus.HARNESS_FAULT) if late else status
     return Finished(

@@ -29,6 +29,7 @@ from plotbot.run.eval_files import local_path
 from plotbot.run.judged import joined_judgements, write_judgements
 from plotbot.run.recovery import Recovered, recover_run
 from plotbot.run.shards import Joined, Shard, as_shard, join, refuse_unrelated
+from plotbot.safe import without_folders
 from plotbot.settings import Settings
 from plotbot.settings.keys import KEYS
 
@@ -74,7 +75,7 @@ def merge_runs(folders: Sequence[RunFolder], settings: Settings, disk: Disk, war
         write_judgements(folder, judgements, disk)
     recovered = recover_run(read_run(folder, disk), settings, judge_again=True)
     measured, _ = measure_recorded(read_run(folder, disk))
-    outcome = _outcome(measured, shards, recovered)
+    outcome = _outcome(measured, shards, recovered, settings.root)
     files = write_artifacts([(measured, outcome)], settings.report_dir, settings.runs_dir, disk)
     return Merged(measured, shards, recovered, outcome.exit_status or 0, files)
 
@@ -189,12 +190,13 @@ def _lines(run: RunOnDisk, renamed: Renamed) -> Iterator[_Line]:
             yield "verdict", renamed(result).to_json()
 
 
-def _outcome(measured: MeasuredRun, shards: Sequence[Shard], recovered: Recovered) -> RunOutcome:
+def _outcome(measured: MeasuredRun, shards: Sequence[Shard], recovered: Recovered, root: Path) -> RunOutcome:
     wrong_models = [word for shard in shards for word in _wrong_models(shard.run)]
     unsettled = len(recovered.unfolded) + len(wrong_models)
     tallies = [one.tally for one in measured.metrics]
     end = counted_reasons(tallies, measured.records.header, measured.gates, unsettled=unsettled)
-    return RunOutcome(exit_status(end), recovered.unfolded, wrong_models)
+    unfolded = {case: without_folders(why, root) for case, why in recovered.unfolded.items()}
+    return RunOutcome(exit_status(end), unfolded, wrong_models)
 
 
 def _wrong_models(run: RunOnDisk) -> list[str]:

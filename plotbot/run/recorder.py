@@ -11,6 +11,7 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from plotbot.ask.servers.pin import ServedOtherwise
@@ -21,6 +22,8 @@ from plotbot.keep.journal_reading import read_line_at, read_lines_at
 from plotbot.keep.run_folder import RunFolder, plan_json
 from plotbot.keep.run_reading import RunOnDisk
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
+from plotbot.run.shared_texts import exchange_with, result_with
+from plotbot.safe import without_folders
 
 CLOSE_SECONDS = 3.0
 """How long a write to the journal is waited for when an item reports, and at the end of the run."""
@@ -41,12 +44,19 @@ class Recorder:
 
     `unfolded` gives for each case whose answer could not be folded the reason, `disk_refused` says that the disk was
     the reason for one of them. `fault` is set, and *on_fault* called on any thread, once the journal cannot be written.
+    What evals and faults say of files names them relative to the project's *root*: reports of it are shared.
     """
 
     def __init__(
-        self, folder: RunFolder, plan: RunPlan, disk: Disk, on_fault: Callable[[DiskError], None] = lambda _: None
+        self,
+        folder: RunFolder,
+        plan: RunPlan,
+        disk: Disk,
+        on_fault: Callable[[DiskError], None] = lambda _: None,
+        root: Path = Path(),
     ) -> None:
         self.folder = folder
+        self._root = root
         self.header: dict[str, Any] = {}
         self.items: tuple[PlannedItem, ...] = ()
         self.unfolded: dict[str, str] = {}
@@ -101,6 +111,7 @@ class Recorder:
 
     def keep(self, exchange: Exchange) -> Future[int]:
         """Write an exchange; the future gives its offset in the journal once it is durable. Raises `KeepError`."""
+        exchange = exchange_with(exchange, self._shared)
         written = self._open().append("exchange", exchange.to_json())
         if exchange.reply is not None and any(exchange.case in cases for cases in self._wrong_models.values()):
             # Before a test gets the reply and says something new of it.
@@ -113,21 +124,23 @@ class Recorder:
         """Read an exchange back from its offset in the journal. Raises `KeepError` if it cannot be read."""
         return Exchange.from_json(read_line_at(self.folder.journal, offset, self._disk).data)
 
-    def note(self, result: ItemResult) -> None:
-        """Write an item's result; a later one of the same item replaces it.
+    def note(self, result: ItemResult) -> ItemResult:
+        """Write an item's result and return it as written; a later one of the same item replaces it.
 
         A result that the journal does not take is not counted: its item can be run again.
         """
+        result = result_with(result, self._shared)
         if self.fault is not None:
-            return
+            return result
         if self._journal is not None:
             written = self._journal.append("verdict", result.to_json(), durable=False)
             # It is shown next, and what has been shown must not be lost if this process is killed.
             with suppress(TimeoutError):
                 if (error := written.exception(CLOSE_SECONDS)) is not None:
                     self._fail(error)
-                    return
+                    return result
         self._results[result.item] = result
+        return result
 
     @property
     def wrong_models(self) -> list[str]:
@@ -234,6 +247,9 @@ class Recorder:
         """Write what is queued and close the journal. Raises `KeepError` after `CLOSE_SECONDS`."""
         if self._journal is not None:
             self._journal.close(CLOSE_SECONDS)
+
+    def _shared(self, text: str) -> str:
+        return without_folders(text, self._root)
 
     def _remember(self, exchange: Exchange, written: Future[int]) -> None:
         if (error := written.exception()) is not None:

@@ -187,10 +187,8 @@ class MainRun:
         """Note an item's result in the journal and return it as noted: it may have come for an item not needed."""
         recorder, early_stop = self._the_recorder(), self._early_stop
         if early_stop is None:
-            recorder.note(result)
-            return result
-        noted = early_stop.taken(result)
-        recorder.note(noted)
+            return recorder.note(result)
+        noted = recorder.note(early_stop.taken(result))
         stops = early_stop.feed(noted)
         for stop in stops:
             self._leave_out(stop)
@@ -229,7 +227,7 @@ class MainRun:
     def _planned(self) -> Plan | EarlierPlan:
         if self._plan is None:
             self._plan = self._new_plan()
-            self.recorder = Recorder(self.folder, self._plan, self.disk, self._stop_asking)
+            self.recorder = Recorder(self.folder, self._plan, self.disk, self._stop_asking, self.settings.root)
         return self._plan
 
     def _stop_asking(self, _: DiskError) -> None:

@@ -1,10 +1,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from plotbot.safe import digest, file_stem, is_plain_name, one_line, slug, visible
+from plotbot.safe import digest, file_stem, is_plain_name, one_line, slug, visible, without_folders
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 HOSTILE_IDS = [
@@ -92,3 +93,42 @@ def test_a_huge_text_is_cut_before_it_is_looked_at() -> None:
 def test_a_digest_accepts_lone_surrogates_and_has_its_length() -> None:
     assert len(digest("\ud800", 6)) == 6
     assert digest("\ud800") != digest("\ud801")
+
+
+POSIX, WINDOWS = PurePosixPath("/home/ada/my  seeds"), PureWindowsPath(r"C:\Users\Ada\seeds")
+SHARE, SHORT = PureWindowsPath(r"\\nas\ada\seeds"), PurePosixPath("/app")
+
+
+@pytest.mark.parametrize(
+    ("root", "text", "shown"),
+    [
+        (POSIX, "No such file: '/home/ada/my  seeds/data/a.json'", "No such file: 'data/a.json'"),
+        (POSIX, "/home/ada/my seeds/evals/test_a.py:3: in test", "evals/test_a.py:3: in test"),
+        (POSIX, "in '/home/ada/my  seeds' and '/home/ada/my  seeds/'", "in './' and './'"),
+        (POSIX, "not in /home/ada/my  seeds.", "not in ./."),
+        (POSIX, "file:///home/ada/my%20%20seeds/a", "file://…/a"),
+        (POSIX, r"'read:\n/home/ada/my  seeds/a' -I/home/ada/my  seeds/b", r"'read:\n…/a' -I…/b"),
+        (POSIX, "/home/ada/my  seeds2/a /home/ada/my  seeds.old/a", "~/my  seeds2/a ~/my  seeds.old/a"),
+        (POSIX, "/home/ada, /home/ada/.cache/a, /home/adam/a", "~, ~/.cache/a, /home/adam/a"),
+        (WINDOWS, r"'C:\\Users\\Ada\\seeds\\data\\a.json'", r"'data\\a.json'"),
+        (WINDOWS, r"c:/users/ada/seeds/a C:\Users\Ada\seeds, C:\Users\Ada\b", r"a ./, ~\b"),
+        (SHARE, r"\\nas\ada\seeds\a \\\\nas\\ada\\seeds\\b", "a b"),
+        (
+            SHORT,
+            "/app/a http://127.0.0.1:1234/app/v1 /usr/app/b (/app)",
+            "a http://127.0.0.1:1234/app/v1 /usr/app/b (./)",
+        ),
+        (PurePosixPath("/"), "/data/a.json", "/data/a.json"),
+        (PurePosixPath(), "/data/a.json", "/data/a.json"),
+    ],
+)
+def test_a_shared_text_names_no_folder_of_the_machine(root: PurePath, text: str, shown: str) -> None:
+    home = PureWindowsPath(r"C:\Users\Ada") if isinstance(root, PureWindowsPath) else PurePosixPath("/home/ada")
+    assert without_folders(text, root, home) == shown
+
+
+def test_a_folder_is_known_by_the_name_behind_a_symbolic_link_too(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    text = f"{tmp_path / 'real' / 'a'} {tmp_path / 'link' / 'a'}"
+    assert without_folders(text, tmp_path / "link") == "a a"
