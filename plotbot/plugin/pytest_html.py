@@ -35,8 +35,8 @@ from plotbot.report import formatting
 from plotbot.report.explanation import explanation_lines
 from plotbot.report.formatting import as_text
 from plotbot.report.hosts import apart_sentence, mixed_sentence
-from plotbot.run.artifacts import PAGE, generator
-from plotbot.safe import digest, file_stem, one_line, visible, without_folders
+from plotbot.run.artifacts import PAGE, generator, page_name
+from plotbot.safe import one_line, visible, without_folders
 
 MOST_REPLIES = 200
 MOST_ROWS = 1000
@@ -44,7 +44,6 @@ MOST_ROWS = 1000
 _PART, _PAGE, _SHORT = 20_000, 8_000_000, 500
 _LONGEST_CELL = 200
 
-_TAKEN = frozenset({"index", "summary"})
 _OUTCOMES = {"passed": "Passed", "failed": "Failed", "skipped": "Skipped", NOT_NEEDED: "Skipped"}
 _COLUMNS = {
     "result": "Result",
@@ -344,13 +343,6 @@ def _said(exchange: Exchange) -> str | None:
     if not exchange.reply.reasoning:
         return exchange.reply.content
     return f"{exchange.reply.content}\n\n[reasoning]\n{exchange.reply.reasoning}"
-
-
-def page_name(model: str) -> str:
-    """The file name of a model's page, safe and unique on every file system."""
-    stem = file_stem(model)
-    # A model with the name "index" must not take the place of the page that compares all models.
-    return f"{stem}-{digest(model)}.html" if stem in _TAKEN else f"{stem}.html"
 
 
 def _sealed(page: str, run: str) -> str:

@@ -37,10 +37,11 @@ from plotbot.run.judged import judged_metrics
 from plotbot.run.recorded_case import cases_named
 from plotbot.run.recorder import Recorder
 from plotbot.run.recovery import kept_results
-from plotbot.safe import file_stem
+from plotbot.safe import digest, file_stem
 from plotbot.settings import Settings
 
 PAGE, MARKDOWN, HISTORY = "index.html", "summary.md", "history.html"
+_TAKEN = frozenset({Path(name).stem for name in (PAGE, MARKDOWN, HISTORY)})
 _HEAD_BYTES = 4096
 _OLD_PAGE = '<title id="head-title">plotbot: '
 """In the head of a model's page of a version that did not name the run."""
@@ -140,7 +141,9 @@ def write_reports(
     *,
     own_page: bool = False,
 ) -> tuple[list[Path], list[str]]:
-    """Write Markdown and page of all runs together into *folder*, then the pages that *more* writes there.
+    """Write Markdown and page of all runs together into *folder*, after the models' pages that *more* writes there.
+
+    The page of all runs links them, and those of a run shown again that are still there.
 
     Return the files, and a sentence for each that could not be written. Reports of other runs, which would look like
     these runs' own, are removed. With *own_page* the page is also written into the folder of the first run, where no
@@ -148,9 +151,17 @@ def write_reports(
     baseline. *more* yields each page once it is written and raises `OSError` or `KeepError` for one that cannot be.
     """
     written: list[Path] = []
-    faults: list[str] = []
+    models, faults = _model_pages(more, folder)
     data = cache(partial(_page_data, runs))
-    page = partial(_page, data, folder / HISTORY, folder / PAGE)
+    ids = [run.folder.run_id for run in runs]
+    # After a fault the pages of this run may be those of an earlier session, too: they are removed below.
+    page = partial(
+        _page,
+        data,
+        folder / HISTORY,
+        folder / PAGE,
+        lambda path: path in models or (not faults and path.is_file() and _run_of(path) in ids),
+    )
     files: dict[Path, Callable[[], bytes]] = {
         folder / MARKDOWN: partial(_markdown, runs, compared),
         folder / PAGE: page,
@@ -166,16 +177,8 @@ def write_reports(
             faults.append(describe(error, path))
         except PlotbotError as error:
             faults.append(f"{path}: {error}")
-    try:
-        for path in more():
-            written.append(path)
-    except OSError as error:
-        faults.append(describe(error, folder))
-    except KeepError as error:
-        faults.append(str(error))
-    # After a fault the pages of this run may be those of an earlier session, too.
-    own = () if faults else [run.folder.run_id for run in runs]
-    return written, [*faults, *_remove_others(folder, written, own)]
+    written += models
+    return written, [*faults, *_remove_others(folder, written, () if faults else ids)]
 
 
 def write_own_page(run: MeasuredRun, folder: Path, disk: Disk) -> Path:
@@ -231,6 +234,13 @@ def write_case_page(run: MeasuredRun, wanted: str, folder: Path, disk: Disk) -> 
     return path
 
 
+def page_name(model: str) -> str:
+    """The file name of a model's page, safe and unique on every file system."""
+    stem = file_stem(model)
+    # A model with the name "index" must not take the place of the page that compares all models.
+    return f"{stem}-{digest(model)}.html" if stem in _TAKEN else f"{stem}.html"
+
+
 def generator(run: str) -> str:
     """The element that says in the head of a model's page which run it is of."""
     return f'<meta name="generator" content="plotbot {run}"/>'
@@ -251,8 +261,25 @@ def _page_data(runs: Sequence[MeasuredRun]) -> PageData:
     return page_data([_page_run(run) for run in runs], _now())
 
 
-def _page(data: Callable[[], PageData], history: Path, page: Path) -> bytes:
-    return page_of(data(), link_to(history, page))
+def _model_pages(more: Callable[[], Iterable[Path]], folder: Path) -> tuple[list[Path], list[str]]:
+    """Have *more* write its pages. Return those that are written, and a sentence for the one that could not be."""
+    written: list[Path] = []
+    try:
+        written.extend(more())
+    except OSError as error:
+        return written, [describe(error, folder)]
+    except KeepError as error:
+        return written, [str(error)]
+    return written, []
+
+
+def _page(
+    data: Callable[[], PageData], history: Path, page: Path, is_there: Callable[[Path], bool] = lambda _: False
+) -> bytes:
+    """The page at *page*, with links to those models' own pages beside it that are there."""
+    shown = data()
+    links = {model: page_name(model) for model in shown.models if is_there(page.parent / page_name(model))}
+    return page_of(shown, link_to(history, page), links)
 
 
 def _now() -> str:
@@ -278,10 +305,16 @@ def _is_of_others(path: Path, own: Sequence[str]) -> bool:
     """Whether a report is plotbot's, and of another run than *own*. A page of the user's own is neither."""
     if path.name in {MARKDOWN, PAGE}:
         return True
+    run = _run_of(path)
+    return run is not None and run not in own
+
+
+def _run_of(path: Path) -> str | None:
+    """The id of the run that a model's page is of, empty on a page that does not say; None for a page of the user's."""
     with path.open("rb") as file:
         head = file.read(_HEAD_BYTES).decode("utf-8", "replace")
-    named = re.search(generator('([^"]*)'), head)
-    return named[1] not in own if named else _OLD_PAGE in head
+    named = re.search(generator('([^" ]*)[^"]*'), head)
+    return named[1] if named else "" if _OLD_PAGE in head else None
 
 
 def _page_run(run: MeasuredRun) -> PageRun:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from plotbot.mock import MockServer
-from plotbot.plugin.pytest_html import page_name
+from plotbot.run.artifacts import page_name
 from tests.plugin.test_own_assertions import PACKED
 
 pytest_plugins = ("pytester",)

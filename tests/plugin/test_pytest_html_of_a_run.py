@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from plotbot.plugin.pytest_html import page_name
+from plotbot.run.artifacts import page_name
 from tests.plugin.written_page import WrittenPage
 
 pytest_plugins = ["pytester"]

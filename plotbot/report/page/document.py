@@ -8,6 +8,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
 from plotbot.measure.gate import GateResult
@@ -94,11 +95,15 @@ _HOST_COLUMNS: Sequence[TableColumn[HostMetrics]] = (
 
 @dataclass(frozen=True, slots=True)
 class PageData:
-    """What the scripts read: the index at once, chunks and texts, which are packed, when a case is opened."""
+    """What the scripts read: the index at once, chunks and texts, which are packed, when a case is opened.
+
+    `models` are those of the index's contenders, by their whole names.
+    """
 
     index: dict[str, Any]
     chunks: Sequence[str]
     texts: str
+    models: Sequence[str]
 
 
 def write_page(runs: Sequence[PageRun], made_at: str) -> bytes:
@@ -109,10 +114,13 @@ def write_page(runs: Sequence[PageRun], made_at: str) -> bytes:
     return page_of(page_data(runs, made_at))
 
 
-def page_of(data: PageData, history: str = "") -> bytes:
-    """The page with its data, as the bytes of its file. *history* is the address of the page of all runs."""
+def page_of(data: PageData, history: str = "", model_pages: Mapping[str, str] = MappingProxyType({})) -> bytes:
+    """The page with its data, as the bytes of its file.
+
+    *history* is the address of the page of all runs, *model_pages* are those of the models that have a page, by model.
+    """
     slots = {
-        "index": _index(data.index),
+        "index": _index({**data.index, "model_pages": [model_pages.get(model, "") for model in data.models]}),
         "texts": data.texts,
         "history": f' · <a href="{html.escape(history)}">all runs</a>' if history else "",
         "chunks": "\n".join(
@@ -150,7 +158,7 @@ def page_data(runs: Sequence[PageRun], made_at: str) -> PageData:
         "starts": starts,
         **_entries(matrix, packing),
     }
-    return PageData(index, chunks, packing.texts.packed())
+    return PageData(index, chunks, packing.texts.packed(), [one.metrics.model for one in contenders])
 
 
 class _Packing:

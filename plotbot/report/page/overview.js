@@ -118,6 +118,12 @@ function runNote(one) {
   return one.run ? el("span", { class: "quiet small" }, " run ", name(one.run)) : null;
 }
 
+// A model's name, as a link to its own page where that is written.
+function modelName(one) {
+  const page = index.model_pages[index.contenders.indexOf(one)];
+  return page ? el("a", { href: page }, name(one.label)) : name(one.label);
+}
+
 function drawModels() {
   byId("models").append(
     columnTable(
@@ -125,7 +131,7 @@ function drawModels() {
       "model",
       index.model_columns,
       index.contenders,
-      (one) => [name(one.label), runNote(one)],
+      (one) => [modelName(one), runNote(one)],
     ),
   );
   byId("models").append(
