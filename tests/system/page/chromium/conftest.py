@@ -123,6 +123,13 @@ class Page:
             self._browser.wait_for("Page.loadEventFired", self._session)
         self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
+    def reload(self) -> None:
+        """Load the file again, in the process that has it: another one may read what it stored a moment too early."""
+        self._browser.events.clear()
+        self.call("Page.reload")
+        self._browser.wait_for("Page.loadEventFired", self._session)
+        self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
     def run(self, script: str) -> Any:
         """The value of an expression, its promise awaited."""
         params = {"expression": script, "awaitPromise": True, "returnByValue": True}

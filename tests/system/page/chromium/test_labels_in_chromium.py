@@ -37,7 +37,7 @@ class Labelling:
         self.write(CRITERIA)
         page.show(self.path)
         page.run("localStorage.clear()")
-        page.show(self.path)
+        page.reload()
 
     def write(self, criteria: list[Criterion]) -> None:
         entry = {"title": HOSTILE, "__proto__": HOSTILE, "themes": ["a", HOSTILE], "deep": {"n": [{"x": None}, 3]}}
@@ -76,7 +76,7 @@ def test_sixty_labels_with_a_reload_and_a_second_labeller_are_all_there(labels_p
     assert "You said: unsure" in labels_page.shown("earlier")
     labels_page.press("p")
     assert labels_page.shown("progress") == "29 of 60 done"
-    labels_page.page.show(labels_page.path)
+    labels_page.page.reload()
     assert labels_page.shown("progress") == "29 of 60 done"
     labels_page.press("p" * 30 + "?")
     assert labels_page.shown("progress") == "60 of 60 done, 1 of them not sure"
@@ -106,7 +106,7 @@ def test_a_changed_wording_voids_its_labels_and_says_so(labels_page: Labelling) 
     labels_page.call_oneself("ann")
     labels_page.press("p" * 60)
     labels_page.write([Criterion("hook", "Another question?"), *CRITERIA[1:]])
-    labels_page.page.show(labels_page.path)
+    labels_page.page.reload()
     assert "15 labels of yours are void" in labels_page.shown("notice")
     assert labels_page.shown("progress") == "45 of 60 done"
     assert labels_page.shown("question") == "Another question?"
