@@ -15,7 +15,7 @@ from plotbot.plugin.failure_summary import FailureSummary
 from plotbot.plugin.outcomes import as_shown, has_asked, hide_reply, is_subtest, reply_text, result_on, show_reply, turn
 from plotbot.plugin.progress import register_progress
 from plotbot.plugin.session_status import SessionStatus
-from plotbot.plugin.signals import Signals, keep_traceable, terminate
+from plotbot.plugin.signals import Signals, keep_exit_status, keep_traceable, terminate
 from plotbot.plugin.startup import WATCH, begin_run, link_to_watch, note_session
 from plotbot.plugin.xdist import XdistHooks, is_stop, stop_session
 from plotbot.records import Exchange, ItemResult
@@ -138,6 +138,7 @@ class MainHooks:
         self.status.stopped_by_itself = not self._interrupted
         if self._run.recorder is not None:
             self._signals.end_with_a_limit()
+        keep_exit_status()
         keep_traceable(excinfo)
 
     def pytest_internalerror(self) -> None:

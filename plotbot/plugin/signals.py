@@ -55,6 +55,16 @@ def terminate() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
+def keep_exit_status() -> None:
+    """Have the process end with its own exit status after an interrupt, instead of by SIGINT.
+
+    CPython marks the process as interrupted if an interrupt leaves an `exec` of a string, such as the one by which a
+    dataclass is made while a module loads, and dies by SIGINT in the end although the interrupt was handled. The next
+    `exec` of a string takes the mark away (`run_eval_code_obj` in Python/pythonrun.c).
+    """
+    exec("")  # noqa: S102  see above
+
+
 def keep_traceable(excinfo: pytest.ExceptionInfo[BaseException]) -> None:
     """Leave out the traceback entries of an interrupt that have no line number.
 

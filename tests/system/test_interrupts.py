@@ -120,6 +120,16 @@ def test_an_interrupt_ends_the_run_with_2_and_keeps_what_was_answered(
     assert b"Traceback" not in (tmp_path / "output.txt").read_bytes()
 
 
+def test_an_interrupt_of_text_that_is_run_as_code_ends_with_2_too(
+    start: Start, hanging: MockServer, tmp_path: Path
+) -> None:
+    """As where a dataclass was just being made. CPython then ends by SIGINT, although the interrupt was handled."""
+    with (tmp_path / "conftest.py").open("a", encoding="utf-8") as conftest:
+        conftest.write("\n\ndef pytest_runtest_call():\n    exec('raise KeyboardInterrupt')\n")
+    assert start("--lm-studio-url", hanging.url).wait(PATIENCE) == 2
+    assert json.loads((_run_folder(tmp_path) / "summary.json").read_bytes())["exit_status"] == 2
+
+
 def _verdicts(project: Path) -> list[dict[str, object]]:
     lines = read_journal(_run_folder(project) / "journal.jsonl").lines
     return [dict(line.data) for line in lines if line.kind == "verdict" and line.data["outcome"] == "passed"]
