@@ -124,7 +124,7 @@ def _patterns(folder: PurePath) -> tuple[re.Pattern[str], ...]:
 def _pattern(folder: str, drive: str) -> re.Pattern[str]:
     """A whole folder: not `/srv/seeds` in `/srv/seeds2`. On Windows any slashes separate, as a `repr` doubles them."""
     separator = r"[\\/]+" if drive else "/"
-    parts = [part for part in re.split(r"[\\/]+" if drive else "/", folder) if part]
+    parts = [part for part in re.split(separator, folder) if part]
     start = "" if drive[1:] == ":" else separator
     # Any longer path may go through a folder with the name of this one, where it has a single part.
     begins = "" if len(parts) > 1 else rf"(?<!{_IN_PATH})"

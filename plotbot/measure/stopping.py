@@ -14,7 +14,7 @@ from plotbot.measure.metrics import ModelMetrics, measure_run
 from plotbot.measure.sequential import SEQUENTIAL, checked_design, looks_of, refuse_untestable
 from plotbot.measure.tally import ModelVariant, eval_of, items_by_row
 from plotbot.measure.title_test import ChallengeTest, GateTest, Rule, TitleTest
-from plotbot.records import Case, PlannedItem, RunRecords
+from plotbot.records import Case, ItemResult, PlannedItem, RunRecords
 
 GATE_TITLES = "gate_titles"
 """The key of a run's header under which the planned titles of each sequential gate are, by its row's label."""
@@ -47,11 +47,22 @@ class RowTests:
         """The number of items, in plan order, that are wanted up to the next look."""
         return min((test.reached for test in self.tests), default=len(self.items))
 
+    @property
+    def names(self) -> Iterable[str]:
+        """The names under which the tests take outcomes, each once."""
+        return dict.fromkeys(name for test in self.tests for name in test.place)
+
     def feed(self, name: str, outcome: str) -> None:
         """Take an outcome under a name that one of the tests heeds."""
         for test in self.tests:
             if name in test.place:
                 test.feed(name, outcome)
+
+    def feed_recorded(self, results: Mapping[str, ItemResult]) -> None:
+        """Take the outcomes of a run's results, by item, as far as a test heeds them."""
+        for name in self.names:
+            if name in results:
+                self.feed(name, results[name].outcome)
 
 
 def titles_of_row(items: Sequence[PlannedItem], cases: Mapping[str, Case]) -> list[list[str]]:
@@ -113,10 +124,7 @@ def judge_run(
         # A damaged plan, or one of another version: no test of it is possible.
         return metrics, ()
     for of_row in tests.values():
-        for test in of_row.tests:
-            for name in test.place:
-                if (result := records.results.get(name)) is not None:
-                    test.feed(name, result.outcome)
+        of_row.feed_recorded(records.results)
     gates = {row: test.gate.result() for row, test in tests.items() if test.gate is not None}
     told = {row: test.challenge.result() for row, test in tests.items() if test.challenge is not None}
     shown = [replace(one, challenge=told.get(one.tally.row)) for one in metrics]

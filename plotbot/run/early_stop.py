@@ -61,7 +61,7 @@ class EarlyStop:
         self._tests = make()
         self._heeding: dict[str, list[RowTests]] = {}
         for tests in self._tests.values():
-            for name in {name for test in tests.tests for name in test.place}:
+            for name in tests.names:
                 self._heeding.setdefault(name, []).append(tests)
         self._position = {
             self._planned[item].case: (tests, position)
@@ -191,9 +191,7 @@ def _against(
 def _stops_of(tests: Mapping[ModelVariant, RowTests], recorded: Mapping[str, ItemResult]) -> dict[ModelVariant, int]:
     """Where the recorded results alone have stopped each row that they have stopped."""
     for of_row in tests.values():
-        for name in {name for test in of_row.tests for name in test.place}:
-            if name in recorded:
-                of_row.feed(name, recorded[name].outcome)
+        of_row.feed_recorded(recorded)
     return {row: of_row.stop for row, of_row in tests.items() if of_row.stop is not None}
 
 
@@ -241,13 +239,9 @@ def _refuse(
             f"{origin} needs a threshold to decide about: give one with --min-pass-rate 0.9, or --stop-when-worse"
         )
     for row, items in of_row.items():
-        titles = [cases[items_of[0].case].title.id for items_of in _by_title(items, cases)]
+        titles = [title for title, _ in groupby(cases[one.case].title.id for one in items)]
         if len(set(titles)) < len(titles):
             raise UsageProblem(
                 f"{origin} counts titles, and two evals of {row.label} ask the same ones: the second would have to "
                 "wait for the first. Run one eval at a time, or use --gate interval."
             )
-
-
-def _by_title(items: Sequence[PlannedItem], cases: Mapping[str, Case]) -> list[list[PlannedItem]]:
-    return [list(of_title) for _, of_title in groupby(items, key=lambda one: cases[one.case].title.id)]

@@ -21,9 +21,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from plotbot.ask.embedded.engine import EmbeddedEngine, EngineOptions, filled_bytes
-from plotbot.ask.embedded.gguf import parts_of
+from plotbot.ask.embedded.gguf import parts_of, stamp_of
 from plotbot.errors import EngineError
-from plotbot.run.local_rpc import LocalServer, call, remove_folder, shut_down
+from plotbot.run.local_rpc import LocalServer, call, receive, remove_folder, send, shut_down
 
 VARIABLE = "_PLOTBOT_WATCH"
 """The environment variable with the ticket. Without the prefix PLOTBOT_, which is that of settings."""
@@ -63,7 +63,7 @@ class EngineKeeper:
                 self._kept.engine.stop()
 
     def _serve(self, connection: Connection[bytes, bytes]) -> None:
-        request = json.loads(connection.recv_bytes())
+        request = receive(connection)
         if "options" in request:
             self._lend(connection, request)
         else:
@@ -73,17 +73,17 @@ class EngineKeeper:
         try:
             kept = self._running(request)
         except EngineError as problem:
-            _send(connection, {"problem": str(problem)})
+            send(connection, {"problem": str(problem)})
             return
         kept.borrowers.append(connection)
         try:
-            _send(connection, {"pid": kept.engine.pid})
-            _send(connection, {"url": kept.ready.result()})
+            send(connection, {"pid": kept.engine.pid})
+            send(connection, {"url": kept.ready.result()})
             if kept.engine.has_ended():
-                _send(connection, {"ended": kept.engine.how_it_ended()})
+                send(connection, {"ended": kept.engine.how_it_ended()})
             connection.recv_bytes()  # which ends when the run gives the engine back
         except EngineError as problem:
-            _send(connection, {"problem": str(problem)})
+            send(connection, {"problem": str(problem)})
         finally:
             kept.borrowers.remove(connection)
 
@@ -116,7 +116,7 @@ def _follow(kept: _Kept, seconds: float) -> None:
     kept.engine.wait()
     for connection in tuple(kept.borrowers):
         with contextlib.suppress(OSError):
-            _send(connection, {"ended": kept.engine.how_it_ended()})
+            send(connection, {"ended": kept.engine.how_it_ended()})
 
 
 class WatchLink:
@@ -144,7 +144,7 @@ class WatchLink:
 
     def _wait(self, end: Callable[[], None]) -> None:
         with contextlib.suppress(OSError, EOFError, AuthenticationError), call(self._ticket) as connection:
-            _send(connection, {"run": "is on"})
+            send(connection, {"run": "is on"})
             connection.recv_bytes()
         remove_folder(self._ticket)
         end()
@@ -160,7 +160,7 @@ class KeptEngine:
         self._why = _GONE
         try:
             self._connection = call(ticket)
-            _send(self._connection, {"options": options.to_json(), "seconds": seconds})
+            send(self._connection, {"options": options.to_json(), "seconds": seconds})
         except (OSError, EOFError, AuthenticationError):
             raise EngineError(_GONE) from None
         self.pid = int(self._received()["pid"])
@@ -189,7 +189,7 @@ class KeptEngine:
 
     def _received(self) -> dict[str, Any]:
         try:
-            answer: dict[str, Any] = json.loads(self._connection.recv_bytes())
+            answer = receive(self._connection)
         except (OSError, EOFError):
             raise EngineError(_GONE) from None
         if "problem" in answer:
@@ -205,13 +205,9 @@ class KeptEngine:
             self._ended.set()
 
 
-def _stamp(model: Path) -> list[tuple[int, int]]:
-    """Size and time of change of a model's files: a file that was saved again is another model."""
+def _stamp(model: Path) -> list[list[int]]:
+    """What changes when a model's files do: a file that was saved again is another model."""
     try:
-        return [(status.st_size, status.st_mtime_ns) for status in (path.stat() for path in parts_of(model))]
+        return stamp_of(parts_of(model))
     except OSError as error:
         raise EngineError(f"{model} cannot be read ({error.strerror or error}).") from None
-
-
-def _send(connection: Connection[bytes, bytes], message: Mapping[str, Any]) -> None:
-    connection.send_bytes(json.dumps(message).encode("ascii"))

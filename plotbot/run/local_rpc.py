@@ -1,12 +1,13 @@
 """Authenticated connections between processes of one user on one machine.
 
 A connection is a Unix socket in a folder that is private to the user, else one of the loopback interface. Messages are
-bytes; nothing is unpickled.
+JSON; nothing is unpickled.
 """
 
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import secrets
 import shutil
@@ -105,6 +106,17 @@ def call(ticket: Mapping[str, Any]) -> Connection[bytes, bytes]:
     address = ticket["address"]
     place = address if isinstance(address, str) else tuple(address)
     return _without_delay(Client(place, authkey=bytes.fromhex(ticket["key"])))
+
+
+def send(connection: Connection[bytes, bytes], message: Mapping[str, Any]) -> None:
+    """Send a message. Raises OSError where the other end is gone."""
+    connection.send_bytes(json.dumps(message).encode("ascii"))
+
+
+def receive(connection: Connection[bytes, bytes]) -> dict[str, Any]:
+    """Wait for a message. Raises OSError or EOFError where the other end is gone."""
+    message: dict[str, Any] = json.loads(connection.recv_bytes())
+    return message
 
 
 def shut_down(connection: Connection[bytes, bytes]) -> None:

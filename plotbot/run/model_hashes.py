@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plotbot.ask.embedded.engine import sha256_of
-from plotbot.ask.embedded.gguf import GgufModel
+from plotbot.ask.embedded.gguf import GgufModel, stamp_of
 from plotbot.keep.filesystem import Disk, write_atomically
 from plotbot.safe import read_regular
 from plotbot.settings import Settings
@@ -35,7 +35,7 @@ def model_sha256(model: GgufModel, settings: Settings, read: Callable[[int], Non
 
 def _stamp(model: GgufModel) -> list[list[int]]:
     try:
-        return [[status.st_size, status.st_mtime_ns] for status in (path.stat() for path in model.paths)]
+        return stamp_of(model.paths)
     except OSError:
         return []
 

@@ -21,8 +21,7 @@ from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import read_line_at, read_lines_at
 from plotbot.keep.run_folder import RunFolder, plan_json
 from plotbot.keep.run_reading import RunOnDisk
-from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, RunRecords
-from plotbot.run.shared_texts import exchange_with, result_with
+from plotbot.records import Case, Exchange, Fault, ItemResult, PlannedItem, Question, RunRecords
 from plotbot.safe import without_folders
 
 CLOSE_SECONDS = 3.0
@@ -111,7 +110,7 @@ class Recorder:
 
     def keep(self, exchange: Exchange) -> Future[int]:
         """Write an exchange; the future gives its offset in the journal once it is durable. Raises `KeepError`."""
-        exchange = exchange_with(exchange, self._shared)
+        exchange = _exchange_with(exchange, self._shared)
         written = self._open().append("exchange", exchange.to_json())
         if exchange.reply is not None and any(exchange.case in cases for cases in self._wrong_models.values()):
             # Before a test gets the reply and says something new of it.
@@ -129,7 +128,7 @@ class Recorder:
 
         A result that the journal does not take is not counted: its item can be run again.
         """
-        result = result_with(result, self._shared)
+        result = _result_with(result, self._shared)
         if self.fault is not None:
             return result
         if self._journal is not None:
@@ -297,3 +296,23 @@ class Recorder:
         for result in self._results.values():
             journal.append("verdict", result.to_json(), durable=False)
         return journal
+
+
+def _result_with(result: ItemResult, change: Callable[[str], str]) -> ItemResult:
+    """A result with what its eval says, its message and its findings, changed."""
+    if not result.message and not result.findings:
+        return result
+    findings = tuple(replace(finding, message=change(finding.message)) for finding in result.findings)
+    return replace(result, message=change(result.message), findings=findings)
+
+
+def _exchange_with(exchange: Exchange, change: Callable[[str], str]) -> Exchange:
+    """An exchange with the sentences of its faults changed."""
+    if exchange.fault is None and all(attempt.fault is None for attempt in exchange.attempts):
+        return exchange
+    attempts = tuple(replace(one, fault=_changed(one.fault, change)) for one in exchange.attempts)
+    return replace(exchange, attempts=attempts, fault=_changed(exchange.fault, change))
+
+
+def _changed(fault: Fault | None, change: Callable[[str], str]) -> Fault | None:
+    return None if fault is None else replace(fault, message=change(fault.message))

@@ -9,7 +9,6 @@ back.
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 from collections.abc import Mapping, Sequence
@@ -20,7 +19,7 @@ from typing import Any, Self
 from plotbot.errors import AskError, DiskError, ExitStatus, NotNeededError, PlotbotError, RpcError, UsageProblem
 from plotbot.records import Case, Exchange, PlannedItem
 from plotbot.run.eval_files import EvalFiles
-from plotbot.run.local_rpc import HANDSHAKE_SECONDS, LocalServer, call, remove_folder, shut_down
+from plotbot.run.local_rpc import HANDSHAKE_SECONDS, LocalServer, call, receive, remove_folder, send, shut_down
 from plotbot.run.process import Run
 
 
@@ -33,9 +32,9 @@ class RpcServer(LocalServer):
 
     def _serve_worker(self, connection: Connection[bytes, bytes]) -> None:
         while True:
-            answer = self._answer(json.loads(connection.recv_bytes()))
+            answer = self._answer(receive(connection))
             if answer is not None:
-                connection.send_bytes(json.dumps(answer).encode("ascii"))
+                send(connection, answer)
 
     def _answer(self, message: Mapping[str, Any]) -> dict[str, Any] | None:
         try:
@@ -115,7 +114,7 @@ class RpcClient:
     def _ask(self, message: Mapping[str, Any]) -> Any:
         self._send(message)
         try:
-            answer = json.loads(self._connection.recv_bytes())
+            answer = receive(self._connection)
         except (OSError, EOFError) as error:
             raise RpcError(f"the main process does not answer any more: {error!r}") from error
         if "problem" in answer:
@@ -131,11 +130,10 @@ class RpcClient:
         return answer["answer"]
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        data = json.dumps(message).encode("ascii")
         try:
             # The writer's thread reports folded answers while the test's thread waits for a reply.
             with self._sending:
-                self._connection.send_bytes(data)
+                send(self._connection, message)
         except OSError as error:
             raise RpcError(f"the main process does not listen any more: {error}") from error
 

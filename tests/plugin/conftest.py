@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,16 @@ import pytest
 
 from plotbot.keep.journal_reading import read_journal
 from plotbot.mock import MockServer
+
+TITLES = 100
+"""How many titles the project of `many` has."""
+
+
+def newest_summary(project: Path) -> dict[str, Any]:
+    """The summary of the project's newest run."""
+    newest = max((project / "data" / "runs").iterdir())
+    summary: dict[str, Any] = json.loads((newest / "summary.json").read_text(encoding="utf-8"))
+    return summary
 
 
 @pytest.fixture
@@ -26,6 +37,14 @@ def evals(pytester: pytest.Pytester, project: Path) -> Callable[..., pytest.RunR
         return pytester.runpytest_inprocess("evals", *given)
 
     return run
+
+
+@pytest.fixture
+def many(project: Path) -> Path:
+    """The project, with so many titles that a sequential test may end before the last one."""
+    titles = {f"t{number:03}": f"Headline {number:03}: a goose is elected" for number in range(TITLES)}
+    (project / "data" / "titles_index.json").write_text(json.dumps(titles), encoding="utf-8")
+    return project
 
 
 @pytest.fixture

@@ -8,19 +8,18 @@ import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from plotbot.ask.schedule import scheduler
 from plotbot.commands import main
 from plotbot.mock import MockServer, ModelSpec, Rule
+from tests.plugin.conftest import TITLES, newest_summary
 
 pytest_plugins = ("pytester",)
 
 Evals = Callable[..., pytest.RunResult]
 StartMock = Callable[..., MockServer]
-TITLES = 100
 GATE = ("--gate=sequential", "--min-pass-rate=0.8", f"--test-sample-size={TITLES}", "--confirm=skip")
 RESUME = ("--resume", "--confirm=skip", f"--test-sample-size={TITLES}")
 SLOTS = 4  # of the mock
@@ -40,19 +39,6 @@ def test_story_seed(reply, judge, results):
 """
 
 
-@pytest.fixture
-def many(project: Path) -> Path:
-    titles = {f"t{number:03}": f"Headline {number:03}: a goose is elected" for number in range(TITLES)}
-    (project / "data" / "titles_index.json").write_text(json.dumps(titles), encoding="utf-8")
-    return project
-
-
-def _summary(project: Path) -> dict[str, Any]:
-    newest = max((project / "data" / "runs").iterdir())
-    summary: dict[str, Any] = json.loads((newest / "summary.json").read_text(encoding="utf-8"))
-    return summary
-
-
 def _asked(server: MockServer) -> list[str]:
     """The headlines that were asked, in the order of their requests."""
     found = (re.search(r"Headline \d+", one.body.decode()) for one in server.requests)
@@ -68,8 +54,8 @@ def _order(project: Path) -> list[str]:
 
 
 def _counts(project: Path) -> Counter[str]:
-    total = Counter(_summary(project)["total"])
-    assert total.pop("planned") == total.total() == TITLES * len(_summary(project)["models"])
+    total = Counter(newest_summary(project)["total"])
+    assert total.pop("planned") == total.total() == TITLES * len(newest_summary(project)["models"])
     return total
 
 
@@ -84,12 +70,12 @@ def test_a_good_model_passes_early_and_the_rest_is_not_needed(
     assert counts["passed"] == 20
     assert counts["not_needed"] == 80
     assert len(_asked(server)) <= 20 + SLOTS - 1
-    (gate,) = [model["gate"] for model in _summary(many)["models"]]
+    (gate,) = [model["gate"] for model in newest_summary(many)["models"]]
     assert (gate["verdict"], gate["titles"], gate["planned"], gate["interval"]["method"]) == (
         "PASS", 20, 100, "sequential"
     )  # fmt: skip
-    assert _summary(many)["complete"]
-    assert gate["interval"] == _summary(many)["models"][0]["interval"]
+    assert newest_summary(many)["complete"]
+    assert gate["interval"] == newest_summary(many)["models"][0]["interval"]
     out = " ".join(result.stdout.str().split())
     assert "gate: PASS after 20 of 100 titles: the sequential interval" in out
     assert "planned 100 = 20 passed + 0 failed + 0 error + 0 skipped + 0 not run + 80 not needed" in out
@@ -110,7 +96,7 @@ def test_quick_failures_decide_nothing_before_their_turn_and_four_workers_decide
     for workers in ((), ("-n4",)):
         server = start_mock(rules=rules)
         assert evals(server, *GATE, *workers).ret == 1
-        (gate,) = [model["gate"] for model in _summary(many)["models"]]
+        (gate,) = [model["gate"] for model in newest_summary(many)["models"]]
         counts = _counts(many)
         decided.append((gate, counts))
         assert counts["not_needed"] + gate["titles"] == TITLES
@@ -127,7 +113,7 @@ def test_each_model_and_variant_has_a_test_of_its_own(evals: Evals, start_mock: 
     server = start_mock(models=(ModelSpec("bad"), ModelSpec("good")), rules=rules)
     formats = "--response-format=none,json_schema"
     assert evals(server, *GATE, "--model=bad,good", formats, "-n2").ret == 1
-    gates = {(one["model"], one["variant"]): one["gate"] for one in _summary(many)["models"]}
+    gates = {(one["model"], one["variant"]): one["gate"] for one in newest_summary(many)["models"]}
     assert {row: (gate["verdict"], gate["titles"]) for row, gate in gates.items()} == {
         ("bad", "free"): ("FAIL", 20),
         ("bad", "json"): ("FAIL", 20),
@@ -168,7 +154,7 @@ def test_an_error_before_the_stop_makes_the_verdict_wait_for_resume(
     once = start_mock(rules=(Rule(nth=(3,), status=400, body='{"error": "no"}'),))
     result = evals(once, *GATE)
     assert result.ret == 10
-    (gate,) = [model["gate"] for model in _summary(many)["models"]]
+    (gate,) = [model["gate"] for model in newest_summary(many)["models"]]
     assert (gate["verdict"], gate["waits"]) == ("INCONCLUSIVE", 1)
     counts = _counts(many)
     assert counts["error"] == 1
@@ -177,7 +163,7 @@ def test_an_error_before_the_stop_makes_the_verdict_wait_for_resume(
     server = start_mock()
     assert evals(server, *RESUME).ret == 0
     assert len(_asked(server)) == 1
-    (gate,) = [model["gate"] for model in _summary(many)["models"]]
+    (gate,) = [model["gate"] for model in newest_summary(many)["models"]]
     assert (gate["verdict"], gate["titles"], gate["waits"]) == ("PASS", 20, 0)
     assert _counts(many)["not_needed"] == 80
 
@@ -188,14 +174,14 @@ def test_an_interrupted_run_goes_on_to_the_decision_that_it_would_have_had(
     rules = (Rule(headline="Headline \\d\\d[0]", reply="no"),)
     gate = ("--gate=sequential", "--min-pass-rate=0.85", "--gate-every=10", *GATE[2:])
     evals(start_mock(rules=rules), *gate)
-    whole = _summary(many)
+    whole = newest_summary(many)
     stopped = evals(start_mock(rules=rules), *gate, "--maxfail=1")
     assert stopped.ret == 1
     assert _counts(many)["not_run"] > 0
     server = start_mock(rules=rules)
     evals(server, *RESUME)
-    assert _summary(many)["models"][0]["gate"] == whole["models"][0]["gate"]
-    assert _summary(many)["total"] == whole["total"]
+    assert newest_summary(many)["models"][0]["gate"] == whole["models"][0]["gate"]
+    assert newest_summary(many)["total"] == whole["total"]
 
 
 def test_an_undecided_run_says_how_many_more_titles_would_settle_it(
@@ -204,7 +190,7 @@ def test_an_undecided_run_says_how_many_more_titles_would_settle_it(
     rules = (Rule(headline="Headline \\d\\d[37]", reply="no"),)
     result = evals(start_mock(rules=rules), *GATE[:1], "--min-pass-rate=0.85", *GATE[2:])
     assert result.ret == 1
-    (gate,) = [model["gate"] for model in _summary(many)["models"]]
+    (gate,) = [model["gate"] for model in newest_summary(many)["models"]]
     assert (gate["verdict"], gate["titles"]) == ("INCONCLUSIVE", 100)
     words = f"about {gate['needed'] - 100} more titles would settle it at this rate"
     assert words in " ".join(result.stdout.str().split())
@@ -242,6 +228,6 @@ def test_the_crash_of_a_worker_neither_stops_the_run_nor_changes_the_decision(
     write_eval(CRASHES)
     result = evals(start_mock(), *GATE, "-n2")
     assert result.ret == 0
-    (gate,) = [model["gate"] for model in _summary(many)["models"]]
+    (gate,) = [model["gate"] for model in newest_summary(many)["models"]]
     assert (gate["verdict"], gate["titles"]) == ("PASS", 20)
     assert _counts(many)["not_needed"] == 80

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -13,12 +12,12 @@ import pytest
 
 from plotbot.commands import main
 from plotbot.mock import MockServer, ModelSpec, Rule
+from tests.plugin.conftest import TITLES, newest_summary
 
 pytest_plugins = ("pytester",)
 
 Evals = Callable[..., pytest.RunResult]
 StartMock = Callable[..., MockServer]
-TITLES = 100
 SEQUENTIAL = ("--gate=sequential", "--gate-every=10", f"--test-sample-size={TITLES}", "--confirm=skip")
 RESUME = ("--resume", "--confirm=skip", f"--test-sample-size={TITLES}")
 SLOTS = 4  # of the mock
@@ -30,21 +29,8 @@ RIVALS = (
 )
 
 
-@pytest.fixture
-def many(project: Path) -> Path:
-    titles = {f"t{number:03}": f"Headline {number:03}: a goose is elected" for number in range(TITLES)}
-    (project / "data" / "titles_index.json").write_text(json.dumps(titles), encoding="utf-8")
-    return project
-
-
-def _summary(project: Path) -> dict[str, Any]:
-    newest = max((project / "data" / "runs").iterdir())
-    summary: dict[str, Any] = json.loads((newest / "summary.json").read_text(encoding="utf-8"))
-    return summary
-
-
 def _second(project: Path) -> dict[str, Any]:
-    first, second = _summary(project)["models"]
+    first, second = newest_summary(project)["models"]
     assert "challenge" not in first
     for one in (first, second):
         counts = Counter(one["tally"])
@@ -72,7 +58,7 @@ def test_a_worse_model_is_stopped_and_two_workers_stop_it_where_one_process_does
         assert challenge["than"] == "first"
         assert challenge["lost"] > challenge["won"]
         assert second["tally"]["not_needed"] == TITLES - challenge["titles"] > 0
-        assert _summary(many)["complete"]
+        assert newest_summary(many)["complete"]
         asked = sum(b'"second"' in one.body for one in server.requests)
         assert challenge["titles"] <= asked <= challenge["titles"] + SLOTS - 1
         found.append((challenge, second["tally"]))
@@ -100,17 +86,17 @@ def test_a_stopped_challenger_is_resumed_reported_and_verified_as_it_ended(
 ) -> None:
     options = (*SEQUENTIAL, "--model=first,second", "--stop-when-worse")
     evals(start_mock(models=MODELS, rules=RIVALS), *options)
-    whole = _summary(many)
+    whole = newest_summary(many)
     for arguments in (RESUME, (*RESUME, "-n2")):
         server = start_mock(models=MODELS, rules=RIVALS)
         evals(server, *arguments)
         assert not [one for one in server.requests if one.path.endswith("completions")]
-        assert _summary(many)["models"] == whole["models"]
+        assert newest_summary(many)["models"] == whole["models"]
     evals(start_mock(models=MODELS, rules=RIVALS), *options, "--maxfail=14")
-    assert _summary(many)["total"]["not_run"] > 0
+    assert newest_summary(many)["total"]["not_run"] > 0
     evals(start_mock(models=MODELS, rules=RIVALS), *RESUME)
     assert _second(many)["challenge"] == whole["models"][1]["challenge"]
-    assert _summary(many)["total"] == whole["total"]
+    assert newest_summary(many)["total"] == whole["total"]
     monkeypatch.chdir(many)
     for command in (["verify"], ["report", "last"], ["runs"]):
         assert main(command) == 0
@@ -140,7 +126,7 @@ def test_a_model_worse_than_the_baseline_is_stopped_also_when_the_file_is_gone(
     server = start_mock(rules=bad)
     result = evals(server, *SEQUENTIAL, "--baseline=before.json", "--stop-when-worse")
     assert result.ret == 1
-    (model,) = _summary(many)["models"]
+    (model,) = newest_summary(many)["models"]
     assert model["challenge"]["worse"]
     assert model["challenge"]["than"] == "baseline before.json"
     assert model["tally"]["not_needed"] == TITLES - model["challenge"]["titles"] > 0
@@ -148,7 +134,7 @@ def test_a_model_worse_than_the_baseline_is_stopped_also_when_the_file_is_gone(
     Path("before.json").unlink()
     again = start_mock(rules=bad)
     evals(again, *RESUME)
-    assert _summary(many)["models"] == [model]
+    assert newest_summary(many)["models"] == [model]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +162,7 @@ def test_a_title_with_repeats_counts_once_and_no_more_titles_are_asked_than_it_t
     gate_options = ("--min-pass-rate=0.8", "--repeats=2")
     result = evals(server, *SEQUENTIAL, *gate_options, *workers)
     assert result.ret == 0
-    (model,) = _summary(many)["models"]
+    (model,) = newest_summary(many)["models"]
     gate = model["gate"]
     assert (gate["verdict"], gate["planned"], gate["shares"]) == ("PASS", TITLES, True)
     assert gate["titles"] < TITLES
@@ -191,7 +177,7 @@ def test_a_title_with_repeats_counts_once_and_no_more_titles_are_asked_than_it_t
     again = start_mock()
     evals(again, *RESUME)
     assert not [one for one in again.requests if one.path.endswith("completions")]
-    assert _summary(many)["models"] == [model]
+    assert newest_summary(many)["models"] == [model]
 
 
 def test_two_evals_of_the_same_titles_are_refused(

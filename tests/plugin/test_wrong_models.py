@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from plotbot.commands import main
 from plotbot.mock import MockServer, ModelSpec, Rule
+from tests.plugin.conftest import newest_summary
 
 pytest_plugins = ("pytester",)
 
@@ -34,19 +34,14 @@ def swapped(evals: Evals, start_mock: Mock, project: Path, monkeypatch: pytest.M
     return run
 
 
-def _summary(project: Path) -> Any:
-    newest = max((project / "data" / "runs").iterdir())
-    return json.loads((newest / "summary.json").read_bytes())
-
-
-def test_it_is_in_the_journal_and_outlives_the_summary(
+def test_it_is_in_the_journal_and_outlives_thenewest_summary(
     swapped: Callable[..., int], project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert swapped() == 10
     (run,) = (project / "data" / "runs").iterdir()
     (run / "summary.json").unlink()
     assert main(["report"]) == 0
-    (told,) = _summary(project)["wrong_models"]
+    (told,) = newest_summary(project)["wrong_models"]
     assert SWAPPED in told
     capsys.readouterr()
     assert main(["runs"]) == 0
@@ -65,7 +60,7 @@ def test_its_answers_are_asked_again_on_resuming_and_only_then_the_run_is_good(
     rest = evals(good, "--resume", "--pinned")
     assert rest.ret == 0
     assert good.stats().models[MODEL.key].requests == 4
-    assert _summary(project)["wrong_models"] == []
+    assert newest_summary(project)["wrong_models"] == []
 
 
 def _in_dataset(project: Path) -> set[str]:
@@ -98,8 +93,8 @@ def test_its_answers_leave_the_dataset_and_come_back_only_if_the_pinned_model_gi
     assert evals(bad, "--resume", "--pinned").ret == 1
     assert _in_dataset(project) == titles - lost
     assert main(["verify"]) == 0
-    assert _summary(project)["wrong_models"] == []
-    assert _summary(project)["total"]["failed"] == len(lost)
+    assert newest_summary(project)["wrong_models"] == []
+    assert newest_summary(project)["total"]["failed"] == len(lost)
     assert main(["fold"]) == 0
     assert _in_dataset(project) == titles - lost
 
@@ -112,7 +107,7 @@ def test_a_merge_knows_it_whether_its_part_was_reported_again_or_not(
     parts = sorted(str(run) for run in (project / "data" / "runs").iterdir())
     (Path(parts[0]) / "summary.json").unlink()
     assert main(["merge", *parts]) == 10
-    assert SWAPPED in _summary(project)["wrong_models"][0]
+    assert SWAPPED in newest_summary(project)["wrong_models"][0]
     assert evals(start_mock(models=(MODEL,)), "--resume", "--pinned", "--test-sample-size=8").ret == 0
 
 
@@ -125,12 +120,12 @@ def test_a_run_is_not_resumed_with_an_eval_that_it_did_not_have(
     file = project / "evals" / "test_story_seeds.py"
     text = file.read_text(encoding="utf-8").replace("def test_story_seed(", "def test_another(")
     (file if change == "renamed" else file.with_name("test_more.py")).write_text(text, encoding="utf-8")
-    before = _summary(project)
+    before = newest_summary(project)
     result = evals(server, "--resume")
     assert result.ret == 4
     said = "\n".join([*result.outlines, *result.errlines])
     assert "::test_another[*], which it does not have: it ran evals/test_story_seeds.py::test_story_seed[*]" in said
-    assert _summary(project) == before
+    assert newest_summary(project) == before
     if change == "added":
         assert evals(server, "--resume", "-k", "story_seed").ret == 0
 

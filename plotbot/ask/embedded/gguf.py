@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,11 @@ def parts_of(path: Path) -> tuple[Path, ...]:
             f"-00001-of-{count:05}."
         )
     return tuple(path.with_name(f"{part['stem']}-{number:05}-of-{count:05}.gguf") for number in range(1, count + 1))
+
+
+def stamp_of(paths: Sequence[Path]) -> list[list[int]]:
+    """Size in bytes and time of change in nanoseconds of each file, as JSON keeps them. Raises OSError."""
+    return [[status.st_size, status.st_mtime_ns] for status in (path.stat() for path in paths)]
 
 
 def read_model(path: Path) -> GgufModel:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Generic, TypeVar
 
-from plotbot.measure.gate import GateResult
+from plotbot.measure.gate import GateLook, GateResult
 from plotbot.measure.groups import GroupMetrics
 from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
@@ -27,7 +27,6 @@ from plotbot.report.hosts import aside_sentence
 from plotbot.report.judged import judged_page
 from plotbot.report.page import conclusions
 from plotbot.report.page.conclusions import Contender
-from plotbot.report.page.gates import gate_course
 from plotbot.report.page.matrix import Entry, Matrix, PageRun, build_matrix
 from plotbot.report.page.payloads import Chunks, Texts, packed, payload
 from plotbot.report.page.sealed import inert, sealed_page
@@ -305,11 +304,37 @@ def _contender(one: Contender, columns: Sequence[TableColumn[Contender]]) -> dic
         "extra_attempts": metrics.extra_attempts,
         "tokens": [metrics.prompt_tokens, metrics.completion_tokens],
         "gate": None if one.gate is None else [one.gate.verdict, one.gate.threshold],
-        "course": None if one.gate is None else gate_course(one.gate),
+        "course": None if one.gate is None else _course(one.gate),
         "groups": [_group(group) for group in metrics.groups[:_MOST_GROUPS]],
         "hosts": [_host(host) for host in metrics.hosts.by_host] if metrics.hosts else [],
         "asides": aside_sentence(metrics) or [],
     }
+
+
+def _course(gate: GateResult) -> dict[str, Any] | None:
+    """The looks of a gate, in numbers for the chart and in words for the table behind it; None without any look."""
+    if not gate.course:
+        return None
+    heads = (
+        ["after titles", "share of good answers", "95 % interval, from", "to"]
+        if gate.shares
+        else ["after titles", "pass rate", "FAIL at or below", "PASS at or above"]
+    )
+    return {
+        "planned": gate.planned,
+        "zone": not gate.shares,
+        "looks": [[look.titles, look.rate, look.low, look.high] for look in gate.course],
+        "heads": heads,
+        "rows": [_look_words(look) for look in gate.course],
+    }
+
+
+def _look_words(look: GateLook) -> list[str]:
+    return [
+        f"{look.titles:,}",
+        formatting.percent(look.rate),
+        *(formatting.NONE if end is None else formatting.percent(end) for end in (look.low, look.high)),
+    ]
 
 
 def _group(group: GroupMetrics) -> dict[str, Any]:

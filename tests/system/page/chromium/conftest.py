@@ -118,16 +118,20 @@ class Page:
         """Load a file and wait until it is drawn."""
         # The empty page's load event comes after the answer; it must not be taken for the file's.
         for url in ("about:blank", path.as_uri() + fragment):
-            self._browser.events.clear()
-            self.call("Page.navigate", {"url": url})
-            self._browser.wait_for("Page.loadEventFired", self._session)
-        self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+            self._load("Page.navigate", {"url": url})
+        self._wait_until_drawn()
 
     def reload(self) -> None:
         """Load the file again, in the process that has it: another one may read what it stored a moment too early."""
+        self._load("Page.reload")
+        self._wait_until_drawn()
+
+    def _load(self, method: str, params: dict[str, Any] | None = None) -> None:
         self._browser.events.clear()
-        self.call("Page.reload")
+        self.call(method, params)
         self._browser.wait_for("Page.loadEventFired", self._session)
+
+    def _wait_until_drawn(self) -> None:
         self.run("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
     def run(self, script: str) -> Any:
