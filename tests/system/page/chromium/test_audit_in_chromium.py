@@ -11,7 +11,7 @@ from plotbot.report.audit import audit_json
 from plotbot.report.page import PageRun, write_page
 
 if TYPE_CHECKING:
-    from tests.system.page.chromium.conftest import Page
+    from benchmarks.chromium import Page
 
 HOSTILE = "<img src=x onerror=alert(1)></script>\x1b[2J\u202eg p \ud800 half of it"
 

@@ -11,7 +11,7 @@ from plotbot.measure.stopping import judge_run
 from plotbot.report.page import PageRun, write_page
 
 if TYPE_CHECKING:
-    from tests.system.page.chromium.conftest import Page
+    from benchmarks.chromium import Page
 
 
 @pytest.mark.parametrize("repeats", [1, 2])

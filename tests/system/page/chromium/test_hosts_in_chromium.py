@@ -11,7 +11,7 @@ from plotbot.records import Exchange
 from plotbot.report.page import PageRun, write_page
 
 if TYPE_CHECKING:
-    from tests.system.page.chromium.conftest import Page
+    from benchmarks.chromium import Page
 
 LONG = "very-long-name-of-a-host." * 9 + "lan:1234"
 HOSTILE = "<img src=x onerror=alert(1)>\x1b[2J\u202e\ud800:1234"

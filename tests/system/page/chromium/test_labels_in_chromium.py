@@ -11,7 +11,7 @@ from plotbot.report.page.labels import AskedCriterion, LabelledAnswer, write_lab
 from plotbot.run.labelling import label_tasks, take_labels
 
 if TYPE_CHECKING:
-    from tests.system.page.chromium.conftest import Browser, Page
+    from benchmarks.chromium import Browser, Page
 
 RUN = "20261122-121501-7f3a01"
 HOSTILE = "<img src=x onerror=alert(1)></script><script>alert(2)</script>\x1b[2J\u202egnp\ud800"

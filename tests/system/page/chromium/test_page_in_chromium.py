@@ -12,7 +12,7 @@ from plotbot.records import Exchange, ItemResult, Title, Violation
 from plotbot.report.page import PageRun, document, page_data, payloads, write_page
 
 if TYPE_CHECKING:
-    from tests.system.page.chromium.conftest import Page
+    from benchmarks.chromium import Page
 
 MADE_AT = "2026-11-22 16:30 UTC"
 THREE = (("qwen/qwen3-4b", 0.95), ("gemma-3-4b-it", 0.9), ("llama-3.2-1b", 0.4))

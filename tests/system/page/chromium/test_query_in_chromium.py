@@ -11,7 +11,7 @@ import pytest
 import plotbot.report.page
 
 if TYPE_CHECKING:
-    from tests.system.page.chromium.conftest import Page
+    from benchmarks.chromium import Page
 
 FOLDER = Path(plotbot.report.page.__file__).parent
 

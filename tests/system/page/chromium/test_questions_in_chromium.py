@@ -14,7 +14,7 @@ import pytest
 from plotbot.report.page import PageRun, write_page
 
 if TYPE_CHECKING:
-    from tests.system.page.chromium.conftest import Page
+    from benchmarks.chromium import Page
 
 DOCUMENT = Path(__file__).parents[4] / "docs" / "report.md"
 KEYS = {"Escape": (27, ""), "Enter": (13, "\r"), "ArrowRight": (39, "")}
