@@ -111,24 +111,6 @@ def what_is_mixed(contenders: Iterable[Contender]) -> list[Sentence]:
     ]
 
 
-def what_repeats_say(contenders: Iterable[Contender]) -> list[Sentence]:
-    """For each model that was asked a title more than once: what its repeats tell, in words."""
-    sentences: list[Sentence] = []
-    for one in contenders:
-        repeats = one.metrics.repeats
-        if repeats is None:
-            continue
-        most = repeats.most
-        any_of, all_of = formatting.percent(repeats.pass_at[most]), formatting.percent(repeats.pass_all[most])
-        sentences += [
-            [*one.named, f": at least one of {most} answers to a title passes in {any_of} of titles (pass@{most})."],
-            [f"All {most} pass in {all_of} (pass^{most})."],
-            [f"{formatting.percent(repeats.flip_rate)} of titles got both verdicts (flip rate)."],
-            [f"{one.metrics.tally.rated:,} answers are worth {repeats.effective:,.0f} to titles of their own."],
-        ]
-    return sentences
-
-
 def gate_sentences(contenders: Iterable[Contender]) -> list[Sentence]:
     """Each gate's verdict and its reason, and what a sequential comparison says."""
     sentences: list[Sentence] = []

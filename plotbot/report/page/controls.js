@@ -32,26 +32,11 @@ function drawFilters() {
 }
 
 function moreControls() {
-  const several = index.contenders.length > 1;
-  const formats = [...new Set(index.columns.map(([, format]) => format))];
   return el(
     "div",
     { class: "controls" },
     control("category", "Show", categoryOptions(), chooseCategory),
-    several &&
-      control(
-        "contender",
-        "Model",
-        [option("", "all models"), ...index.contenders.map((_, one) => option(one, contenderLabel(one)))],
-        chooseContender,
-      ),
-    formatsDiffer &&
-      control(
-        "format",
-        "Format",
-        [option("", "all formats"), ...formats.map((format) => option(format, format))],
-        (value) => changeQuery(withTerm(view.q, "format", value ? [value] : [], "=")),
-      ),
+    Object.entries(CHOICES).map(([key, [label, all, valuesOf]]) => termControl(key, label, all, valuesOf())),
     control(
       "order",
       "Order by",
@@ -104,9 +89,24 @@ function chooseCategory(choice) {
   changeQuery([chosen, bare].filter(Boolean).join(" "));
 }
 
-function chooseContender(value) {
-  const bare = ["model", "run"].reduce((query, key) => withTerm(query, key, []), view.q);
-  changeQuery([value === "" ? "" : contenderQuery(Number(value)), bare].filter(Boolean).join(" "));
+// Choices that write a term of their name into the query. A variant's name says its format, where that is particular.
+const CHOICES = {
+  model: ["Model", "all models", () => index.contenders.map((one) => one.model)],
+  variant: ["Variant", "all variants", () => index.contenders.map((one) => one.variant)],
+  run: ["Run", "all runs", () => index.contenders.map((one) => one.run)],
+  format: [
+    "Format",
+    "all formats",
+    () => (index.contenders.some((one) => one.variant) ? [] : index.columns.map(([, format]) => format)),
+  ],
+};
+
+function termControl(key, label, all, values) {
+  const several = [...new Set(values.filter(Boolean))];
+  if (several.length < 2) return null;
+  return control(key, label, [option("", all), ...several.map((value) => option(value, value))], (value) =>
+    changeQuery(withTerm(view.q, key, value ? [value] : [], "=")),
+  );
 }
 
 // Choices follow the query: one is chosen where its terms are in it.
@@ -119,8 +119,7 @@ function tellControls({ terms }) {
     select.value = found ? found.value : "";
   };
   match(controls.category, (value) => SHORT_QUERIES[value] || categoryQuery(value));
-  match(controls.contender, (value) => contenderQuery(Number(value)));
-  match(controls.format, (value) => withTerm("", "format", [value], "="));
+  for (const key of Object.keys(CHOICES)) match(controls[key], (value) => withTerm("", key, [value], "="));
   controls.order.value = view.sort.key;
   controls.rows.value = view.rows;
   const label = view.sort.descending ? "↓ descending" : "↑ ascending";

@@ -16,6 +16,7 @@ from plotbot.measure.groups import GroupMetrics
 from plotbot.measure.hosts import HostMetrics
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.pairing import Rival, rivals_of
+from plotbot.measure.repeats import Repeats
 from plotbot.measure.speed import speed_of
 from plotbot.measure.tally import BOXES, ModelVariant, total_tally
 from plotbot.measure.verdict_sheet import verdict_sheet
@@ -66,6 +67,13 @@ _MODEL_COLUMNS: Sequence[TableColumn[Contender]] = (
     TableColumn(_INTERVAL, "interval", lambda _: None),
     *map(_count_column, ("planned", *BOXES)),
     TableColumn("gate", "text", lambda one: one.gate.verdict if one.gate else formatting.NONE),
+)
+_REPEAT_COLUMNS: Sequence[TableColumn[Repeats]] = (
+    TableColumn("answers to a title (k)", "figure", lambda one: f"{one.most:,}"),
+    TableColumn("pass@k", "figure", lambda one: formatting.percent(one.pass_at[one.most])),
+    TableColumn("pass^k", "figure", lambda one: formatting.percent(one.pass_all[one.most])),
+    TableColumn("flip rate", "figure", lambda one: formatting.percent(one.flip_rate)),
+    TableColumn("worth", "figure", lambda one: f"{one.effective:,.0f}"),
 )
 _GROUP_COLUMNS: Sequence[TableColumn[GroupMetrics]] = (
     TableColumn("by", "text", lambda one: one.by),
@@ -147,6 +155,7 @@ def page_data(runs: Sequence[PageRun], made_at: str) -> PageData:
         "runs": [_run(run) for run in runs],
         "words": _words(matrix, contenders, packing, _rivals(runs) if len(contenders) > 1 else []),
         "model_columns": _heads(model_columns),
+        "repeat_columns": _heads(_REPEAT_COLUMNS),
         "host_columns": _heads(_HOST_COLUMNS),
         "group_columns": _heads(_GROUP_COLUMNS),
         "contenders": [_contender(one, model_columns) for one in contenders],
@@ -240,7 +249,6 @@ def _words(
         "missing": conclusions.what_is_missing(contenders, unjudged),
         "mixed": conclusions.what_is_mixed(contenders),
         "gates": conclusions.gate_sentences(contenders),
-        "repeats": conclusions.what_repeats_say(contenders),
         "left_out": _left_out(matrix, packing),
         "accounting": formatting.accounting_line(total_tally(one.metrics.tally for one in contenders)),
     }
@@ -305,6 +313,7 @@ def _contender(one: Contender, columns: Sequence[TableColumn[Contender]]) -> dic
         "tokens": [metrics.prompt_tokens, metrics.completion_tokens],
         "gate": None if one.gate is None else [one.gate.verdict, one.gate.threshold],
         "course": None if one.gate is None else _course(one.gate),
+        "repeats": [column.value(metrics.repeats) for column in _REPEAT_COLUMNS] if metrics.repeats else None,
         "groups": [_group(group) for group in metrics.groups[:_MOST_GROUPS]],
         "hosts": [_host(host) for host in metrics.hosts.by_host] if metrics.hosts else [],
         "asides": aside_sentence(metrics) or [],
@@ -340,6 +349,7 @@ def _look_words(look: GateLook) -> list[str]:
 def _group(group: GroupMetrics) -> dict[str, Any]:
     return {
         "group": group.group[:LONGEST_NAME],
+        "worse": group.worse,
         **_rate(group),
         "cells": [column.value(group) for column in _GROUP_COLUMNS],
     }

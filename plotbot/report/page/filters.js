@@ -175,6 +175,7 @@ function clearFilters() {
 }
 
 function contenderQuery(contender) {
-  const { label, run } = index.contenders[contender];
-  return withTerm(withTerm("", "run", run ? [run] : [], "="), "model", [label], "=");
+  const { model, variant, run } = index.contenders[contender];
+  const terms = { run, variant, model };
+  return Object.entries(terms).reduce((query, [key, value]) => withTerm(query, key, value ? [value] : [], "="), "");
 }

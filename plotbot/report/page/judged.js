@@ -8,11 +8,17 @@ function drawJudged() {
   if (!index.judged.length) return;
   byId("judged-section").hidden = false;
   for (const judged of index.judged) {
-    const rows = judged.rows.map(([subject, question, result]) =>
+    const subjectOf = (row) => JSON.stringify(row && row[0]);
+    const rows = judged.rows.map(([subject, question, result], position) =>
       el(
         "tr",
         {},
-        el("th", { scope: "row" }, inline(subject)),
+        // The name of a model stands once above its questions.
+        el(
+          "th",
+          { scope: "row", class: subjectOf(judged.rows[position - 1]) === subjectOf([subject]) ? "again" : null },
+          inline(subject),
+        ),
         el("td", { "data-label": "question" }, name(question)),
         el("td", { "data-label": "result" }, inline(result)),
       ),

@@ -13,17 +13,25 @@ function card(question, sentences, className) {
 }
 
 function drawWords() {
-  const { best, fails, missing, mixed, gates, repeats } = index.words;
+  const { best, fails, missing, mixed, gates } = index.words;
   const one = index.contenders.length === 1;
   byId("short").append(
-    card(one ? "How good is the model?" : "Which model is best?", best),
+    folded(card(one ? "How good is the model?" : "Which model is best?", best)),
     card("What fails most?", fails),
   );
   if (mixed.length) byId("short").append(card("Is it one model?", mixed, "alert mixed"));
   if (missing.length) byId("short").append(card("What is missing?", missing, "alert"));
   if (gates.length)
-    byId("short").append(card(gates.length === 1 ? "Does the gate hold?" : "Do the gates hold?", gates));
-  if (repeats.length) byId("short").append(card("What do the repeats say?", repeats, "repeats"));
+    byId("short").append(folded(card(gates.length === 1 ? "Does the gate hold?" : "Do the gates hold?", gates, "even")));
+}
+
+// Of a long card the first sentences stand there, the rest is a click away.
+const MOST_SENTENCES = 6;
+
+function folded(node) {
+  const rest = [...node.querySelectorAll("p")].slice(MOST_SENTENCES);
+  if (rest.length > 1) node.append(details(`${number(rest.length)} more`, ...rest));
+  return node;
 }
 
 function drawHeadline() {
@@ -143,6 +151,24 @@ function drawModels() {
     ),
   );
 }
+
+function drawRepeats() {
+  const rows = index.contenders.filter((one) => one.repeats).map((one) => ({ ...one, cells: one.repeats }));
+  byId("repeats-section").hidden = !rows.length;
+  if (!rows.length) return;
+  const attributes = { class: "models", "aria-labelledby": "repeats-title" };
+  byId("repeats").append(
+    columnTable(attributes, "model", index.repeat_columns, rows, (one) => [name(one.label), runNote(one)]),
+    el("ul", { class: "notes quiet small" }, REPEAT_NOTES.map((note) => el("li", {}, note))),
+  );
+}
+
+const REPEAT_NOTES = [
+  "pass@k: the share of titles on which at least one of k answers passes.",
+  "pass^k: the share of titles on which all k answers pass.",
+  "Flip rate: the share of titles with both verdicts among their answers.",
+  "Worth: all answers together tell as much as so many answers to titles of their own.",
+];
 
 function drawAbout() {
   if (index.runs.length > 1) byId("about-title").textContent = "About these runs";

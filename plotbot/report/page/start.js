@@ -3,6 +3,7 @@
 drawHeadline();
 drawWords();
 drawModels();
+drawRepeats();
 drawGates();
 drawGroups();
 drawHosts();
@@ -21,7 +22,11 @@ byId("case").addEventListener("click", (event) => {
 });
 window.addEventListener("hashchange", followAddress);
 document.addEventListener("keydown", pressed);
-window.addEventListener("beforeprint", drawAllRows);
+window.addEventListener("beforeprint", () => {
+  // What is folded for the screen is wanted on paper.
+  document.querySelectorAll("#short details, #groups details").forEach((one) => (one.open = true));
+  drawAllRows();
+});
 window.addEventListener("afterprint", redraw);
 followAddress();
 

@@ -120,7 +120,7 @@ def test_filters_by_category_and_model_leave_what_they_say(page: Page, shown: Sh
     shown(three)
     choose(page, "#filter-category", "failed:fenced")
     assert rows(page) == len(titles)
-    choose(page, "#filter-contender", "2")
+    choose(page, "#filter-model", "llama-3.2-1b")
     assert rows(page) == len(of_llama) < len(titles)
 
 

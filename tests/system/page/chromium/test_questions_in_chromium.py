@@ -170,7 +170,7 @@ def reason(user: User) -> None:
 
 
 def one_model(user: User) -> None:
-    user.choose("#filter-contender", "0")
+    user.choose("#filter-model", "alpha")
     user.page.until("document.querySelectorAll('.m-head .m-cell').length === 1")
 
 
@@ -197,7 +197,7 @@ QUESTIONS: dict[str, Callable[[User], None]] = {
     "Which cases needed more attempts?": by_key("attempts", "attempts"),
     "Where do the models disagree?": query("is:split"),
     "What changed between repeats?": repeats,
-    "Do repeats agree?": seen("#short", "got both verdicts"),
+    "Do repeats agree?": seen("#repeats", "both verdicts"),
     "Which answers were replaced in the dataset?": query("is:replaced", "answers"),
     "What exactly did the model say?": opened("[data-view=raw]", "dialog pre.raw", r"\w"),
     "What was the model asked?": opened("dialog details summary", "dialog details", "Prompt"),
