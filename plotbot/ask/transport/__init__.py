@@ -1,6 +1,6 @@
-"""Opens HTTP sessions, and loads urllib3 only when the first one is opened.
+"""Opens HTTP sessions, and loads the HTTP client only when the first one is opened.
 
-urllib3 takes longer to load than all of plotbot that is needed before the first request. A run with xdist workers loads
+The HTTP client takes longer to load than all of plotbot that is needed before the first request. A run with xdist workers loads
 it while the workers start (`plotbot.plugin.main_process`).
 """
 

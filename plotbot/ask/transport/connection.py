@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import ipaddress
-import logging
 import os
 import socket
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+import struct
+import sys
 from functools import lru_cache
-from typing import Any
-
-import certifi
-from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from plotbot.ask.transport.deadline import RequestInFlight
 from plotbot.errors import SettingsError
@@ -23,28 +18,14 @@ from plotbot.safe import one_line
 
 CA_FILE = "SSL_CERT_FILE"
 _SWITCHING_PROTOCOLS = 101
-_QUIET: ContextVar[bool] = ContextVar("plotbot_quiet", default=False)
+_SPARE_SECONDS = 1.0
+"""Added to the system's limit for one read or write, so that the deadline thread ends a late request first."""
+_HEX_DIGITS = frozenset(b"0123456789abcdefABCDEF")
+_LONGEST_SIZE_LINE = 1024
 
 
-@contextmanager
-def without_server_warnings() -> Iterator[None]:
-    """Keep what urllib3 logs of a server's odd headers, with a traceback, out of the log of the test that waits.
-
-    Only records of the calling thread are kept out: an eval may use urllib3 itself.
-    """
-    token = _QUIET.set(True)
-    try:
-        yield
-    finally:
-        _QUIET.reset(token)
-
-
-def _is_wanted(_record: logging.LogRecord) -> bool:
-    return not _QUIET.get()
-
-
-for _name in ("urllib3.connection", "urllib3.response"):
-    logging.getLogger(_name).addFilter(_is_wanted)
+class NotHttpError(http.client.HTTPException):
+    """The server's answer breaks a rule of HTTP; the message says which."""
 
 
 def tls_context() -> ssl.SSLContext:
@@ -52,6 +33,8 @@ def tls_context() -> ssl.SSLContext:
 
     Raises SettingsError if that file cannot be used.
     """
+    import certifi  # noqa: PLC0415  servers at home speak plain HTTP
+
     context = ssl.create_default_context()
     named = os.environ.get(CA_FILE)
     try:
@@ -62,6 +45,94 @@ def tls_context() -> ssl.SSLContext:
             f"({one_line(error.strerror or type(error).__name__, 120)}). Name a PEM file, or unset it."
         ) from None
     return context
+
+
+class Response(http.client.HTTPResponse):
+    """The final response: http.client passes over the interim status 100 alone, not over all 1xx (RFC 9110, 15.2)."""
+
+    def begin(self) -> None:
+        super().begin()
+        while 100 <= self.status < 200 and self.status != _SWITCHING_PROTOCOLS:
+            self.headers = self.msg = None  # type: ignore[assignment]  # begin() does nothing while they are set
+            super().begin()
+
+    def _read_next_chunk_size(self) -> int:
+        """The size of the next chunk. http.client would take a negative one, and read on without a bound.
+
+        Raises NotHttpError, and IncompleteRead if the connection ends within the line.
+        """
+        line = self.fp.readline(_LONGEST_SIZE_LINE)
+        digits = line.partition(b";")[0].strip()
+        if digits and _HEX_DIGITS.issuperset(digits) and line.endswith(b"\n"):
+            return int(digits, 16)
+        if line.endswith(b"\n") or len(line) == _LONGEST_SIZE_LINE:
+            raise NotHttpError("a chunk without a size")
+        raise http.client.IncompleteRead(b"")
+
+
+class Connection(http.client.HTTPConnection):
+    """A connection for one request that the deadline thread can end in its connect, TLS handshake, request and answer.
+
+    It sends a request in one piece, which spares server and client a wake-up; http.client sends headers and body apart.
+    """
+
+    response_class = Response
+    _unsent: list[bytes] | None = None
+
+    def __init__(self, in_flight: RequestInFlight, host: str, port: int, tls: ssl.SSLContext | None) -> None:
+        super().__init__(host, port)
+        # http.client leaves the port out of the Host header if it is this one.
+        self.default_port = http.client.HTTP_PORT if tls is None else http.client.HTTPS_PORT
+        self._in_flight = in_flight
+        self._tls = tls
+
+    def open(self, connect_seconds: float, seconds: float) -> None:
+        """Connect within *connect_seconds*, TLS included; *seconds* bound each read and write from then on.
+
+        Raises OSError.
+        """
+        opened = self._connected(connect_seconds)
+        self.sock = opened
+        self._in_flight.use(opened)
+        if self._tls is None:
+            _limit(opened, seconds)
+            return
+        opened.settimeout(connect_seconds)
+        self.sock = encrypted = self._tls.wrap_socket(opened, server_hostname=self.host, do_handshake_on_connect=False)
+        self._in_flight.use(encrypted)
+        encrypted.do_handshake()
+        encrypted.settimeout(seconds)
+
+    def _connected(self, seconds: float) -> socket.socket:
+        family = _family(self.host)
+        if family is None:
+            return _resolved_and_connected(self.host, self.port, seconds)
+        opened = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            _limit(opened, seconds)
+            opened.connect((self.host, self.port))
+        except BlockingIOError:
+            opened.close()
+            raise TimeoutError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from None
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+
+    def request_in_one_piece(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> None:
+        self._unsent = []
+        try:
+            self.request(method, path, body, headers)
+        finally:
+            whole, self._unsent = b"".join(self._unsent), None
+        self.sock.sendall(whole)
+
+    def send(self, data: bytes) -> None:  # type: ignore[override]  # only bytes are sent here
+        if self._unsent is None:
+            super().send(data)
+        else:
+            self._unsent.append(data)
 
 
 @lru_cache(maxsize=256)
@@ -76,69 +147,27 @@ def _family(host: str) -> socket.AddressFamily | None:
     return socket.AF_INET6 if address.scope_id is None else None
 
 
-class _FinalResponse(http.client.HTTPResponse):
-    """Reads on past interim answers (1xx, RFC 9110, 15.2); http.client itself does so for 100 alone."""
+def _resolved_and_connected(host: str, port: int, seconds: float) -> socket.socket:
+    try:
+        opened = socket.create_connection((host, port), seconds)
+    except UnicodeError as error:
+        raise OSError(errno.EINVAL, f"not a host's name: {error}") from None
+    opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return opened
 
-    def begin(self) -> None:
-        super().begin()
-        while 100 <= self.status < 200 and self.status != _SWITCHING_PROTOCOLS:
-            self.headers = self.msg = None  # type: ignore[assignment]  # begin() does nothing while they are set
-            super().begin()
 
+def _limit(connection: socket.socket, seconds: float) -> None:
+    """Limit the connect, each read and each write of a socket.
 
-class Connection(HTTPConnection):
-    """A connection whose socket the deadline thread can shut down, in its connect, its TLS handshake and its request.
-
-    It sends a request in one piece, which spares server and client a wake-up; urllib3 sends headers and body apart.
+    On Linux the system keeps the limit. A timeout of Python's would have the interpreter wait in poll() before each
+    call, so hand itself over to other threads twice as often; that costs a run more than the exchange itself.
     """
-
-    response_class = _FinalResponse
-    _unsent: list[bytes] | None = None
-
-    def __init__(self, in_flight: RequestInFlight, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._in_flight = in_flight
-
-    def _new_conn(self) -> socket.socket:
-        family = _family(self.host)
-        opened = super()._new_conn() if family is None else self._opened(family)
-        self._in_flight.use(opened)
-        return opened
-
-    def _opened(self, family: socket.AddressFamily) -> socket.socket:
-        """A connection to an address in figures. Resolving it would hand the interpreter over once more a request.
-
-        Raises OSError.
-        """
-        opened = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            for option in self.socket_options or ():
-                opened.setsockopt(*option)
-            opened.settimeout(self.timeout)
-            opened.connect((self.host, self.port))
-        except BaseException:
-            opened.close()
-            raise
-        return opened
-
-    def connect(self) -> None:
-        super().connect()
-        self._in_flight.use(self.sock)
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        self._unsent = []
-        try:
-            super().request(*args, **kwargs)
-        finally:
-            whole, self._unsent = b"".join(self._unsent), None
-        self.send(whole)
-
-    def send(self, data: Any) -> None:
-        if self._unsent is None:
-            super().send(data)
-        else:
-            self._unsent.append(data)
-
-
-class TlsConnection(Connection, HTTPSConnection):
-    """The same over TLS."""
+    if sys.platform != "linux":
+        connection.settimeout(seconds)
+        return
+    if connection.gettimeout() is not None:
+        connection.settimeout(None)
+    whole, fraction = divmod(seconds + _SPARE_SECONDS, 1)
+    limit = struct.pack("@ll", int(whole), int(fraction * 1e6))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, limit)

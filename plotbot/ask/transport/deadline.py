@@ -1,6 +1,6 @@
 """The thread that ends late requests.
 
-urllib3 offers no total deadline and no way to end a request from another thread. Shutting the request's socket down
+http.client offers no total deadline and no way to end a request from another thread. Shutting the request's socket down
 does both: the thread that connects, writes or reads on it wakes up at once.
 """
 

@@ -4,13 +4,14 @@ Every request has a connection of its own. On a kept one nothing distinguishes t
 repeated or unasked-for answer to an earlier one, and a title would get another title's reply. A new connection costs
 0.1 to 0.2 ms, and a model takes seconds.
 
-The timeout of urllib3 bounds each read, not the whole: a server that trickles bytes would hold a request for ever. So
-the deadline thread shuts down the socket of a late request, in its connect, its headers or its body.
+A socket's timeout bounds each read, not the whole: a server that trickles bytes would hold a request for ever. So the
+deadline thread shuts down the socket of a late request, in its connect, its headers or its body.
 """
 
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 import time
 import zlib
@@ -20,29 +21,26 @@ from contextlib import closing, suppress
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-import requests
-from urllib3 import BaseHTTPResponse
-from urllib3.exceptions import HTTPError, InvalidChunkLength, InvalidHeader, ReadTimeoutError
-
-from plotbot.ask.transport.connection import CA_FILE, Connection, TlsConnection, tls_context, without_server_warnings
+from plotbot.ask.transport.connection import CA_FILE, Connection, tls_context
 from plotbot.ask.transport.deadline import DeadlineThread, RequestInFlight
 from plotbot.errors import AskError
 from plotbot.safe import one_line
 
 CONNECT_SECONDS = 4.0
 """Not every platform lets another thread end a connect, and an interrupted run has five seconds to end."""
-_CHUNK_BYTES = 64 * 1024
+_CHUNK_BYTES = 16 * 1024
 _HEADERS = {
     "Accept": "application/json",
     "Accept-Encoding": "identity",
     "Connection": "close",
     "User-Agent": "plotbot",
 }
+_PLAIN_ADDRESS = re.compile(r"https?://(?:[a-z0-9.-]+|\[[0-9a-f:.]+\])(?::[0-9]+)?(?:/[A-Za-z0-9_-][A-Za-z0-9._-]*)*/?")
 # http.client reads numbers and texts of the server with int() and decode(), and passes their errors on.
 _UNREADABLE = (ValueError, ArithmeticError)
-_HTTP_ERRORS = (HTTPError, http.client.HTTPException, OSError, *_UNREADABLE)
-_NOT_HTTP = (http.client.HTTPException, InvalidHeader, *_UNREADABLE)
-# Both are kinds of HTTPException, and so is InvalidChunkLength, which is a kind of IncompleteRead.
+_HTTP_ERRORS = (http.client.HTTPException, OSError, *_UNREADABLE)
+_NOT_HTTP = (http.client.HTTPException, *_UNREADABLE)
+# Both are kinds of HTTPException.
 _BROKEN_OFF = (http.client.RemoteDisconnected, http.client.IncompleteRead)
 
 
@@ -59,8 +57,8 @@ class HttpAnswer:
 class HttpSession:
     """Makes requests for any number of threads, with one deadline thread for all of them.
 
-    `requests` prepares each address once. What is sent goes straight into a connection of urllib3's, not through a
-    Session: no proxy variable, netrc, cookie or redirect changes where a request goes.
+    What is sent goes straight into a connection of http.client's: no proxy variable, netrc, cookie or redirect changes
+    where a request goes.
     """
 
     def __init__(self) -> None:
@@ -103,8 +101,7 @@ class HttpSession:
         in_flight = RequestInFlight(request.deadline)
         with self._deadlines.watch(in_flight):
             try:
-                with without_server_warnings():
-                    answer = _send_and_read(request, in_flight)
+                answer = _send_and_read(request, in_flight)
             except (AskError, *_HTTP_ERRORS) as error:
                 raise _translated(error, request, in_flight) from None
         # A body that ends with its connection looks complete when the deadline thread ended the connection.
@@ -119,15 +116,9 @@ class _Endpoint:
 
     origin: str
     host: str
-    port: int | None
+    port: int
     path: str
     tls: ssl.SSLContext | None
-
-    def connection(self, in_flight: RequestInFlight, seconds: float) -> Connection:
-        """A new connection, not yet opened, that takes so many seconds to open at most."""
-        if self.tls is None:
-            return Connection(in_flight, self.host, self.port, timeout=seconds)
-        return TlsConnection(in_flight, self.host, self.port, timeout=seconds, ssl_context=self.tls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,55 +139,68 @@ class _Request:
 
 
 def _prepare(url: str) -> _Endpoint:
+    address = url if _PLAIN_ADDRESS.fullmatch(url) else _encoded(url)
+    parts = urlsplit(address)
+    tls = tls_context() if parts.scheme == "https" else None
+    port = parts.port or (http.client.HTTP_PORT if tls is None else http.client.HTTPS_PORT)
+    return _Endpoint(f"{parts.scheme}://{parts.netloc}", parts.hostname or "", port, parts.path or "/", tls)
+
+
+def _encoded(url: str) -> str:
+    """An address with its host as IDNA has it and its path in percent signs. Raises AskError `unreachable`."""
+    import requests  # noqa: PLC0415  takes longer to load than a run takes to start, and few addresses need it
+
     try:
-        prepared = requests.Request("GET", url).prepare()
+        return str(requests.Request("GET", url).prepare().url)
     except requests.RequestException:
         raise AskError("unreachable", f"{one_line(url, 200)} is no address that can be asked.") from None
-    parts = urlsplit(str(prepared.url))
-    tls = tls_context() if parts.scheme == "https" else None
-    return _Endpoint(f"{parts.scheme}://{parts.netloc}", parts.hostname or "", parts.port, prepared.path_url, tls)
 
 
 def _send_and_read(request: _Request, in_flight: RequestInFlight) -> HttpAnswer:
-    left = max(request.deadline - time.monotonic(), 0.001)
-    with closing(request.endpoint.connection(in_flight, min(left, CONNECT_SECONDS))) as connection:
-        connection.connect()
-        response = _send(request, connection)
-        in_flight.answered = True
-        headers = {name.lower(): value for name, value in response.headers.itermerged()}
-        body = _decoded(_read(response, request.cap_bytes), headers, request.cap_bytes)
+    endpoint = request.endpoint
+    with closing(Connection(in_flight, endpoint.host, endpoint.port, endpoint.tls)) as connection:
+        left = max(request.deadline - time.monotonic(), 0.001)
+        connection.open(min(left, CONNECT_SECONDS), left)
+        with closing(_send(request, connection)) as response:
+            in_flight.answered = True
+            headers = _merged(response)
+            body = _decoded(_read(response, request.cap_bytes), headers, request.cap_bytes)
     return HttpAnswer(response.status, headers, body, time.monotonic() - request.started)
 
 
-def _send(request: _Request, connection: Connection) -> BaseHTTPResponse:
-    """Send the request, and return when the headers of its answer are there. Raises what urllib3 raises."""
-    headers = request.headers
+def _send(request: _Request, connection: Connection) -> http.client.HTTPResponse:
+    """Send the request, and return when the headers of its answer are there. Raises what http.client raises."""
+    headers = dict(request.headers)
     if request.json_body is not None:
-        sized = {"Content-Type": "application/json", "Content-Length": str(len(request.json_body))}
-        headers = {**headers, **sized}
-    connection.timeout = max(request.deadline - time.monotonic(), 0.001)
+        headers["Content-Type"] = "application/json"
     # A server may refuse a request before it has read all of it: its answer says why.
     with suppress(BrokenPipeError):
-        connection.request(
-            request.method,
-            request.endpoint.path,
-            body=request.json_body,
-            headers=headers,
-            preload_content=False,
-            decode_content=False,
-        )
+        connection.request_in_one_piece(request.method, request.endpoint.path, request.json_body, headers)
     return connection.getresponse()
 
 
-def _read(response: BaseHTTPResponse, cap_bytes: int) -> bytes:
+def _merged(response: http.client.HTTPResponse) -> dict[str, str]:
+    """The headers by their names in lower case; the values of a repeated one with commas between (RFC 9110, 5.3)."""
+    merged: dict[str, str] = {}
+    for name, value in response.headers.items():
+        key = name.lower()
+        merged[key] = f"{merged[key]}, {value}" if key in merged else value
+    return merged
+
+
+def _read(response: http.client.HTTPResponse, cap_bytes: int) -> bytes:
     """The body, still encoded. One growing buffer: a list of one-byte chunks takes forty times their size."""
-    if response.length_remaining is not None and response.length_remaining > cap_bytes:
+    left = response.length
+    if left is not None and left > cap_bytes:
         raise _too_large(cap_bytes)
     body = bytearray()
-    for chunk in response.stream(_CHUNK_BYTES, decode_content=False):
+    while chunk := response.read(_CHUNK_BYTES):
         body += chunk
         if len(body) > cap_bytes:
             raise _too_large(cap_bytes)
+    # http.client raises this for a chunked body only.
+    if left is not None and len(body) < left:
+        raise http.client.IncompleteRead(bytes(body), left - len(body))
     return bytes(body)
 
 
@@ -250,7 +254,7 @@ def _translated(error: Exception, request: _Request, in_flight: RequestInFlight)
         return abort
     if isinstance(error, AskError):
         return error
-    if isinstance(error, ReadTimeoutError) or time.monotonic() >= request.deadline:
+    if time.monotonic() >= request.deadline:
         return _late(request)
     return _connection_error(tuple(_chain(error)), request, in_flight)
 
@@ -276,10 +280,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _is_not_http(chain: tuple[BaseException, ...]) -> bool:
-    return any(
-        isinstance(link, _NOT_HTTP) and (isinstance(link, InvalidChunkLength) or not isinstance(link, _BROKEN_OFF))
-        for link in chain
-    )
+    return any(isinstance(link, _NOT_HTTP) and not isinstance(link, _BROKEN_OFF) for link in chain)
 
 
 def _reason(chain: tuple[BaseException, ...]) -> str:
