@@ -1,7 +1,7 @@
 """Opens HTTP sessions, and loads the HTTP client only when the first one is opened.
 
-The HTTP client takes longer to load than all of plotbot that is needed before the first request. A run with xdist workers loads
-it while the workers start (`plotbot.plugin.main_process`).
+The HTTP client takes longer to load than all of plotbot that is needed before the first request. A run with xdist
+workers loads it while the workers start (`plotbot.plugin.main_process`).
 """
 
 from __future__ import annotations
