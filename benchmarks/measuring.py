@@ -136,7 +136,7 @@ def measure(
     started = time.monotonic()
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(
-            command, cwd=root, env=_environment(urls), stdin=subprocess.DEVNULL, stdout=output, stderr=output
+            command, cwd=root, env=environment(urls), stdin=subprocess.DEVNULL, stdout=output, stderr=output
         )
         if meanwhile is not None:
             started = meanwhile(process.pid)
@@ -206,7 +206,7 @@ def interrupt_when(url: str, in_flight: int) -> Callable[[int], float]:
     return interrupt
 
 
-def _environment(urls: Sequence[str]) -> dict[str, str]:
+def environment(urls: Sequence[str]) -> dict[str, str]:
     """What is set outside must not change what is measured."""
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("PLOTBOT_", "PYTEST_", "PYTHON"))}
     asked = {"PLOTBOT_LM_STUDIO_URL": ",".join(urls)} if urls else {}

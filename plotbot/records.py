@@ -305,6 +305,11 @@ class ItemResult:
     came: str = ""
     where: str = ""
 
+    @property
+    def is_plain_pass(self) -> bool:
+        """Whether there is nothing to explain: a good verdict, and no message."""
+        return self.category == "ok" and not self.message
+
     def to_json(self) -> dict[str, Any]:
         return {
             **_fields(self),

@@ -144,7 +144,9 @@ def plan_json(
     A title's further fields, which may be a whole answer, are there once: a case has their place in `fields`.
     """
     needed, fields = {item.case for item in items}, _FieldsOnce()
-    planned = [fields.instead(case.to_json()) for case in cases if case.id in needed]
+    planned = [
+        fields.instead(case.to_json()) if case.title.fields else case.to_json() for case in cases if case.id in needed
+    ]
     return {
         "run": run_id,
         "header": header,
@@ -163,10 +165,8 @@ class _FieldsOnce:
         self._places: dict[str, list[int]] = {}
 
     def instead(self, case: dict[str, Any]) -> dict[str, Any]:
-        """The case with the place of its title's fields in `all` instead of the fields."""
+        """The case, whose title has fields, with their place in `all` instead."""
         title = case["title"]
-        if "fields" not in title:
-            return case
         places = self._places.setdefault(title["id"], [])
         place = next((place for place in places if self.all[place] == title["fields"]), len(self.all))
         if place == len(self.all):

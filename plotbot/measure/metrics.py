@@ -112,15 +112,15 @@ def _measure(row: ModelVariant, items: Sequence[PlannedItem], records: RunRecord
         errors=_categories(
             results, {result.outcome for result in results} - {"passed", "failed", "skipped", NOT_NEEDED}
         ),
-        tolerated=sum(result.outcome == "passed" and result.tolerated for result in results),
+        tolerated=sum([result.outcome == "passed" and result.tolerated for result in results]),
         seconds_median=median_of(seconds),
         seconds_p95=nearest_rank(seconds, 0.95),
         speed=typical_speed(exchanges),
-        extra_attempts=sum(max(len(exchange.attempts) - 1, 0) for exchange in exchanges),
-        reused=sum(bool(exchange.reused_from) for exchange in exchanges),
-        prompt_tokens=sum(reply.prompt_tokens or 0 for reply in replies),
-        completion_tokens=sum(reply.completion_tokens or 0 for reply in replies),
-        not_run=tuple(planned.item for planned in items if planned.item not in records.results),
+        extra_attempts=sum([max(len(exchange.attempts) - 1, 0) for exchange in exchanges]),
+        reused=sum([bool(exchange.reused_from) for exchange in exchanges]),
+        prompt_tokens=sum([reply.prompt_tokens or 0 for reply in replies]),
+        completion_tokens=sum([reply.completion_tokens or 0 for reply in replies]),
+        not_run=tuple([planned.item for planned in items if planned.item not in records.results]),
         repeats=measure_repeats(items, titles, records),
         server_time=server_time(exchanges),
         hosts=measure_hosts(row, items, exchanges, records),
@@ -150,7 +150,7 @@ def _traits(results: Iterable[ItemResult]) -> dict[str, str]:
 
 def _exchanges(items: Iterable[PlannedItem], records: RunRecords) -> list[Exchange]:
     # Two items of one case share an exchange, whose seconds and tokens were spent once.
-    cases = dict.fromkeys(planned.case for planned in items)
+    cases = dict.fromkeys([planned.case for planned in items])
     return [records.exchanges[case] for case in cases if case in records.exchanges]
 
 

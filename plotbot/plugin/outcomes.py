@@ -48,9 +48,11 @@ def complete(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.Test
     state.failed = state.failed or report.failed
     if item.config.getoption("xmlpath", default=None):
         _add_junit_properties(item, state, result)
+    if call.excinfo is None:
+        return
     if state.asserted is None:
         make_traceback(item, call, report)
-    _make_readable(report, call, state, item.path if has_own_view(item, call) else None)
+    _make_readable(report, call.excinfo, state, item.path if has_own_view(item, call) else None)
 
 
 def has_own_view(item: pytest.Item, call: pytest.CallInfo[None]) -> bool:
@@ -302,7 +304,9 @@ def _field(value: object) -> str:
     return one_line(value if isinstance(value, str) else json.dumps(value), MESSAGE_CHARACTERS)
 
 
-def _make_readable(report: pytest.TestReport, call: pytest.CallInfo[None], state: ItemState, path: Path | None) -> None:
+def _make_readable(
+    report: pytest.TestReport, excinfo: pytest.ExceptionInfo[BaseException], state: ItemState, path: Path | None
+) -> None:
     """Have a failing eval show what a person needs to know, and nothing that could harm a terminal.
 
     An error of the server or of a title file is shown without the harness's traceback. A bad reply is shown by its
@@ -311,16 +315,14 @@ def _make_readable(report: pytest.TestReport, call: pytest.CallInfo[None], state
     shows it, with the verdict beside it. All else may quote the model, so it is made visible where it holds anything
     that is not.
     """
-    if call.excinfo is None:
-        return
-    error, reply = call.excinfo.value, None if state.exchange is None else state.exchange.reply
+    error, reply = excinfo.value, None if state.exchange is None else state.exchange.reply
     if isinstance(error, PlotbotError):
         report.longrepr = visible(str(error))
     elif state.asserted is not None and path is not None:
-        words = _words_of(state.asserted, text_of(error), call.excinfo, reply)
+        words = _words_of(state.asserted, text_of(error), excinfo, reply)
         # pytest's list of failures quotes the message: the category, not the exception's name.
         message = _headed(state.asserted.category, words.partition("\n")[0])
-        report.longrepr = failure_text(words, message, path, call.excinfo.tb)
+        report.longrepr = failure_text(words, message, path, excinfo.tb)
     elif (visible_text := visible(text := report.longreprtext)) != text:
         report.longrepr = visible_text
     if report.failed and state.asserted is None and state.verdict is not None and not state.verdict.ok:

@@ -332,7 +332,7 @@ def case_row(case: Case, result: ItemResult, exchange: Exchange | None) -> CaseR
         tokens_per_second=None if speed is None else speed.tokens_per_second,
         attempts=0 if exchange is None else len(exchange.attempts),
         reply=None if exchange is None else _said(exchange),
-        message="\n".join(explanation_lines(result)),
+        message="" if result.is_plain_pass else "\n".join(explanation_lines(result)),
         host="" if exchange is None else exchange.host,
     )
 

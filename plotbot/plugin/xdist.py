@@ -50,8 +50,8 @@ class XdistHooks:
     def __init__(self, config: pytest.Config, run: MainRun) -> None:
         self._config = config
         self._run = run
-        self._has_run = False
         self._server: RpcServer | None = None
+        self._crashes: CrashHooks | None = None
         self._session: pytest.Session | None = None
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
@@ -67,7 +67,8 @@ class XdistHooks:
             from plotbot.run.worker_rpc import RpcServer  # noqa: PLC0415  see above
 
             self._server = RpcServer(self._run)
-            self._config.pluginmanager.register(CrashHooks(self._run), "plotbot-crashes")
+            self._crashes = CrashHooks(self._run)
+            self._config.pluginmanager.register(self._crashes, "plotbot-crashes")
         node.workerinput["plotbot"] = {
             "rpc": self._server.ticket,
             "settings": self._run.settings.to_json(),
@@ -76,16 +77,14 @@ class XdistHooks:
             "folded": sorted(self._run.folded),
         }
 
-    def pytest_runtest_logstart(self) -> None:
-        self._has_run = True
-
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self) -> None:
         if self._run.problem is not None:
             self._stop(pytest.UsageError(str(self._run.problem)))
         if self._run.recorder is not None:
             # A worker that replaces a crashed one collects when tests have failed already.
-            if self._session is not None and not self._has_run and is_broken(self._session):
+            has_run = self._crashes is not None and self._crashes.has_run
+            if self._session is not None and not has_run and is_broken(self._session):
                 # xdist would run the rest, while pytest without workers runs nothing. No model has been asked.
                 self._stop(pytest.Session.Interrupted(f"{self._session.testsfailed} errors during collection"))
             rename_last_failures_of_run(self._config, self._run.recorder.items, self._run.recorder.cases)
@@ -106,11 +105,16 @@ class CrashHooks:
     """What becomes of the item of a worker that dies: another worker gets it, once; after that it is an error.
 
     The schedulers of `--dist loadscope`, `loadfile` and `loadgroup` give it to another worker by themselves, each time.
+    `has_run` says that workers have begun to run items.
     """
 
     def __init__(self, run: MainRun) -> None:
+        self.has_run = False
         self._run = run
         self._requeued: set[str] = set()
+
+    def pytest_runtest_logstart(self) -> None:
+        self.has_run = True
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport, sched: Scheduling) -> None:

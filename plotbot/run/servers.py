@@ -121,9 +121,9 @@ class Servers:
         `ServerProblem` also for a server that serves another model than the pinned one or can answer none of the
         cases; `InputError` for a pin that cannot be used.
         """
-        titles = (len(case.title.text.encode("utf-8", "replace")) for case in cases)
-        self._context_wanted = context_wanted(questions.values(), max(titles), self._settings.max_tokens)
-        hosts = self.find(tuple(dict.fromkeys(case.model for case in cases)))
+        longest = max([len(case.title.text.encode("utf-8", "replace")) for case in cases])
+        self._context_wanted = context_wanted(questions.values(), longest, self._settings.max_tokens)
+        hosts = self.find(tuple(dict.fromkeys([case.model for case in cases])))
         demand = demand_of(cases, questions, self._settings.max_tokens)
         spec = RunSpec(self._settings, questions, demand, self._pin, load=self._load, alone=self._alone)
         for host in hosts:

@@ -173,7 +173,7 @@ def _item(entry: Entry, limit: int) -> dict[str, Any]:
         "category": _line(result.category),
         "verdict": _line(result.verdict),
         "message": pieces(result.message, limit),
-        "explained": [[label, _line(text)] for label, text in explained(result)],
+        "explained": [] if result.is_plain_pass else [[label, _line(text)] for label, text in explained(result)],
         "mark": marked_at(result),
         "violations": [[_line(v.path), _line(v.keyword), _line(v.message)] for v in _some(result.violations, limit)],
         "violation_count": len(result.violations),
