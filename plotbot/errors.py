@@ -5,7 +5,7 @@ PlotbotError
 │   ├── SettingsError          a key, a value or a source of settings
 │   ├── InputError             titles, prompt, schema, pin, an old run: a file and a place in it
 │   ├── ServerProblem          no server, no such model, a choice to make
-│   │   └── SilentServerProblem   a server that accepts connections and does not answer
+│   │   └── SilentServerProblem   a server that neither answers nor refuses
 │   └── EngineError            the embedded engine cannot start
 ├── AskError                   no usable answer arrived: the server's fault, pytest ERROR, with its category
 ├── TooCostlyError             a reply could not be judged in time: the schema's fault, pytest ERROR, with a category
@@ -61,7 +61,7 @@ class ServerProblem(UsageProblem):
 
 
 class SilentServerProblem(ServerProblem):
-    """A server accepts connections and does not answer. Another server of the run may."""
+    """A server neither answers nor refuses the connection. Another server of the run may answer."""
 
 
 class EngineError(UsageProblem):

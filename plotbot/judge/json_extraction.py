@@ -87,7 +87,7 @@ def extract_truncated(reply: Reply) -> Extraction:
     return Extraction("truncated", came, describe_position(content, len(content)), _strict_values(content))
 
 
-_LONGEST_LOOP = 400
+_LONGEST_LOOP = 1_000
 _LEAST_LOOPS = 4
 
 

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 
 from plotbot.errors import TooCostlyError
 
-JUDGING_SECONDS = 1.5
-"""How long judging a reply may take, wall time. With what comes after the last look at the clock it is below 2 s."""
+JUDGING_SECONDS = 1.2
+"""How long judging a reply may take, wall time. With the start of a helper process, and with the pauses that a busy
+machine makes between two looks at the clock, it is below 2 s."""
 
 
 class OutOfTimeError(Exception):

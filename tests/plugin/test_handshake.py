@@ -42,6 +42,25 @@ def test_without_a_terminal_it_warns_and_goes_on(evals: Evals, start_mock: Start
     assert server.stats().models["mock-model"].handshakes == 1
 
 
+@pytest.mark.usefixtures("no_terminal")
+@pytest.mark.parametrize(
+    ("said", "ready"),
+    [
+        ("**Confirmed.** Ask away!", True),
+        ("__CONFIRM__", True),
+        ("<think>They want CONFIRM.</think>\nCONFIRM", True),
+        ("<think>They want CONFIRM.</think>\n[]", False),
+        ("They want CONFIRM.</think>\n[]", False),
+        ('You said: "Reply CONFIRM when you are ready." What is it about?', False),
+        ("Unconfirmed", False),
+    ],
+)
+def test_it_is_the_models_own_word_that_counts(evals: Evals, start_mock: StartMock, said: str, ready: bool) -> None:
+    result = evals(start_mock(rules=(Rule(handshake=True, reply=said),)))
+    assert result.ret == 0
+    assert ("did not answer the handshake with CONFIRM" in result.stdout.str()) != ready
+
+
 def test_require_stops_before_any_case_with_4(evals: Evals, start_mock: StartMock, project: Path) -> None:
     server = start_mock(rules=NO_CONFIRM)
     result = evals(server, "--confirm=require")

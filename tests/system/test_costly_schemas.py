@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -106,6 +108,23 @@ def test_no_reply_waits_for_a_helper_to_start(monkeypatch: pytest.MonkeyPatch) -
     assert own.violations(schema, ["aaa"], LIMIT) == ()
     assert len(started) == 2
     own.end()
+
+
+@pytest.mark.parametrize(
+    ("start", "left"), [(0.0, 1.0), (0.2, 1.0), (0.8, 0.5), (9.0, 0.3)], ids=["ready", "quick", "slow", "very slow"]
+)
+def test_only_a_short_start_of_a_helper_is_no_part_of_the_time_limit(
+    monkeypatch: pytest.MonkeyPatch, start: float, left: float
+) -> None:
+    own = helper._Helper()
+    process: Any = SimpleNamespace(
+        is_usable=True, wait_until_ready=lambda: None, into=io.BytesIO(), out=io.BytesIO(b'{"violations": []}\n')
+    )
+    own._process = process
+    ticks = iter([0.0, start])
+    monkeypatch.setattr(helper, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    assert own.violations({}, 1, 1.0) == ()
+    assert float(process.into.getvalue().split(b"\n")[1]) == pytest.approx(left)
 
 
 @pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["one process", "two workers"])

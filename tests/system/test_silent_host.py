@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 import json
 import socket
 import sys
@@ -31,6 +33,25 @@ def silent() -> Iterator[str]:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+@pytest.fixture
+def full() -> Iterator[str]:
+    """The URL of a server that lets no connection in and refuses none, like a machine that is switched off."""
+    with contextlib.ExitStack() as opened, socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            waiting = opened.enter_context(socket.socket())
+            waiting.settimeout(0.0)
+            with contextlib.suppress(BlockingIOError):
+                waiting.connect(listener.getsockname())
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def connect_within(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten the connects of the session that comes. A session before it may have left an old module behind."""
+    monkeypatch.setattr(importlib.import_module("plotbot.ask.transport.http"), "CONNECT_SECONDS", seconds)
+
+
 def one_line(result: pytest.RunResult) -> str:
     return " ".join(f"{result.stdout.str()} {result.stderr.str()}".split())
 
@@ -46,6 +67,35 @@ def test_it_is_set_aside_at_the_start_where_there_is_another(
     result.assert_outcomes(passed=10)
     assert result.ret == 0
     assert f"{silent.partition('://')[2]} is set aside until it answers: " in one_line(result)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels refuse a connection that has no room")
+@pytest.mark.parametrize("given", [(), ("--request-timeout=0.3",)], ids=["by the connect", "by the deadline"])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.usefixtures("project")
+def test_one_that_lets_no_connection_in_is_set_aside_too(
+    pytester: pytest.Pytester, start_mock: StartMock, full: str, monkeypatch: pytest.MonkeyPatch,
+    given: tuple[str, ...], scheme: str,
+) -> None:  # fmt: skip
+    connect_within(0.3, monkeypatch)
+    url = full.replace("http", scheme)
+    result = pytester.runpytest_inprocess("evals", f"--lm-studio-url={url},{start_mock().url}", *given)
+    result.assert_outcomes(passed=10)
+    assert result.ret == 0
+    name = url.partition("://")[2]
+    said = f"{name} is set aside until it answers: {url} accepted no connection within 0.3 seconds."
+    assert said in one_line(result)
+
+
+@pytest.mark.usefixtures("project")
+def test_one_without_a_tls_handshake_is_set_aside_too(
+    pytester: pytest.Pytester, start_mock: StartMock, silent: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect_within(0.3, monkeypatch)
+    url = silent.replace("http", "https")
+    result = pytester.runpytest_inprocess("evals", f"--lm-studio-url={start_mock().url},{url}")
+    result.assert_outcomes(passed=10)
+    assert result.ret == 0
 
 
 @pytest.mark.usefixtures("project")

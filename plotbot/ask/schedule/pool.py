@@ -63,7 +63,7 @@ class Pool(Protocol):
 class LocalPool:
     """Servers that this process asks itself, from a thread for each slot. `warn` takes sentences for the user.
 
-    A server that accepts connections and does not answer joins when it does, if another one answers at the start.
+    A server that neither answers nor refuses the connection joins when it answers, if another one answers at the start.
     """
 
     def __init__(self, urls: Sequence[str], settings: Settings, warn: Callable[[str], None]) -> None:

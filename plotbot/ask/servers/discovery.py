@@ -62,8 +62,8 @@ def discover(
     *wait_seconds* is how long to wait for a llama-server that says it is loading its model. With *advise* an error also
     says how to start a server, which is no use once a run is under way.
 
-    Raises ServerProblem where the server cannot be reached or used, SilentServerProblem where it accepts a connection
-    and does not answer in time, SettingsError where *url* is not a URL.
+    Raises ServerProblem where the server cannot be reached or used, SilentServerProblem where it does not
+    answer in time and refuses no connection, SettingsError where *url* is not a URL.
     """
     probe = _Probe(base_url(url), Auth(token), timeout)
     try:

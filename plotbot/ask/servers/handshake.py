@@ -10,7 +10,12 @@ from plotbot.ask.transport.prompts import Message
 from plotbot.records import Exchange, Reply
 
 HANDSHAKE = "Reply CONFIRM when you are ready."
-_CONFIRM = re.compile(r"\bCONFIRM\b")
+_CONFIRM = re.compile(r"(?<![^\W_])CONFIRM(?:ED)?(?![^\W_])", re.IGNORECASE)
+# Thinking that the server left in the text. An opening tag may be missing, and a closing one where it was cut off.
+_THINKING = re.compile(
+    r"(?:\A|<think(?:ing)?>|\[THINK\]).*?(?:</think(?:ing)?>|\[/THINK\])|(?:<think(?:ing)?>|\[THINK\]).*",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,4 +45,5 @@ def shake_hands(client: ChatClient, model: str, *, load_timeout: float, seed: in
 
 def _confirms(reply: Reply) -> bool:
     # Reasoning often repeats the question, so it counts only where the model says nothing else.
-    return _CONFIRM.search(reply.content or reply.reasoning) is not None
+    said = _THINKING.sub("", reply.content).strip() or reply.content or reply.reasoning
+    return _CONFIRM.search(said.replace(HANDSHAKE, "")) is not None

@@ -21,12 +21,13 @@ AbortReason = type[TimeoutError] | type[CancelledError]
 class RequestInFlight:
     """One request while it is under way, and the socket that it uses at the moment.
 
-    `deadline` is on the monotonic clock. `answered` says that the headers came back, `aborted` why the request was
-    ended early, if it was.
+    `deadline` is on the monotonic clock. `connected` says that the server accepted the connection, `answered` that the
+    headers came back, `aborted` why the request was ended early, if it was.
     """
 
     def __init__(self, deadline: float) -> None:
         self.deadline = deadline
+        self.connected = False
         self.answered = False
         self.aborted: AbortReason | None = None
         self._socket: socket.socket | None = None

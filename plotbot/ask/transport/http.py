@@ -161,6 +161,7 @@ def _send_and_read(request: _Request, in_flight: RequestInFlight) -> HttpAnswer:
     with closing(Connection(in_flight, endpoint.host, endpoint.port, endpoint.tls)) as connection:
         left = max(request.deadline - time.monotonic(), 0.001)
         connection.open(min(left, CONNECT_SECONDS), left)
+        in_flight.connected = True
         with closing(_send(request, connection)) as response:
             in_flight.answered = True
             headers = _merged(response)
@@ -231,10 +232,12 @@ def _too_large(cap_bytes: int) -> AskError:
 def _abort_error(request: _Request, in_flight: RequestInFlight) -> AskError | CancelledError | None:
     if in_flight.aborted is None:
         return None
-    return CancelledError() if in_flight.aborted is CancelledError else _late(request)
+    return CancelledError() if in_flight.aborted is CancelledError else _late(request, in_flight)
 
 
-def _late(request: _Request) -> AskError:
+def _late(request: _Request, in_flight: RequestInFlight) -> AskError:
+    if not in_flight.connected:
+        return _not_connected(request)
     if request.json_body is None:
         return AskError(
             "timeout",
@@ -248,6 +251,15 @@ def _late(request: _Request) -> AskError:
     )
 
 
+def _not_connected(request: _Request) -> AskError:
+    # A GET asks whether a server is there. One that is silent may be so for a while, unlike one that refuses.
+    return AskError(
+        "timeout" if request.json_body is None else "unreachable",
+        f"{_host(request)} accepted no connection within {min(request.seconds, CONNECT_SECONDS):g} seconds. "
+        "Look whether its machine is on and reached from here, and whether it is overloaded, or correct LM_STUDIO_URL.",
+    )
+
+
 def _translated(error: Exception, request: _Request, in_flight: RequestInFlight) -> Exception:
     """The exception for the caller. An abort comes first: every other error may be a consequence of it."""
     if (abort := _abort_error(request, in_flight)) is not None:
@@ -255,7 +267,7 @@ def _translated(error: Exception, request: _Request, in_flight: RequestInFlight)
     if isinstance(error, AskError):
         return error
     if time.monotonic() >= request.deadline:
-        return _late(request)
+        return _late(request, in_flight)
     return _connection_error(tuple(_chain(error)), request, in_flight)
 
 
@@ -266,6 +278,8 @@ def _connection_error(chain: tuple[BaseException, ...], request: _Request, in_fl
             f"The certificate of {_host(request)} is not accepted ({_reason(chain)}). If a private authority signed "
             f"it, name the file with that authority's certificate in the environment variable {CA_FILE}.",
         )
+    if not in_flight.connected and any(isinstance(link, TimeoutError) for link in chain):
+        return _not_connected(request)
     if _is_not_http(chain):
         return AskError("protocol", f"{_host(request)} sent what is not HTTP: {_reason(chain)}.")
     if in_flight.answered or any(isinstance(link, ConnectionResetError | BrokenPipeError) for link in chain):

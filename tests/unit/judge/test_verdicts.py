@@ -327,6 +327,7 @@ def test_findings_have_the_path_of_their_entry(verdict_on: Any) -> None:
     [
         ('[{"title": "' + "the goose said " * 40, True),
         ('[{"title": "' + "ab" * 60, True),
+        ('[{"title": "' + " ".join(f"{number} geese are elected." for number in range(40)) * 5, True),
         ('[{"title": "' + "x" * 300 + "y", False),
         ('[{"title": "' + " ".join(map(str, range(300))), False),
         ("", False),

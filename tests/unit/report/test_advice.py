@@ -62,6 +62,11 @@ def test_advice_fits_what_the_replies_have_in_common(
     assert words in advice(category, models)
 
 
+def test_advice_that_knows_no_schema_names_no_shape() -> None:
+    told = {category: advice(category) for category in FAILURE_CATEGORIES}
+    assert [category for category, text in told.items() if " array" in text or " object" in text] == []
+
+
 def test_an_inconclusive_gate_wants_more_titles(make_metrics: MakeMetrics) -> None:
     gates = [
         GateResult(name, "INCONCLUSIVE", "interval", 0.9, 0.94, None, needed)
