@@ -22,6 +22,8 @@ Workers send exceptions to the main process, so all of them pickle: their argume
 from __future__ import annotations
 
 from enum import IntEnum
+from types import FrameType
+from typing import NoReturn
 
 
 class ExitStatus(IntEnum):
@@ -122,3 +124,8 @@ class ForeignFileError(KeepError):
 
 class RpcError(PlotbotError):
     """The loopback line between a worker and the main process broke."""
+
+
+def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """A signal handler that interrupts as Ctrl-C does; the exception's argument tells the two apart."""
+    raise KeyboardInterrupt("terminated")

@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import io
 import json
 from collections.abc import Iterator, Sequence
-from contextlib import closing, redirect_stderr, redirect_stdout
-from pathlib import Path
+from contextlib import closing
 from typing import Any
-
-import pytest
 
 from plotbot.ask.transport.auth import Auth
 from plotbot.ask.transport.http import HttpSession
 from plotbot.ask.transport.prompts import Conversations, Message
 from plotbot.ask.transport.templates import refuse_unknown_names
 from plotbot.ask.transport.urls import base_url
-from plotbot.commands.shared import add_settings_arguments, project_settings
-from plotbot.errors import AskError, ExitStatus, InputError, UsageProblem
+from plotbot.commands.shared import add_settings_arguments, evals_of, project_settings
+from plotbot.errors import AskError, ExitStatus, UsageProblem
 from plotbot.records import Title
 from plotbot.run.answers import titles_at
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_missing
@@ -30,8 +26,6 @@ _SETTINGS = (
     "TITLES_PATH", "ANSWERS", "PROMPT_PATH", "TEMPLATE_PATH", "SCHEMA_PATH", "RESPONSE_FORMAT", "TEMPERATURE",
     "REASONING_EFFORT", "LM_STUDIO_URL",
 )  # fmt: skip
-EVALS = "evals"
-"""The folder of a project's evals."""
 _TOKENIZER_SECONDS = 2.0
 _MOST_BYTES = 20_000_000
 
@@ -51,42 +45,6 @@ def run(args: argparse.Namespace) -> int:
         for name, messages in _conversations(files, title, settings):
             _show(f"{files.where}{f', {name}' if name else ''}, title {title.id}", messages, settings)
     return ExitStatus.OK
-
-
-class _Collector:
-    """Takes note of the evals and their markers while pytest collects."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, pytest.Mark | None] = {}
-
-    @pytest.hookimpl(tryfirst=True)
-    def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        if "reply" in metafunc.fixturenames:
-            self.found[metafunc.definition.nodeid] = metafunc.definition.get_closest_marker("eval")
-
-
-def evals_of(target: str | None, settings: Settings) -> Sequence[EvalFiles]:
-    """The files of the evals that pytest finds. It is told a model, so that it asks no server for one."""
-    collector, said = _Collector(), io.StringIO()
-    where = str(settings.root / EVALS) if target is None else _absolute(target)
-    arguments = [
-        f"--rootdir={settings.root}", f"--confcutdir={settings.root}", "-c", str(settings.root / "pytest.ini"),
-        "--collect-only", "-q", "-p", "no:cacheprovider", "--model=preview", "--test-sample-size=1", where,
-    ]  # fmt: skip
-    with redirect_stdout(said), redirect_stderr(said):
-        status = pytest.main(arguments, plugins=[collector])
-    if not collector.found:
-        reason = said.getvalue().strip() if status not in {0, 5} else "there is no test that asks for `reply` in it"
-        raise InputError(f"{where}: {reason}")
-    return [
-        EvalFiles.of_marker(*(((), {}) if marker is None else (marker.args, marker.kwargs)), settings, name)
-        for name, marker in collector.found.items()
-    ]
-
-
-def _absolute(target: str) -> str:
-    path, found, test = target.partition("::")
-    return f"{Path.cwd() / path}{found}{test}"
 
 
 def _title(files: EvalFiles, wanted: str | None, settings: Settings) -> Title:

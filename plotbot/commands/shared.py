@@ -1,13 +1,15 @@
-"""What subcommands share: the project and its settings, the runs that their arguments name, complaints on stderr."""
+"""What subcommands share: the project, its settings and evals, the runs that arguments name, complaints on stderr."""
 
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from plotbot.errors import InputError, UsageProblem
 from plotbot.keep.filesystem import Disk
@@ -15,16 +17,22 @@ from plotbot.keep.run_folder import RUN_HELP, RunFolder, find_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.verdict_sheet import VerdictSheet, verdict_sheet
 from plotbot.run.baseline import read_baseline
+from plotbot.run.eval_files import EvalFiles
 from plotbot.run.recovery import Recovered
 from plotbot.safe import visible
 from plotbot.settings import Settings, load_settings
 from plotbot.settings.keys import KEYS, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, given_options
+
+if TYPE_CHECKING:
+    import pytest
 
 RUN_OR_BASELINE = f"{RUN_HELP}, or a baseline file"
 FOLDING_SETTINGS = (
     "GENERATED_DIR", "RUNS_DIR", "FILE_LOCK_TIMEOUT", "FILE_LOCK_POLL_INTERVAL", "FILE_LOCK_STALE_SECONDS",
 )  # fmt: skip
 """The settings that decide how answers get from a run into title files."""
+EVALS = "evals"
+"""The folder of a project's evals."""
 _MARK = "pytest.ini"
 
 
@@ -120,6 +128,49 @@ def sheet_of_run(folder: RunFolder) -> VerdictSheet:
     """The verdicts of the run in a folder. Raises `InputError` if it cannot be read."""
     run = read_run(folder, Disk())
     return verdict_sheet(run.records(), run.questions)
+
+
+def evals_of(target: str | None, settings: Settings) -> Sequence[EvalFiles]:
+    """The files of the evals that pytest finds. It is told a model, so that it asks no server for one.
+
+    *target* is an eval as pytest names it; None means all of the project. Raises `InputError` where there is none.
+    """
+    import pytest  # noqa: PLC0415  the commands that collect nothing need not wait for it
+
+    found: dict[str, pytest.Mark | None] = {}
+    said = io.StringIO()
+    where = str(settings.root / EVALS) if target is None else _absolute(target)
+    arguments = [
+        f"--rootdir={settings.root}", f"--confcutdir={settings.root}", "-c", str(settings.root / "pytest.ini"),
+        "--collect-only", "-q", "-p", "no:cacheprovider", "--model=preview", "--test-sample-size=1", where,
+    ]  # fmt: skip
+    with redirect_stdout(said), redirect_stderr(said):
+        status = pytest.main(arguments, plugins=[_collector(found)])
+    if not found:
+        reason = said.getvalue().strip() if status not in {0, 5} else "there is no test that asks for `reply` in it"
+        raise InputError(f"{where}: {reason}")
+    return [
+        EvalFiles.of_marker(*(((), {}) if marker is None else (marker.args, marker.kwargs)), settings, name)
+        for name, marker in found.items()
+    ]
+
+
+def _collector(found: dict[str, pytest.Mark | None]) -> object:
+    """A plugin that takes note of the evals and their markers before the run's own, which may refuse them."""
+    import pytest  # noqa: PLC0415  as above
+
+    class Collector:
+        @pytest.hookimpl(tryfirst=True)
+        def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
+            if "reply" in metafunc.fixturenames:
+                found[metafunc.definition.nodeid] = metafunc.definition.get_closest_marker("eval")
+
+    return Collector()
+
+
+def _absolute(target: str) -> str:
+    path, found, test = target.partition("::")
+    return f"{Path.cwd() / path}{found}{test}"
 
 
 def complain(text: str) -> None:

@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from types import FrameType
 
 from plotbot.commands.shared import complain, project_root
-from plotbot.errors import ExitStatus, UsageProblem
+from plotbot.errors import ExitStatus, UsageProblem, interrupt
 from plotbot.report.formatting import wrapped
 from plotbot.run.kept_engine import EngineKeeper
 from plotbot.run.watching import PytestRuns, WatchedFiles, named, watch_files
@@ -70,11 +69,12 @@ class _Watch:
         self._again = False
 
     def go(self) -> int:
-        stop = threading.Event()
-        signal.signal(signal.SIGTERM, _interrupt)
+        signal.signal(signal.SIGTERM, interrupt)
         try:
-            watch_files(self._files, lambda paths: self._events.put(("saved", paths)), stop)
-            with _keys(lambda key: self._events.put(("key", key))):
+            with (
+                watch_files(self._files, lambda paths: self._events.put(("saved", paths))),
+                _keys(lambda key: self._events.put(("key", key))),
+            ):
                 self._start()
                 while self._take(*self._events.get()):
                     pass
@@ -87,7 +87,6 @@ class _Watch:
             self._wait()
             return ExitStatus.INTERRUPTED
         finally:
-            stop.set()
             self._keeper.close()
         return ExitStatus.OK
 
@@ -137,10 +136,6 @@ class _Watch:
             kind, _ = self._events.get()
             if kind == "ended":
                 self._runs.finish()
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt("terminated")
 
 
 def _settings(arguments: Sequence[str]) -> Settings:

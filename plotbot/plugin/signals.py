@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from plotbot.errors import ExitStatus
+from plotbot.errors import ExitStatus, interrupt
 
 LAST_SECONDS = 5.0
 
@@ -31,7 +31,7 @@ class Signals:
 
     def listen(self) -> None:
         """Have SIGTERM interrupt the session from now on, as Ctrl-C does."""
-        self._handle(signal.SIGTERM, _interrupt)
+        self._handle(signal.SIGTERM, interrupt)
 
     def end_with_a_limit(self) -> None:
         """The run is ending: have another signal limit the time for that, instead of breaking into it."""
@@ -78,10 +78,6 @@ def _has_a_line(entry: Any) -> bool:
         return isinstance(entry.lineno, int)
     except TypeError:
         return False
-
-
-def _interrupt(_number: int, _frame: FrameType | None) -> None:
-    raise KeyboardInterrupt("terminated")
 
 
 def _limit(_number: int, _frame: FrameType | None) -> None:

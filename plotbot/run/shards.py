@@ -24,6 +24,7 @@ from plotbot.records import Case, PlannedItem
 from plotbot.safe import digest, one_line
 from plotbot.settings import Settings
 from plotbot.settings.keys import Key, keys_deciding
+from plotbot.settings.values import plain
 
 Name = TypeVar("Name")
 
@@ -62,7 +63,7 @@ def as_shard(run: RunOnDisk, settings: Settings) -> Shard:
     if "merged" in header:
         raise InputError(f"run {name} is merged already: name the runs that it was merged from")
     try:
-        values = {key.field: header["settings"][key.name] for key in _compared_keys()}
+        values = {key.field: value for key, value in _compared(header)}
         then = settings.with_values(f"run {name}", **values)
         if then.shard is None:
             raise InputError(f"run {name} was no part of a plan: it ran without --shard")
@@ -89,9 +90,15 @@ def refuse_unrelated(shards: Sequence[Shard], warn: Callable[[str], None]) -> No
             warn(f"runs {first.name} and {one.name}: {difference}; they are merged all the same")
 
 
-def _compared_keys() -> tuple[Key, ...]:
-    """The paths of the eval files are left out: their contents are compared."""
-    return keys_deciding("plan", "seed", "request", "verdict", "gate")
+def _compared(header: Mapping[str, Any]) -> Iterator[tuple[Key, Any]]:
+    """The keys that all parts have in common, with the run's values.
+
+    A key that the run's version did not have yet has its default. The paths of the eval files are left out: their
+    contents are compared.
+    """
+    then = header["settings"]
+    for key in keys_deciding("plan", "seed", "request", "verdict", "gate"):
+        yield key, then[key.name] if key.decides == "seed" else then.get(key.name, plain(key, key.default))
 
 
 def _plan(run: RunOnDisk, parts: int) -> dict[str, Any]:
@@ -100,7 +107,7 @@ def _plan(run: RunOnDisk, parts: int) -> dict[str, Any]:
     questions = [run.questions[one] for _, hashes in evals for one in hashes]
     return {
         "SHARD's number of parts": parts,
-        **{key.name: header["settings"][key.name] for key in _compared_keys() if key.name != "SHARD"},
+        **{key.name: value for key, value in _compared(header) if key.name != "SHARD"},
         "--embedded": bool(header.get("embedded")),
         "MODEL": _models(header),
         "the files of the evals": [{role: _portable(file) for role, file in files.items()} for files, _ in evals],

@@ -11,7 +11,8 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
@@ -34,6 +35,7 @@ _SAME_WORDS = 4
 _LONGEST_TEXT = 100_000
 _TICK_MILLISECONDS = 1000
 _QUIET_MILLISECONDS = 50
+_LAST_SECONDS = 3
 _INI = "pytest.ini"
 
 
@@ -142,8 +144,9 @@ class PytestRuns:
         return arguments if noted or not saved else [*arguments, f"--note=saved {named(saved, root)}"]
 
 
-def watch_files(files: WatchedFiles, saved: Callable[[dict[Path, str]], None], stop: threading.Event) -> None:
-    """Call *saved* with what `WatchedFiles.changed` says of each save, until *stop*.
+@contextmanager
+def watch_files(files: WatchedFiles, saved: Callable[[dict[Path, str]], None]) -> Iterator[None]:
+    """Call *saved* with what `WatchedFiles.changed` says of each save, for as long as the context lasts.
 
     Raises `UsageProblem` where watchfiles is missing.
     """
@@ -166,7 +169,15 @@ def watch_files(files: WatchedFiles, saved: Callable[[dict[Path, str]], None], s
             if changed := files.changed(Path(path) for _, path in changes):
                 saved(changed)
 
-    threading.Thread(target=follow, name="plotbot-watch", daemon=True).start()
+    stop = threading.Event()
+    following = threading.Thread(target=follow, name="plotbot-saves", daemon=True)
+    following.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        # Until watchfiles 1.2 a thread in its native code as Python ends aborts the process ("exception not rethrown").
+        following.join(_LAST_SECONDS)
 
 
 def named(saved: Mapping[Path, str], root: Path) -> str:

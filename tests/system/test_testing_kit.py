@@ -10,6 +10,7 @@ import pytest
 
 from plotbot.testing import StartMock, make_project, run_evals, scripted
 
+pytest_plugins = ("pytester",)
 PAGE = Path(__file__).parents[2] / "docs" / "mock.md"
 OWN = """
 def test_own(reply, judge):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import json
 import re
 import shlex
 import subprocess
@@ -151,6 +152,12 @@ def test_every_command_that_a_page_shows_exists(page: str, command: str) -> None
     assert name in command_names(), f"{page}: {command}"
     # `plotbot watch` hands all options on.
     assert not given - (_pytest_options() if name == "watch" else _plotbot_options(name)), f"{page}: {command}"
+
+
+def test_a_title_that_a_command_names_is_one_of_the_packaged_titles() -> None:
+    named = {found for _, command in _commands() for found in re.findall(r"plotbot prompt .*--title (\w+)", command)}
+    assert named
+    assert named <= json.loads((ROOT / "data" / "titles_index.json").read_bytes()).keys()
 
 
 @pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md"])

@@ -13,6 +13,7 @@ from plotbot.keep.run_folder import RunFolder, last_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.plan.sample import rank
 
+DATA_0_1 = Path(__file__).parents[2] / "system" / "data_0_1"
 SEED = 7
 DRAWN = sorted("abcdefg", key=lambda title: rank(SEED, title))
 FINGERPRINT = {"key": "m", "quantization": "Q4_K_M", "context_length": 4096, "slots": 4, "server_version": "1"}
@@ -77,6 +78,21 @@ def test_its_header_is_that_of_a_run_without_parts_and_names_them(
     assert header["merged"] == {"of": 3, "parts": [1, 2, 3], "runs": ids(*parts)}
     assert header["started"] == "2026-11-22T12:01:00+00:00"
     assert [server["url"] for server in header["servers"]] == [f"http://host-{number}:1234" for number in (1, 2, 3)]
+
+
+def test_parts_that_version_0_1_left_are_merged_with_the_defaults_of_what_it_did_not_know(
+    plotbot: Plotbot, shard: WriteShard
+) -> None:
+    (left,) = DATA_0_1.glob("data/runs/*/plan.json")
+    known = json.loads(left.read_bytes())["header"]["settings"].keys()
+    parts = [shard(number) for number in (1, 2, 3)]
+    for part in parts:
+        plan = json.loads(part.plan.read_bytes())
+        plan["header"]["settings"] = {key: value for key, value in plan["header"]["settings"].items() if key in known}
+        part.plan.write_text(json.dumps(plan), encoding="ascii")
+    printed = plotbot("merge", *ids(*parts))
+    assert (printed.status, printed.err) == (0, "")
+    assert plotbot("report", "last").status == 0
 
 
 def test_runs_that_came_as_folders_are_merged_and_their_answers_folded_here(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from pathlib import Path
 
 import pytest
 
-from plotbot.run.watching import WatchedFiles, named
+from plotbot.run.watching import WatchedFiles, named, watch_files
 from plotbot.settings import load_settings
 
 
@@ -40,3 +42,14 @@ def test_several_saves_are_named_by_their_files(prompt: Path) -> None:
     root = prompt.parents[1]
     saved = {prompt: "Be brief.", root / "evals" / "test_one.py": ""}
     assert named(saved, root) == "data/prompt.txt, evals/test_one.py"
+
+
+def test_nothing_watches_any_more_when_the_context_is_left(prompt: Path) -> None:
+    pytest.importorskip("watchfiles")
+    prompt.write_text("Write it.", encoding="utf-8")
+    noticed: queue.SimpleQueue[object] = queue.SimpleQueue()
+    with watch_files(WatchedFiles(load_settings(prompt.parents[1], {}, {})), noticed.put):
+        assert "plotbot-saves" in {thread.name for thread in threading.enumerate()}
+        prompt.write_text("Write it well.", encoding="utf-8")
+        noticed.get(timeout=30)
+    assert "plotbot-saves" not in {thread.name for thread in threading.enumerate()}

@@ -157,7 +157,7 @@ def test_an_unknown_key_that_is_like_no_other_says_where_the_keys_are(tmp_path: 
 @pytest.mark.parametrize(
     ("text", "parts"),
     [
-        ('{\n  "TOP_K": 5,\n}', ["is not JSON", "line 3, column 1"]),
+        ('{\n  "TOP_K": 5,\n7}', ["is not JSON", "line 3, column 1"]),
         ("", ["is not JSON", "line 1, column 1"]),
         ('{"TOP_K": 5, "TOP_K": 6}', ['"TOP_K" twice', "6"]),
         ('{"MIN_PASS_RATE": {"m": 0.5, "m": 0.6}}', ['"m" twice', "0.6"]),
