@@ -79,6 +79,8 @@ th.numeric, td.numeric { text-align: right !important; font-variant-numeric: tab
 .controls { justify-content: flex-start; gap: 2em; margin: 12px 0; }
 .filters span { margin-right: 8px; }
 .collapse button { color: #06c; }
+span.failed, span.error, .failed .col-result, .error .col-result { color: #b3261e; }
+span.skipped, span.rerun, span.xfailed, .skipped .col-result { color: #8a5a00; }
 input.filter:disabled, input.filter:disabled + span { display: none; }
 .run-count, .summary__spacer { display: none; }
 @media (max-width: 720px) {
@@ -91,7 +93,14 @@ input.filter:disabled, input.filter:disabled + span { display: none; }
   #environment td { display: block; }
   .filters, .collapse { display: flex; flex-wrap: wrap; }
 }
-@media (prefers-color-scheme: dark) {
+@media print {
+  body { min-width: 0; margin: 0; font-size: 11px; }
+  .filters, .collapse, .logexpander, #results-table .sortable::after { display: none; }
+  .logwrapper { max-height: none; overflow: visible; }
+  .logwrapper .log { padding-right: 5px; font-size: 10px; }
+  #results-table > tbody > tr:first-child { break-inside: avoid; break-after: avoid; }
+}
+@media screen and (prefers-color-scheme: dark) {
   :root { color-scheme: dark; }
   body, #results-table, #results-table th, #results-table td, h1, h2, p, .logwrapper .log { color: #e5e9ee; }
   body { background: #14181d; }
@@ -359,6 +368,9 @@ def _sealed(page: str, run: str) -> str:
     meta = f'<meta http-equiv="Content-Security-Policy" content="{policy}"/>'
     # No text of a case matches: a quotation mark in it is escaped.
     page = re.sub(r'(<input [^>]*data-test-result=")(\w+)"', r'\1\2" aria-label="show \2"', page)
+    page = page.replace(
+        '<div class="logwrapper">', '<div class="logwrapper" tabindex="0" role="group" aria-label="log">', 1
+    )
     head = f"<head>\n    {generator(html.escape(run))}\n    {_VIEWPORT}\n    {meta}"
     return page.replace("<head>", head, 1).replace("<html>", '<html lang="en">', 1)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from plotbot.measure.intervals import CONFIDENCE
 from plotbot.measure.judged import Believed, CriterionResult, JudgedMetrics, JudgedRow
 from plotbot.measure.judging import Estimate, JudgedGate
+from plotbot.measure.tally import ModelVariant
 from plotbot.report import formatting
 from plotbot.report.formatting import Part, Sentence, as_text, name
 from plotbot.safe import one_line
@@ -238,7 +240,9 @@ def _estimate(estimate: Estimate | None) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def judged_page(judged: JudgedMetrics) -> dict[str, Any]:
-    """What the page's section shows."""
+def judged_page(judged: JudgedMetrics, order: Sequence[ModelVariant]) -> dict[str, Any]:
+    """What the page's section shows, its rows in the *order* of the page's other tables."""
+    places = {row: place for place, row in enumerate(order)}
+    rows = sorted(judged.rows, key=lambda one: places.get(one.row, len(places)))
     sentences: Sequence[Sentence] = [*judged_sentences(judged), *map(gate_sentence, judged.gates)]
-    return {"rows": judged_rows(judged), "sentences": sentences}
+    return {"rows": judged_rows(replace(judged, rows=tuple(rows))), "sentences": sentences}

@@ -50,7 +50,8 @@ def test_nothing_that_somebody_types_is_part_of_a_command(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [".ci/evals", ".ci/run", ".ci/pythons.py", ".ci/skipped.py", "config/pin.json", "constraints.txt"]
+    "name",
+    [".ci/axe", ".ci/evals", ".ci/run", ".ci/pythons.py", ".ci/skipped.py", "config/pin.json", "constraints.txt"],
 )
 def test_the_files_that_the_workflows_need_are_there(name: str) -> None:
     assert (PROJECT / name).is_file()

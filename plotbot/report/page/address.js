@@ -100,7 +100,10 @@ function setView(changes, how = "soon") {
   const url = address === "#" ? location.pathname + location.search : address;
   clearTimeout(replacing);
   // Safari allows a hundred changes of the address in ten seconds, and typing is faster.
-  if (how === "soon") replacing = setTimeout(() => history.replaceState(null, "", url), 120);
+  // A link that is followed meanwhile has an address of its own, which must not be replaced.
+  const before = location.href;
+  if (how === "soon")
+    replacing = setTimeout(() => location.href === before && history.replaceState(null, "", url), 120);
   else if (how === "now") history.replaceState(null, "", url);
   else history.pushState(null, "", url);
 }

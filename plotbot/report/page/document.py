@@ -160,7 +160,9 @@ def page_data(runs: Sequence[PageRun], made_at: str) -> PageData:
         "group_columns": _heads(_GROUP_COLUMNS),
         "contenders": [_contender(one, model_columns) for one in contenders],
         "columns": [[one.contender, one.response_format, one.prompt_hash] for one in matrix.columns],
-        "judged": [judged_page(run.judged) for run in runs if run.judged is not None],
+        "judged": [
+            judged_page(run.judged, [one.tally.row for one in run.metrics]) for run in runs if run.judged is not None
+        ],
         "audits": [audit_page(run.audit) for run in runs if run.audit is not None],
         "titles": _titles(matrix),
         "starts": starts,

@@ -22,11 +22,7 @@ byId("case").addEventListener("click", (event) => {
 });
 window.addEventListener("hashchange", followAddress);
 document.addEventListener("keydown", pressed);
-window.addEventListener("beforeprint", () => {
-  // What is folded for the screen is wanted on paper.
-  document.querySelectorAll("#short details, #groups details").forEach((one) => (one.open = true));
-  drawAllRows();
-});
+window.addEventListener("beforeprint", drawAllRows);
 window.addEventListener("afterprint", redraw);
 followAddress();
 
