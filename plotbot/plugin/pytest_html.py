@@ -57,65 +57,7 @@ _COLUMNS = {
 }
 _RESOURCES = Path(pytest_html.hooks.__file__).parent / "resources"
 _VIEWPORT = '<meta name="viewport" content="width=device-width, initial-scale=1"/>'
-_CSS = """
-body { color: #333; font-size: 14px; margin: 16px; }
-a { color: #06c; }
-h1, #results-table td, #environment td { overflow-wrap: anywhere; }
-#results-table { color: #333; font-size: 13px; }
-#results-table th, #results-table td { vertical-align: top; }
-#results-table th, .col-result, .col-seconds, .col-speed, .col-attempts { white-space: nowrap; }
-th.numeric, td.numeric { text-align: right !important; font-variant-numeric: tabular-nums; }
-.col-result { width: 6em; }
-.col-title { min-width: 16em; unicode-bidi: plaintext; }
-.col-host { min-width: 10em; }
-.col-testId { color: #666; font-family: monospace; font-size: 12px; }
-.col-result:hover::after, .col-result.collapsed:hover::after { content: ""; }
-.logwrapper { max-height: 420px; overflow-y: auto; background-color: #f4f4f4; }
-.logwrapper .logexpander { float: right; top: 6px; margin: 6px; background-color: #f4f4f4; }
-.logwrapper .log { position: static; height: auto; font-size: 13px; overflow-wrap: anywhere; unicode-bidi: plaintext; }
-.log b { color: #666; font-family: Helvetica, Arial, sans-serif; font-size: 12px; }
-.summary__data { flex: none; }
-.summary__data p { margin: 4px 0; }
-.controls { justify-content: flex-start; gap: 2em; margin: 12px 0; }
-.filters span { margin-right: 8px; }
-.collapse button { color: #06c; }
-span.failed, span.error, .failed .col-result, .error .col-result { color: #b3261e; }
-span.skipped, span.rerun, span.xfailed, .skipped .col-result { color: #8a5a00; }
-input.filter:disabled, input.filter:disabled + span { display: none; }
-.run-count, .summary__spacer { display: none; }
-@media (max-width: 720px) {
-  body { margin: 12px; min-width: 0; }
-  #results-table, #results-table tbody, #results-table tr, #results-table td { display: block; border: 0; }
-  #results-table thead { display: none; }
-  #results-table tbody { border-bottom: 1px solid #999; padding: 6px 0; }
-  #results-table td { padding: 1px 0; text-align: left !important; }
-  .col-title, .col-host { min-width: 0; }
-  #environment td { display: block; }
-  .filters, .collapse { display: flex; flex-wrap: wrap; }
-}
-@media print {
-  body { min-width: 0; margin: 0; font-size: 11px; }
-  .filters, .collapse, .logexpander, #results-table .sortable::after { display: none; }
-  .logwrapper { max-height: none; overflow: visible; }
-  .logwrapper .log { padding-right: 5px; font-size: 10px; }
-  #results-table > tbody > tr:first-child { break-inside: avoid; break-after: avoid; }
-}
-@media screen and (prefers-color-scheme: dark) {
-  :root { color-scheme: dark; }
-  body, #results-table, #results-table th, #results-table td, h1, h2, p, .logwrapper .log { color: #e5e9ee; }
-  body { background: #14181d; }
-  a, .collapse button { color: #8bbcf5; }
-  #environment tr:nth-child(odd), #results-table th { background-color: #1c2228; }
-  .logwrapper, .logwrapper .logexpander { background-color: #1c2228; }
-  #results-table td, #results-table th, #environment td { border-color: #313a44; }
-  .col-testId, .log b { color: #9ca7b3; }
-  .filters .passed, .passed .col-result { color: #62c0cc !important; }
-  .filters .failed, .filters .error, .failed .col-result, .error .col-result { color: #f0975c !important; }
-  .filters .skipped, .filters .xfailed, .filters .xpassed, .filters .rerun, .skipped .col-result {
-    color: #e0b450 !important;
-  }
-}
-"""
+_CSS = (Path(__file__).parent / "pytest_html.css").read_text(encoding="utf-8")
 
 
 class HtmlPages:
@@ -292,7 +234,7 @@ class _Page(SelfContainedReport):  # type: ignore[misc]  # pytest-html has no ty
         # pytest-html does not get the path: it would expand ~ and $NAME in it.
         self._target = path
         self._run = ""
-        css = _process_css(_RESOURCES / "style.css", []) + _CSS
+        css = f"{_process_css(_RESOURCES / 'style.css', [])}\n{_CSS}"
         own = _PageConfig(config)
         super().__init__(path.name, own, ReportData(own), template, css)
 
