@@ -160,7 +160,7 @@ class Plan:
             titles = tuple(self._missing(titles, model, question))
             size = min(size, len(titles))
         part, parts = self._settings.shard or (1, 1)
-        drawn = draw(titles, size, self._settings.sample_seed)
+        drawn = draw(titles, size, self._settings.sample_seed, below(path, self._settings.root))
         self.drawn = max(self.drawn, len(drawn))
         return drawn[part - 1 :: parts]
 

@@ -90,7 +90,9 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
     if any(config.getoption(option, default=False) for option in _AGAIN):
         earlier = last_session(settings, _last_session(config))
         if earlier is not None:
-            settings, beside = as_in(earlier, settings), Beside(titles_in(earlier), _named(config.args))
+            # Its failures are what `--lf` is about, not those that pytest remembers of a model it did not ask.
+            settings = as_in(earlier, settings, only_asked=config.getoption("lf", default=False))
+            beside = Beside(titles_in(earlier), _named(config.args))
     if config.getoption(options.MISSING) and settings.shard is not None:
         raise UsageProblem(
             f"--missing and SHARD ({settings.origins['SHARD']}) do not go together: each part would draw from what the "

@@ -25,6 +25,7 @@ from typing import Any
 HANDSHAKE_SECONDS = 5.0
 _PAUSE_SECONDS = 0.05
 _BACKLOG = 64
+_PREFIX, _SOCKET = "plotbot-", "rpc"
 
 
 class LocalServer:
@@ -86,12 +87,33 @@ def _listen() -> Listener:
     """
     for place in (tempfile.gettempdir(), "/tmp") if sys.platform != "win32" else ():  # noqa: S108  mkdtemp is private
         with contextlib.suppress(OSError):
-            folder = tempfile.mkdtemp(prefix="plotbot-", dir=place)
+            _remove_left_over(Path(place))
+            folder = tempfile.mkdtemp(prefix=_PREFIX, dir=place)
             try:
-                return Listener(os.path.join(folder, "rpc"), "AF_UNIX", _BACKLOG)  # noqa: PTH118
+                return Listener(os.path.join(folder, _SOCKET), "AF_UNIX", _BACKLOG)  # noqa: PTH118
             except OSError:
                 os.rmdir(folder)  # noqa: PTH106
     return Listener(("127.0.0.1", 0), "AF_INET", _BACKLOG)
+
+
+def _remove_left_over(place: Path) -> None:
+    """Remove the folders of servers that were killed, and of whose clients none was left to do so."""
+    for folder in place.glob(f"{_PREFIX}*"):
+        with contextlib.suppress(OSError):
+            if os.listdir(folder) == [_SOCKET] and _is_dead(folder / _SOCKET):  # noqa: PTH208
+                (folder / _SOCKET).unlink()
+                folder.rmdir()
+
+
+def _is_dead(path: Path) -> bool:
+    """Whether a socket refuses connections: its server has ended. One that is busy or has just been made does not."""
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.settimeout(0.0)
+        try:
+            stranger.connect(str(path))
+        except ConnectionRefusedError:
+            return time.time() - path.lstat().st_mtime > HANDSHAKE_SECONDS
+        return False
 
 
 def remove_folder(ticket: Mapping[str, Any]) -> None:

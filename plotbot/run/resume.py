@@ -234,8 +234,11 @@ def last_session(settings: Settings, name: str) -> Mapping[str, Any] | None:
     return plan
 
 
-def as_in(plan: Mapping[str, Any], settings: Settings) -> Settings:
-    """The settings with the values of an earlier run's *plan*, of all that decides one, unless set otherwise today."""
+def as_in(plan: Mapping[str, Any], settings: Settings, *, only_asked: bool = False) -> Settings:
+    """The settings with the values of an earlier run's *plan*, of all that decides one, unless set otherwise today.
+
+    With *only_asked* its models are those that it asked, without those of which every case was deselected.
+    """
     header = plan["header"]
     then = header["settings"]
     values = {key: then[key.name] for key in keys_deciding("plan")}
@@ -244,7 +247,8 @@ def as_in(plan: Mapping[str, Any], settings: Settings) -> Settings:
     values |= {key: _local(then[key.name], header, settings.root) for key in recorded}
     # Several values are variants, which give items their names.
     values |= {key: then[key.name] for key in keys_deciding("request") if isinstance(then[key.name], list)}
-    values[BY_NAME["MODEL"]] = header["models"]
+    asked = {case["model"] for case in plan["cases"]} if only_asked else set()
+    values[BY_NAME["MODEL"]] = [one for one in header["models"] if one in asked] or header["models"]
     today = settings.to_json()["values"]
     # What was the default then stays one: a default sample may be smaller than it says.
     open_now = {

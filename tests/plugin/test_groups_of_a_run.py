@@ -41,15 +41,18 @@ def run(
     return lambda *arguments: pytester.runpytest_inprocess(*given, *arguments)
 
 
-def _recount(folder: Path) -> dict[str, Counter[str]]:
-    """The outcomes by kind, from plan and journal alone."""
+def _recounted(folder: Path) -> dict[str, tuple[int, int]]:
+    """How many passed and failed, by kind, from plan and journal alone. The last verdict of a case counts."""
     plan = json.loads((folder / "plan.json").read_bytes())
     cases = {case["id"]: plan["fields"][case["title"]["fields"]]["kind"] for case in plan["cases"]}
-    counts: dict[str, Counter[str]] = {}
-    for line in read_journal(folder / "journal.jsonl").lines:
-        if line.kind == "verdict":
-            counts.setdefault(cases[line.data["case"]], Counter())[line.data["outcome"]] += 1
-    return counts
+    lines = read_journal(folder / "journal.jsonl").lines
+    last = {line.data["case"]: line.data["outcome"] for line in lines if line.kind == "verdict"}
+    counts = Counter((cases[case], outcome) for case, outcome in last.items())
+    return {kind: (counts[kind, "passed"], counts[kind, "failed"]) for kind in cases.values()}
+
+
+def _rates(groups: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    return {name: (one["tally"]["passed"], one["tally"]["failed"]) for name, one in groups.items()}
 
 
 def _groups(folder: Path) -> dict[str, Any]:
@@ -57,16 +60,14 @@ def _groups(folder: Path) -> dict[str, Any]:
     return {one["group"]: one for one in model["groups"]}
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n2"])
+@pytest.mark.parametrize("workers", ["-n0", "-n4"])
 def test_rates_are_those_of_a_recount_and_the_worse_group_is_named(
     run: Callable[..., pytest.RunResult], project: Path, workers: str
 ) -> None:
     done = run(workers)
     folder = max((project / NEWEST).iterdir())
-    counts, groups = _recount(folder), _groups(folder)
-    assert {name: (one["tally"]["passed"], one["tally"]["failed"]) for name, one in groups.items()} == {
-        name: (count["passed"], count["failed"]) for name, count in counts.items()
-    }
+    groups = _groups(folder)
+    assert _rates(groups) == _recounted(folder)
     assert (groups["odd"]["worse"], groups["even"]["worse"]) == (True, False)
     said = " ".join(done.stdout.str().split())
     assert "by kind: odd 0.0% [0-25]; even 100.0% [75-100]" in said
@@ -75,15 +76,15 @@ def test_rates_are_those_of_a_recount_and_the_worse_group_is_named(
     assert "worse beyond chance" in (project / "reports" / "index.html").read_text(encoding="utf-8")
 
 
-def test_they_are_the_same_when_resumed_replayed_reported_and_merged(
+def test_they_are_those_of_a_recount_when_resumed_reported_and_merged_and_a_replay_says_the_same(
     run: Callable[..., pytest.RunResult], project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run("-x")
-    run("--resume")
+    run("--resume", "-n4")
     whole = max((project / NEWEST).iterdir())
     groups = _groups(whole)
-    assert sum(one["tally"]["planned"] for one in groups.values()) == 24
-    replayed = run("--replay", "last")
+    assert _rates(groups) == _recounted(whole) == {"odd": (0, 12), "even": (12, 0)}
+    replayed = run("--replay", "last", "-n4")
     assert "by kind: odd 0.0% [0-25]; even 100.0% [75-100]" in " ".join(replayed.stdout.str().split())
     assert main(["report", "last", "--rootdir", str(project)]) == 0
     assert _groups(whole) == groups
@@ -91,9 +92,12 @@ def test_they_are_the_same_when_resumed_replayed_reported_and_merged(
     for part in ("1/2", "2/2"):
         run("--shard", part)
         parts.append(str(max((project / NEWEST).iterdir())))
+        assert _rates(_groups(Path(parts[-1]))) == _recounted(Path(parts[-1]))
     capsys.readouterr()
     assert main(["merge", *parts, "--rootdir", str(project)]) == 1
-    assert _groups(max((project / NEWEST).iterdir())) == groups
+    merged = max((project / NEWEST).iterdir())
+    assert _groups(merged) == groups
+    assert _recounted(merged) == _rates(groups)
 
 
 def test_a_group_by_that_gives_no_groups_is_refused_before_anything_is_asked(

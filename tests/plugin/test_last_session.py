@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plotbot.commands import main
-from plotbot.mock import MockServer, Rule
+from plotbot.mock import MockServer, ModelSpec, Rule
 
 pytest_plugins = ("pytester",)
 
@@ -36,6 +36,15 @@ def test_it_asks_the_failures_of_the_run_that_was_resumed_last(evals: Evals, sta
     good = start_mock()
     result = evals(good, "--lf")
     result.assert_outcomes(passed=4)
+
+
+def test_a_model_that_the_last_run_did_not_ask_is_left_out(evals: Evals, start_mock: Mock) -> None:
+    rule = Rule(model="bad", reply="no JSON at all")
+    server = start_mock(models=(ModelSpec("bad"), ModelSpec("good")), rules=(rule,))
+    assert evals(server, "--model=bad,good").ret == 1
+    evals(server, "--model=bad,good", "-k", "good").assert_outcomes(passed=4, deselected=4)
+    evals(server, "--lf").assert_outcomes(passed=4)
+    evals(server, "--lf", "--model=bad").assert_outcomes(failed=4)
 
 
 def test_it_works_in_a_project_that_has_moved(

@@ -20,7 +20,7 @@ from plotbot.commands import main
 from plotbot.errors import EngineError
 from plotbot.keep.journal_reading import read_journal
 from tests.gguf_files import BROKEN, write_split
-from tests.processes import PATIENCE, engines, wait_until
+from tests.processes import PATIENCE, engines, running, wait_until
 
 pytest.importorskip("xllamacpp")
 
@@ -91,15 +91,20 @@ def test_two_files_are_asked_one_after_the_other_and_never_are_two_engines_alive
 
 
 @pytest.mark.parametrize("kind", BROKEN)
-def test_a_broken_file_ends_the_run_before_its_first_case(project: Path, run_pytest: Run, kind: str) -> None:
+def test_a_broken_file_ends_the_run_before_its_first_case_and_leaves_no_process(
+    project: Path, start: Callable[..., subprocess.Popen[bytes]], kind: str
+) -> None:
     """Also where its turn would come later."""
     data, said = BROKEN[kind]
     (project / "broken.gguf").write_bytes(data)
-    result = run_pytest(project, "evals", "--embedded-model=a.gguf,broken.gguf", "--test-sample-size=1")
-    shown = result.stdout + result.stderr
-    assert result.returncode == 4, shown
+    process = start("--embedded-model=a.gguf,broken.gguf", "--test-sample-size=1")
+    status = process.wait(PATIENCE)
+    shown = (project / "output.txt").read_text(encoding="utf-8")
+    assert status == 4, shown
     assert said in shown
     assert "Traceback" not in shown
+    if sys.platform == "linux":
+        wait_until(lambda: not list(running(process.pid)), "the end of all that the run started")
     assert lines(project, "exchange") == []
 
 

@@ -36,8 +36,8 @@ class HostQueue:
     process is gone; `start_turn` also raises `PlotbotError` when the model cannot be asked on this host.
     This process calls the other two: `probe` raises `ServerProblem` when the host does not answer or is not the same
     any more, `look` when it does not say what it serves now. `spare` is how many cases may be in hand beyond the slots,
-    so that the next request is ready when a slot falls free. `announced` says that the user knows it is set aside,
-    `failures` counts those since its last usable answer.
+    so that the next request is ready when a slot falls free. `unkept` counts answers that are not durable yet.
+    `announced` says that the user knows it is set aside, `failures` counts those since its last usable answer.
     """
 
     host: Host
@@ -50,6 +50,7 @@ class HostQueue:
     model: str | None = field(default=None, init=False)
     starting_turn: bool = field(default=False, init=False)
     in_hand: int = field(default=0, init=False)
+    unkept: int = field(default=0, init=False)
     awaits_probe: bool = field(default=False, init=False)
     set_aside: str | None = field(default=None, init=False)
     announced: bool = field(default=False, init=False)

@@ -2,7 +2,8 @@
 
 The rules, in the order in which they decide what is asked next:
 
-1. Never two models in flight on one host. A model's turn there ends when it has no case left to ask and none in flight.
+1. Never two models in flight on one host. A model's turn there ends when it has no case left to ask and none in flight,
+   and all its answers are durable: a run that is killed in the next turn does not load this model again.
 2. A case goes to the host with the most room; a case that has failed on a host goes to another if it can.
 3. A case that a test waits for goes before those that no test waits for yet.
 4. The rest goes in the order in which pytest will walk the items, as far ahead as `ahead` allows.
@@ -252,7 +253,7 @@ class Scheduler:
         if case is not None:
             self._count(host, case)
             return case
-        model = None if host.in_hand else self._queue.next_model(host, look_ahead=look_ahead)
+        model = None if host.in_hand or host.unkept else self._queue.next_model(host, look_ahead=look_ahead)
         host.starting_turn = model is not None
         return model
 
@@ -307,6 +308,7 @@ class Scheduler:
                 decision = self._failover.after_fault(host, case, exchange, exchange.fault)
             else:
                 host.answered(exchange.seconds)
+            host.unkept += decision is None and error is None
         if decision is not None:
             self._carry_out(decision)
             return
@@ -314,7 +316,7 @@ class Scheduler:
         if error is not None:
             case.fail(error)
         else:
-            self._settle(case, done.result())
+            self._settle(case, done.result(), host)
 
     def _carry_out(self, decision: Decision) -> None:
         """Do what the failover decided. Call it without the lock: each step may call back or ask more."""
@@ -350,8 +352,8 @@ class Scheduler:
             case.fail(self._why_not_asked(case))
         self._fill()
 
-    def _settle(self, case: ScheduledCase, exchange: Exchange) -> None:
-        """End a case, be it with a reply or a fault: keep its exchange, then hand it out."""
+    def _settle(self, case: ScheduledCase, exchange: Exchange, host: HostQueue | None = None) -> None:
+        """End a case, be it with a reply or a fault: keep its exchange, then hand it out. *host* waits for that."""
         whole = case.with_all_attempts(exchange)
         try:
             kept = self._store.keep(whole)
@@ -360,6 +362,8 @@ class Scheduler:
             case.fail(error)
         else:
             kept.add_done_callback(partial(self._hand_out, case, whole))
+            if host is not None:
+                kept.add_done_callback(partial(self._end_turn, host))
 
     def _hand_out(self, case: ScheduledCase, exchange: Exchange, kept: Future[int]) -> None:
         error = _error_of(kept)
@@ -372,6 +376,14 @@ class Scheduler:
                 case.exchange = exchange
                 self._held += exchange.size
         case.kept.set_result(None)
+
+    def _end_turn(self, host: HostQueue, _: Future[int]) -> None:
+        """Let the next model have its turn on a host, if this was its last answer that was not durable."""
+        with self._lock:
+            host.unkept -= 1
+            is_over = not host.unkept and not host.in_hand
+        if is_over:
+            self._fill()
 
     def _give_up(self, why: str) -> None:
         """No host is left: keep the failures of the cases that were tried, and leave the rest for another run."""

@@ -37,5 +37,5 @@ def test_every_title_is_drawn_about_equally_often() -> None:
 
 def test_none_is_all_and_too_many_are_refused() -> None:
     assert sorted(title.id for title in draw(TITLES, 0, 3)) == sorted(title.id for title in TITLES)
-    with pytest.raises(InputError, match="TEST_SAMPLE_SIZE is 41, but there are 40 titles"):
-        draw(TITLES, 41, 3)
+    with pytest.raises(InputError, match=r"TEST_SAMPLE_SIZE is 41, but data/mine\.csv has 40 titles: ask for fewer"):
+        draw(TITLES, 41, 3, "data/mine.csv")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import stat
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -109,6 +111,28 @@ def test_the_socket_is_in_a_private_folder_that_goes_with_the_server(
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     server.close()
     assert not folder.exists()
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no Unix sockets")
+def test_the_folder_of_a_server_that_was_killed_goes_when_another_starts(
+    serve: Callable[..., tuple[FakeRun, RpcServer]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    _, living = serve()
+    for name, then in {"dead": -60, "new": 0}.items():
+        path = tmp_path / f"plotbot-{name}" / "rpc"
+        path.parent.mkdir()
+        with socket.socket(socket.AF_UNIX) as killed:
+            killed.bind(str(path))
+        os.utime(path, times=(time.time() + then,) * 2)
+    for name in ("empty", "of_others", "busy"):
+        (tmp_path / f"plotbot-{name}").mkdir()
+    (tmp_path / "plotbot-of_others" / "rpc").write_text("no socket", encoding="utf-8")
+    (tmp_path / "plotbot-busy" / "rpc").mkdir()
+    before = set(tmp_path.iterdir())
+    serve()
+    assert before - set(tmp_path.iterdir()) == {tmp_path / "plotbot-dead"}
+    assert Path(living.ticket["address"]).exists()
 
 
 @pytest.mark.skipif(not hasattr(socket, "AF_UNIX"), reason="no Unix sockets")

@@ -75,6 +75,20 @@ def test_a_model_is_drained_before_the_next_ones_turn() -> None:
     assert harness.turns == ["a", "b"]
 
 
+def test_a_models_turn_ends_when_its_last_answer_is_durable() -> None:
+    """A run that is killed in the next turn has all answers of this model on record, and never loads it again."""
+    harness = Harness(window=2)
+    harness.store.hold.update({"a1", "a2"})
+    harness.look_ahead("a1", "a2", "a3", "b1")
+    harness.executor.run("start a", "a1", "a2")
+    assert harness.executor.waiting == ["a3"], "the slots stay busy meanwhile"
+    harness.executor.run("a3")
+    harness.store.held["a1"].set_result(0)
+    assert harness.executor.waiting == []
+    harness.store.held["a2"].set_result(1)
+    assert harness.executor.waiting == ["start b"]
+
+
 def test_waiting_for_a_later_model_does_not_cut_the_present_one_short() -> None:
     harness = Harness(window=1)
     harness.look_ahead("a1", "a2", "b1", "c1")
