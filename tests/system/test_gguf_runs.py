@@ -70,7 +70,7 @@ def replies(project: Path) -> int:
 
 
 @on_linux
-@pytest.mark.parametrize("workers", ["0", "2"])
+@pytest.mark.parametrize("workers", ["0", "4"])
 def test_two_files_are_asked_one_after_the_other_and_never_are_two_engines_alive(
     project: Path, start: Callable[..., subprocess.Popen[bytes]], run_file: Callable[..., Any], workers: str
 ) -> None:

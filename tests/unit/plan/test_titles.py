@@ -96,6 +96,13 @@ BAD: list[tuple[str, str, str | bytes, str]] = [
     ("a long row below two lines", "t.csv", 'title,n\n"a\nb",1\nc,2,3\n', "line 4 has 3 cells, the header has 2"),
     ("an open quote", "t.csv", 'title\na\n"b\nc\n', "the row that begins on line 3 is not CSV: unexpected end of data"),
     ("text after a quote", "t.csv", 'title\n"a" b\n', "the row that begins on line 2 is not CSV"),
+    (
+        "one long row in a hundred thousand",
+        "t.csv",
+        "id,title\r\n" + "".join(f'i{n},"No. {n}"{",x" if n == 77_777 else ""}\r\n' for n in range(100_000)),
+        "line 77779 has 3 cells, the header has 2",
+    ),
+    ("half a pair in CSV", "t.csv", b"title\na\nhalf \xed\xa0\xbd\n", "is not UTF-8: byte 13 cannot be read (line 3)"),
     ("a column twice", "t.csv", "title,x,x\na,b,c\n", "line 1: column 3 repeats the name 'x'"),
     ("a column without a name", "t.csv", "title,\na,b\n", "line 1: column 2 has no name"),
     ("an empty id cell", "t.csv", "id,title\n,b\n", "line 2 has no id"),
