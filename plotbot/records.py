@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import math
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -16,11 +15,13 @@ from typing import Any, Self, TypeGuard
 
 from plotbot.categories import OK
 from plotbot.fingerprint import Fingerprint
+from plotbot.sharing import shared
 
 WORKING = "working_seconds"
 """What is left of a reply's details without its text: `Reply.working_seconds`."""
 _LONGEST_SECONDS = 7 * 86_400.0
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
+_BESIDE_TEXT = 2_500  # bytes of an exchange's objects beside its text, measured on LM Studio's answers
 _NO_PARAMS: Mapping[str, Any] = {}  # one for all cases of a run without variants: there may be 100,000
 FORMAT_NAMES: Mapping[str, str] = {"none": "free", "json_schema": "json"}
 """The response formats in the names of variants."""
@@ -78,7 +79,7 @@ class Variant:
         return {name: value for name, value in params.items() if value is not None} if self.name else {}
 
     def to_json(self) -> dict[str, Any]:
-        return _fields(self)
+        return {**_fields(self)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,26 +191,23 @@ class Exchange:
 
     @property
     def size(self) -> int:
-        """About how much it holds: the characters of its reply, the bytes of a body that is none."""
+        """About how many bytes it takes in memory: its text, and `_BESIDE_TEXT` for all else."""
         said = 0 if self.reply is None else len(self.reply.content) + len(self.reply.reasoning)
-        return len(self.raw) + said
+        return _BESIDE_TEXT + len(self.raw) + said
 
     def without_text(self) -> Self:
-        """The numbers that reports count, without texts and parameters: 100,000 of those fill the memory."""
-        reply, model = self.reply, sys.intern(self.model)
-        if reply is not None:
-            served = None if reply.model is None else sys.intern(reply.model)
-            seconds = reply.working_seconds
-            details = _NOTHING if seconds is None else {WORKING: seconds}
-            reply = replace(reply, content="", reasoning="", model=served, details=details)
-        return replace(self, model=model, reply=reply, params=_NOTHING, raw=b"")
+        """The numbers that reports count, without texts, parameters and times of attempts; what many share, once."""
+        attempts = shared(tuple(replace(one, at="", seconds=0.0) for one in self.attempts))
+        alike: dict[str, Any] = {"model": shared(self.model), "fingerprint": shared(self.fingerprint)}
+        reply = None if self.reply is None else _counted(self.reply)
+        return replace(self, at="", attempts=attempts, reply=reply, params=_NOTHING, raw=b"", **alike)
 
     def to_json(self) -> dict[str, Any]:
         fields = {
             **_fields(self),
-            "attempts": [{**_fields(attempt), "fault": _fields_or_none(attempt.fault)} for attempt in self.attempts],
-            "reply": _fields_or_none(self.reply),
-            "fault": _fields_or_none(self.fault),
+            "attempts": [{**_fields(attempt), "fault": _fields(attempt.fault)} for attempt in self.attempts],
+            "reply": _fields(self.reply),
+            "fault": _fields(self.fault),
             "fingerprint": self.fingerprint.to_json(),
             "raw": base64.b64encode(self.raw).decode("ascii"),
         }
@@ -273,6 +271,8 @@ class Verdict:
         return self.category == OK or self.tolerated
 
 
+WORDS = ("outcome", "category", "message", "phase", "verdict", "expected", "came", "where")
+"""The words of a result. Many results have the same."""
 NOT_NEEDED = "not_needed"
 """The outcome of an item that a sequential gate did without, whatever an answer that came all the same is like."""
 
@@ -321,10 +321,9 @@ class ItemResult:
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         return cls(**{
             **data,
-            # A few words that 100,000 results share.
-            **{name: sys.intern(data[name]) for name in ("outcome", "category", "phase") if name in data},
-            "violations": tuple(Violation(**violation) for violation in data["violations"]),
-            "findings": tuple(Finding(**finding) for finding in data["findings"]),
+            **{name: shared(data[name]) for name in WORDS if name in data},
+            "violations": shared(tuple(Violation(**violation) for violation in data["violations"])),
+            "findings": shared(tuple(Finding(**finding) for finding in data["findings"])),
         })  # fmt: skip
 
 
@@ -427,17 +426,20 @@ def _is_time(value: object) -> TypeGuard[float]:
     return 0 <= value < 1000 * _LONGEST_SECONDS and math.isfinite(value)
 
 
+def _counted(reply: Reply) -> Reply:
+    """What the server counted, and its `working_seconds`."""
+    seconds, stopped, model = reply.working_seconds, shared(reply.finish_reason), shared(reply.model)
+    details = _NOTHING if seconds is None else {WORKING: seconds}
+    return replace(reply, content="", reasoning="", finish_reason=stopped, model=model, details=details)
+
+
 def _object(value: object) -> Mapping[str, object]:
     return value if isinstance(value, Mapping) else {}
 
 
-def _fields(record: Any) -> dict[str, Any]:
+def _fields(record: Any) -> Any:
     """A record's own fields, in order. `dataclasses.asdict` copies every value deeply, at twenty times the price."""
-    return {name: getattr(record, name) for name in record.__slots__}
-
-
-def _fields_or_none(record: Reply | Fault | None) -> dict[str, Any] | None:
-    return None if record is None else _fields(record)
+    return None if record is None else {name: getattr(record, name) for name in record.__slots__}
 
 
 def _attempt(data: Mapping[str, Any]) -> Attempt:

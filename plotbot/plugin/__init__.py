@@ -64,9 +64,17 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         try:
             if chosen := collection.planned(session.items):
                 process.run.select(chosen)
+                collection.share_equal_parts(session.items)
                 garbage.exempt_what_exists()
         except UsageProblem as problem:
             process.run.refuse(problem)
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, Any, Any]:
+    result = yield
+    collection.let_go(item)
+    return result
 
 
 @pytest.hookimpl(tryfirst=True)

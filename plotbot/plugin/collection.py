@@ -21,6 +21,10 @@ MARKER = (
 )
 STATE = pytest.StashKey[ItemState]()
 _PARAMETER = "reply"
+_OF_CALLSPECS = ("_arg2scope", "marks", "indices")
+"""What is the same in all items with the one parameter, or, as its index, of no use once they are in order."""
+_PHASES = "tmppath_result_key"
+"""Under which pytest's plugin `tmpdir` keeps an item's phases, for the fixture `tmp_path`."""
 
 
 def parametrize(metafunc: pytest.Metafunc, process: Process) -> None:
@@ -81,6 +85,33 @@ def begin_item(item: pytest.Item) -> ItemState | None:
         return None
     state = item.stash[STATE] = ItemState(*parameter)
     return state
+
+
+def share_equal_parts(items: Iterable[pytest.Item]) -> None:
+    """Have the items of evals share what pytest has made for each of them and reads only while it collects.
+
+    It is a fifth of what an item takes, and a run may have 100,000.
+    """
+    no_words: set[str] = set()
+    first: dict[str, object] = {}
+    for item in items:
+        if _case_of(item) is None:
+            continue
+        item.extra_keyword_matches = item.extra_keyword_matches or no_words
+        callspec = item.callspec  # type: ignore[attr-defined]
+        for name in _OF_CALLSPECS if len(callspec.params) == 1 else ():
+            value = getattr(callspec, name, None)
+            shared = first.setdefault(name, value)
+            if name == "indices" or value == shared:
+                # A frozen object, which pytest has handed over.
+                object.__setattr__(callspec, name, shared)
+
+
+def let_go(item: pytest.Item) -> None:
+    """Forget what pytest remembers of an item's phases, once the item has run."""
+    key = getattr(item.config.pluginmanager.get_plugin("tmpdir"), _PHASES, None)
+    if key is not None and key in item.stash:
+        del item.stash[key]
 
 
 def _case_of(item: pytest.Item) -> Case | None:

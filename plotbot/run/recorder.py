@@ -21,13 +21,14 @@ from plotbot.keep.journal import Journal
 from plotbot.keep.journal_reading import read_line_at, read_lines_at
 from plotbot.keep.run_folder import RunFolder, plan_json
 from plotbot.keep.run_reading import RunOnDisk
-from plotbot.records import Case, Exchange, Fault, ItemResult, PlannedItem, Question, RunRecords
+from plotbot.records import WORDS, Case, Exchange, Fault, ItemResult, PlannedItem, Question, RunRecords
 from plotbot.safe import without_folders
+from plotbot.sharing import shared
 
 CLOSE_SECONDS = 3.0
 """How long a write to the journal is waited for when an item reports, and at the end of the run."""
-HELD_CHARACTERS = 2_000_000
-"""Characters of replies that stay in memory for the reports; others are read back. A reply has about a thousand."""
+HELD_BYTES = 8_000_000
+"""Bytes of exchanges that stay in memory for the reports; others are read back. One takes about 4,000."""
 
 
 class RunPlan(Protocol):
@@ -75,7 +76,7 @@ class Recorder:
         self._offsets: dict[str, int] = {}
         self._handed_out: dict[str, Exchange] = {}
         self._in_memory: dict[str, Exchange] = {}
-        self._room = HELD_CHARACTERS
+        self._room = HELD_BYTES
 
     @property
     def cases(self) -> Mapping[str, Case]:
@@ -299,11 +300,12 @@ class Recorder:
 
 
 def _result_with(result: ItemResult, change: Callable[[str], str]) -> ItemResult:
-    """A result with what its eval says, its message and its findings, changed."""
+    """A result with what its eval says, its message and its findings, changed, and `shared` as far as it goes."""
     if not result.message and not result.findings:
         return result
     findings = tuple(replace(finding, message=change(finding.message)) for finding in result.findings)
-    return replace(result, message=change(result.message), findings=findings)
+    own = replace(result, message=change(result.message), findings=findings)
+    return replace(own, **{name: shared(getattr(own, name)) for name in (*WORDS, "violations", "findings")})
 
 
 def _exchange_with(exchange: Exchange, change: Callable[[str], str]) -> Exchange:

@@ -90,6 +90,13 @@ SEAMS: dict[str, tuple[str, Callable[[Request], bool]]] = {
         "collection.py finds no case of an item, so no eval is asked.",
         lambda request: "seam" in request.node.callspec.params,
     ),
+    "pytest: a callspec has `indices`, `marks` and `_arg2scope`, and `tmpdir` the key of an item's phases": (
+        "collection.py has items share less: a run of 100,000 cases takes some 80 MB more.",
+        lambda request: (
+            {"indices", "marks", "_arg2scope"} <= vars(request.node.callspec).keys()
+            and hasattr(request.config.pluginmanager.get_plugin("tmpdir"), "tmppath_result_key")
+        ),
+    ),
     "pytest: the terminal writer writes to `_file` and knows `width_of_current_line`": (
         "terminal.py cannot keep the progress line below pytest's own.",
         _writes_to_the_file_of_the_moment,

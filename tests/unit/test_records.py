@@ -34,6 +34,38 @@ def test_a_record_survives_the_journal_whatever_it_holds(record: Any) -> None:
     assert type(record).from_json(json.loads(line)) == record
 
 
+def test_what_reports_count_of_many_exchanges_is_in_memory_once() -> None:
+    one, other = (
+        Exchange.from_json(json.loads(json.dumps(record.to_json()))).without_text()
+        for record in (RECORDS[1], dataclasses.replace(RECORDS[1], at="later", fingerprint=Fingerprint(slots=4)))
+    )
+    assert one.reply == Reply("", "", "stop", "m", 1, 2, 3.5)
+    assert [(attempt.status, attempt.fault, attempt.host) for attempt in one.attempts] == [
+        (attempt.status, attempt.fault, attempt.host) for attempt in ATTEMPTS
+    ]
+    assert one.attempts is other.attempts
+    assert (one.seconds, one.host, other.fingerprint.slots) == (0.25, "", 4)
+
+
+def test_what_many_results_have_in_common_is_in_memory_once() -> None:
+    one, other = (ItemResult.from_json(json.loads(json.dumps(RECORDS[3].to_json()))) for _ in "ab")
+    assert one == other == RECORDS[3]
+    assert one.message is other.message
+    assert one.violations is other.violations
+
+
+def test_a_journal_changed_by_hand_may_hold_anything_in_the_place_of_a_word() -> None:
+    changed = {
+        **RECORDS[3].to_json(),
+        "message": ["no text"],
+        "violations": [{"path": [], "keyword": {}, "message": 1}],
+    }
+    assert ItemResult.from_json(changed).to_json() == changed
+    hosts = [{**attempt, "host": []} for attempt in RECORDS[1].to_json()["attempts"]]
+    exchange = Exchange.from_json({**RECORDS[1].to_json(), "attempts": hosts, "model": {}, "fingerprint": {"key": []}})
+    assert exchange.without_text().to_json()["model"] == {}
+
+
 def test_every_record_is_frozen_and_has_slots() -> None:
     kinds = [kind for _, kind in inspect.getmembers(records, inspect.isclass) if dataclasses.is_dataclass(kind)]
     assert len(kinds) >= 14

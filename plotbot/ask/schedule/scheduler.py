@@ -31,8 +31,8 @@ from plotbot.ask.servers.host_client import TurnStart
 from plotbot.errors import AskError, NotNeededError, PlotbotError
 from plotbot.records import Case, Exchange
 
-HELD_CHARACTERS = 64_000_000
-"""So much text of exchanges that no test has fetched stays in memory; the rest is read back from the store."""
+HELD_BYTES = 64_000_000
+"""So many bytes of exchanges that no test has fetched stay in memory; the rest is read back from the store."""
 
 
 class Stopped(RuntimeError):  # noqa: N818  the run stopped, nothing is wrong with it
@@ -372,7 +372,7 @@ class Scheduler:
             return
         with self._lock:
             case.offset = kept.result()
-            if self._held < HELD_CHARACTERS:
+            if self._held < HELD_BYTES:
                 case.exchange = exchange
                 self._held += exchange.size
         case.kept.set_result(None)

@@ -71,11 +71,11 @@ def test_an_answer_that_was_kept_is_held_until_its_folding_is_reported(tmp_path:
     recorder.close()
 
 
-@pytest.mark.parametrize("room", [1_000, 2, 0], ids=["all in memory", "the first in memory", "none in memory"])
+@pytest.mark.parametrize("room", [10_000, 2, 0], ids=["all in memory", "the first in memory", "none in memory"])
 def test_of_a_cases_exchanges_the_newest_durable_one_is_given_back(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, room: int
 ) -> None:
-    monkeypatch.setattr("plotbot.run.recorder.HELD_CHARACTERS", room)
+    monkeypatch.setattr("plotbot.run.recorder.HELD_BYTES", room)
     recorder = _recorder(tmp_path, Disk())
     other = replace(OTHER, reply=None, fault=Fault("timeout", "nothing came"))
     for exchange in (other, OTHER):

@@ -248,7 +248,7 @@ def test_an_answer_that_cannot_be_kept_is_an_error_and_not_shown(at_once: bool) 
 
 
 def test_answers_too_many_to_hold_are_read_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HELD_CHARACTERS", 15)
+    monkeypatch.setattr(module, "HELD_BYTES", 5_015)
     harness = Harness(window=3)
     harness.look_ahead("a1", "a2", "a3")
     harness.executor.run("start a", "a1", "a2", "a3")
@@ -257,7 +257,7 @@ def test_answers_too_many_to_hold_are_read_back(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_what_has_been_fetched_makes_room_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HELD_CHARACTERS", 1)
+    monkeypatch.setattr(module, "HELD_BYTES", 1)
     harness = Harness(window=1)
     harness.look_ahead("a1", "a2", "a3")
     harness.executor.run("start a", "a1")
