@@ -1,12 +1,8 @@
 // What the page shows is its address, so that a link shows the same: #q=…&sort=…&rows=…&fields=…&hide=…&case=…&view=….
 // Nothing of it is ever markup or code: texts are searched for, keys looked up, and the rest is left out.
 
-/**
- * @typedef {{q: string, sort: Order, rows: string, fields: string[], facts: string[], hide: number[],
- *   cases: string[] | null, view: string}} View
- */
-
 const ROWS = ["text", "wrap", "chips"];
+/** @type {ViewKey[]} */
 const VIEWS = ["fields", "pretty", "raw", "diff"];
 const LONGEST_QUERY = 2000;
 
@@ -24,31 +20,38 @@ function parseAddress(hash) {
       .split("&")
       .map((part) => [part.split("=", 1)[0], part.slice(part.indexOf("=") + 1)]),
   );
+  /** @param {string} key */
   const text = (key) => decoded(parts.get(key) || "");
+  /** @param {string} key */
   const list = (key) => (parts.get(key) || "").split(",").filter(Boolean).map(decoded);
   return {
     q: (parts.has("show") ? shownQuery(text("show")) : text("q")).slice(0, LONGEST_QUERY),
     sort: parseOrder(text("sort")),
     rows: ROWS.includes(text("rows")) ? text("rows") : ROWS[0],
     fields: list("fields").slice(0, 20),
-    facts: list("facts").filter((fact) => Object.hasOwn(FACTS, fact)),
+    facts: list("facts").filter(isFact),
     hide: list("hide")
       .map(Number)
       .filter((column) => Number.isInteger(column) && column >= 0 && column < index.columns.length),
     cases: parts.has("case") ? list("case") : null,
-    view: VIEWS.includes(text("view")) ? text("view") : "",
+    view: VIEWS.find((one) => one === text("view")) ?? "",
   };
 }
 
-// `#show=bad` and `#show=failed:schema` are what the terminal names.
+/**
+ * `#show=bad` and `#show=failed:schema` are what the terminal names.
+ * @param {string} choice
+ */
 function shownQuery(choice) {
   if (choice === "bad" || choice === "split") return SHORT_QUERIES[choice];
   const known = index.categories.some((one) => one.join(":") === choice);
   return known ? categoryQuery(choice) : "";
 }
 
+/** @type {Record<string, string>} */
 const SHORT_QUERIES = { bad: "status:bad", split: "is:split" };
 
+/** @param {string} choice */
 function categoryQuery(choice) {
   const at = choice.indexOf(":");
   const [outcome, category] = [choice.slice(0, at), choice.slice(at + 1)];
@@ -61,6 +64,7 @@ function categoryQuery(choice) {
  */
 function addressOf(changes) {
   const one = { ...view, ...changes };
+  /** @param {(string | number)[]} values */
   const list = (values) => values.map((value) => encodeURIComponent(String(value))).join(",");
   const parts = [
     ["q", encodeURIComponent(wellFormed(one.q))],
@@ -76,11 +80,15 @@ function addressOf(changes) {
   return `#${told.join("&")}`;
 }
 
-// Half a surrogate pair cannot stand in an address.
+/**
+ * Half a surrogate pair cannot stand in an address.
+ * @param {string} text
+ */
 function wellFormed(text) {
   return text.toWellFormed ? text.toWellFormed() : text.replace(/\p{Surrogate}/gu, "\ufffd");
 }
 
+/** @param {string} text */
 function decoded(text) {
   try {
     return decodeURIComponent(text.replace(/\+/g, " "));

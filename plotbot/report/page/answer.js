@@ -1,5 +1,6 @@
 // One answer: its verdict and what is held against it, the reply, and how it came about.
 
+/** @param {number} entry */
 async function answerCard(entry) {
   const payload = await payloadOf(entry);
   if (payload === null) return leftOut(entry);
@@ -23,10 +24,13 @@ async function answerCard(entry) {
       el("button", { type: "button", click: () => copyReply(entry) }, "Copy reply"),
       el("button", { type: "button", click: () => copy(commandOf(item.item)) }, "Copy command"),
     ),
-  ].filter(Boolean);
+  ];
 }
 
-// A large page has no room for every case's texts.
+/**
+ * A large page has no room for every case's texts.
+ * @param {number} entry
+ */
 function leftOut(entry) {
   const run = index.contenders[contenderOf(entry)].run || index.runs[0].name;
   const command = `plotbot report ${quotedWord(run)} --case ${entries.key[entry]}`;
@@ -38,15 +42,19 @@ function leftOut(entry) {
   ];
 }
 
+/** @param {Item} item */
 function messagePart(item) {
   if (!item.message || !item.message.length) return null;
   const message = el("p", { class: "message", dir: "auto" }, ...textParts(item.message));
   // Versions before 0.2 have the explanation in the message, too.
-  const old = !item.explained.length && (item.violation_count || item.finding_count);
+  const old = !item.explained?.length && (item.violation_count || item.finding_count);
   return old ? details("What the test said", message) : message;
 }
 
-// What was expected, what came and where: a line each, as the terminal has them.
+/**
+ * What was expected, what came and where: a line each, as the terminal has them.
+ * @param {Item} item
+ */
 function explanationPart(item) {
   if (!item.explained || !item.explained.length) return null;
   return el(
@@ -56,6 +64,11 @@ function explanationPart(item) {
   );
 }
 
+/**
+ * @param {number} entry
+ * @param {Item} item
+ * @param {Exchange | null} exchange
+ */
 function verdictLine(entry, item, exchange) {
   const outcome = outcomeOf(entry);
   const beside = item.verdict && !["ok", item.category].includes(item.verdict);
@@ -75,7 +88,10 @@ function verdictLine(entry, item, exchange) {
   );
 }
 
-// The dataset has the last good answer of a model and prompt; the page must not say that an earlier one is there.
+/**
+ * The dataset has the last good answer of a model and prompt; the page must not say that an earlier one is there.
+ * @param {number} entry
+ */
 function keptWords(entry) {
   const by = replacedBy(entry);
   if (by === undefined) return "kept in the dataset";
@@ -83,17 +99,26 @@ function keptWords(entry) {
   return `valid; replaced by ${other} in the dataset`;
 }
 
-// Which host answered, if the run had several.
+/**
+ * Which host answered, if the run had several.
+ * @param {Exchange | null} exchange
+ */
 function hostNote(exchange) {
   if (!severalHosts || !exchange || !exchange.host) return null;
   const verb = exchange.fault ? "last asked at" : "answered by";
   return el("span", { class: "quiet" }, ` · ${verb} `, name(exchange.host, "plain"));
 }
 
-// The parts of a cut text, with a note for what was left out between and after them.
+/**
+ * The parts of a cut text, with a note for what was left out between and after them.
+ * @param {Pieces} text
+ * @param {(part: TextPart) => Node[]} [nodesOf]
+ */
 function textParts(text, nodesOf = (part) => textNodes(part[1])) {
   const unit = text.unit || "characters";
+  /** @param {number} count */
   const left = (count) => el("em", { class: "left-out" }, `… ${number(count)} ${unit} left out; the journal has all …`);
+  /** @type {Child[]} */
   const nodes = [];
   let reached = 0;
   for (const part of text.parts) {
@@ -105,6 +130,11 @@ function textParts(text, nodesOf = (part) => textNodes(part[1])) {
   return nodes;
 }
 
+/**
+ * @param {number} entry
+ * @param {Exchange | null} exchange
+ * @param {Item} item
+ */
 async function said(entry, exchange, item) {
   if (!exchange)
     return [el("p", { class: "quiet" }, item.outcome ? "No answer was asked for." : "This case was not asked.")];
@@ -124,16 +154,30 @@ async function said(entry, exchange, item) {
   return nodes;
 }
 
+/**
+ * @param {string} label
+ * @param {Child[]} nodes
+ */
 function raw(label, nodes) {
   return el("pre", { class: "raw", dir: "auto", tabindex: "0", role: "region", "aria-label": label }, ...nodes);
 }
 
+/**
+ * @param {Child} summary
+ * @param {...Child} content
+ */
 function details(summary, ...content) {
   return el("details", {}, el("summary", {}, summary), ...content);
 }
 
+/**
+ * @param {string} title
+ * @param {Fault[] | undefined} faults
+ * @param {number | undefined} count
+ * @param {number} before
+ */
 function faultList(title, faults, count, before) {
-  if (!count) return null;
+  if (!count || !faults) return null;
   const more = count - faults.length;
   return el(
     "div",
@@ -150,6 +194,7 @@ function faultList(title, faults, count, before) {
   );
 }
 
+/** @param {Message[]} messages */
 async function promptPart(messages) {
   if (!messages.length) return null;
   const parts = await Promise.all(

@@ -1,8 +1,13 @@
 // A whole case in a dialog, and beside it other answers to the same title. Its address has case=<key>,<key>.
 
+/** @type {number[]} */
 let opened = [];
 let drawing = 0;
 
+/**
+ * @param {number[]} answers
+ * @param {Partial<View>} [changes]
+ */
 function linkTo(answers, changes = {}) {
   return addressOf({ ...changes, cases: answers.map((entry) => entries.key[entry]) });
 }
@@ -47,7 +52,8 @@ function drawCase() {
   const [id, text, fields] = index.titles[entries.title[opened[0]]];
   const answers = el("div", { class: "answers-grid" });
   placed(answers, { "--answers": String(opened.length) });
-  dialog.replaceChildren(
+  dialog.replaceChildren();
+  filled(dialog, {}, [
     el(
       "header",
       { class: "case-head" },
@@ -71,7 +77,7 @@ function drawCase() {
     viewChoice(),
     answerChoice(),
     answers,
-  );
+  ]);
   fillAnswers(answers);
 }
 
@@ -80,13 +86,21 @@ function whichOfThem() {
   return position < 0 ? " · not among those shown" : ` · ${number(position + 1)} of ${number(shown.titles.length)} shown`;
 } // prettier-ignore
 
-// The answer to another title that stands where this one does: the same column, the same repeat if there is one.
+/**
+ * The answer to another title that stands where this one does: the same column, the same repeat if there is one.
+ * @param {number} entry
+ * @param {number} title
+ * @returns {number | undefined}
+ */
 function answerLike(entry, title) {
   const inColumn = entriesOfTitle[title].filter((other) => entries.column[other] === entries.column[entry]);
   return inColumn.find((other) => entries.repeat[other] === entries.repeat[entry]) ?? inColumn[0];
 }
 
-// The answers to the title before or after in the filtered list, in the same columns and repeats.
+/**
+ * The answers to the title before or after in the filtered list, in the same columns and repeats.
+ * @param {number} step
+ */
 function answersAt(step) {
   const position = shown.titles.indexOf(entries.title[opened[0]]);
   const title = position < 0 ? undefined : shown.titles[position + step];
@@ -94,16 +108,25 @@ function answersAt(step) {
   return [...new Set(alike)].filter((entry) => entry !== undefined);
 }
 
+/** @param {number} step */
 function walk(step) {
   const group = opened.length ? answersAt(step) : [];
   if (group.length) location.hash = linkTo(group);
 }
 
+/**
+ * @param {number} step
+ * @param {string} label
+ */
 function goToTitle(step, label) {
   return el("button", { type: "button", disabled: !answersAt(step).length, click: () => walk(step) }, label);
 }
 
-// Not a step to go back to: it is the same case, with more beside it or seen otherwise.
+/**
+ * Not a step to go back to: it is the same case, with more beside it or seen otherwise.
+ * @param {number[]} answers
+ * @param {Partial<View>} [changes]
+ */
 function openBeside(answers, changes = {}) {
   opened = answers;
   setView({ ...changes, cases: answers.map((entry) => entries.key[entry]) }, "now");
@@ -139,23 +162,24 @@ function answerChoice() {
   );
 }
 
+/** @param {number} entry */
 function toggle(entry) {
   const rest = opened.filter((other) => other !== entry);
   const wanted = rest.length === opened.length ? [...opened, entry] : rest;
   if (!wanted.length) return;
   openBeside(wanted);
-  const pressed = [...byId("case").querySelectorAll(".choices .chip")][
-    entriesOfTitle[entries.title[entry]].indexOf(entry)
-  ];
-  if (pressed) pressed.focus();
+  const chips = inside(byId("case"), ".choices").querySelectorAll("button");
+  chips[entriesOfTitle[entries.title[entry]].indexOf(entry)].focus();
 }
 
+/** @param {number} entry */
 function answerLabel(entry) {
   const { label } = index.contenders[contenderOf(entry)];
   const repeat = repeatsDiffer ? `repeat ${entries.repeat[entry]}` : "";
   return [label, columnDetails(entries.column[entry]), repeat].filter(Boolean).join(" · ");
 }
 
+/** @param {HTMLElement} target */
 async function fillAnswers(target) {
   const turn = (drawing += 1);
   const cards = opened.map(() =>
@@ -175,14 +199,16 @@ async function fillAnswers(target) {
   for (const [position, entry] of opened.entries()) {
     const content = await answerCard(entry);
     if (turn !== drawing) return;
-    cards[position].replaceChildren(...content);
+    cards[position].replaceChildren();
+    filled(cards[position], {}, content);
     cards[position].removeAttribute("aria-busy");
     showFirstMark(cards[position]);
   }
 }
 
+/** @param {HTMLElement} article */
 function showFirstMark(article) {
   const mark = article.querySelector("mark");
-  const box = mark && mark.closest("pre");
-  if (box && mark.offsetTop > box.clientHeight - 40) box.scrollTop = mark.offsetTop - box.clientHeight / 3;
+  const box = mark?.closest("pre");
+  if (mark && box && mark.offsetTop > box.clientHeight - 40) box.scrollTop = mark.offsetTop - box.clientHeight / 3;
 }

@@ -2,6 +2,7 @@
 
 const MOST_SIDE_BY_SIDE = 12;
 
+/** @param {number[]} group */
 function cell(group) {
   if (!group.length) return el("div", { role: "cell", class: "m-cell" }, el("span", { class: "quiet" }, "not asked"));
   const worst = [...group].sort((one, other) => fitRank(one) - fitRank(other) || rank(one) - rank(other))[0];
@@ -13,6 +14,7 @@ function cell(group) {
     view.rows === "chips" ? null : el("div", { class: "m-said", dir: "auto" }),
   ); // prettier-ignore
 
+  /** @param {number} entry */
   function facts(entry) {
     if (!view.facts.length) return null;
     const told = view.facts.map((key) => {
@@ -23,14 +25,17 @@ function cell(group) {
   }
 }
 
+/** @param {number} entry */
 function fitRank(entry) {
   return shown.fitting.has(entry) ? 0 : 1;
 }
 
+/** @param {number} entry */
 function rank(entry) {
   return ["failed", "error", "not_run", "skipped", "not_needed", "passed"].indexOf(outcomeOf(entry));
 }
 
+/** @param {number} entry */
 function oneAnswer(entry) {
   const outcome = outcomeOf(entry);
   const words = categoryWords(entries.category[entry]);
@@ -43,7 +48,11 @@ function oneAnswer(entry) {
   );
 }
 
-// Repeats, or several tests of one case: how many passed, what went wrong, and a dot for each.
+/**
+ * Repeats, or several tests of one case: how many passed, what went wrong, and a dot for each.
+ * @param {number[]} group
+ * @param {number} worst
+ */
 function severalAnswers(group, worst) {
   const passed = group.filter((entry) => outcomeOf(entry) === "passed").length;
   const outcome = passed === group.length ? "passed" : outcomeOf(worst);
@@ -77,7 +86,10 @@ function severalAnswers(group, worst) {
   ];
 }
 
-// The answers that a click on a title opens: all of them, or where these are too many, one of each column.
+/**
+ * The answers that a click on a title opens: all of them, or where these are too many, one of each column.
+ * @param {number[]} group
+ */
 function sideBySide(group) {
   if (group.length <= MOST_SIDE_BY_SIDE && !repeatsDiffer) return group;
   const ofColumn = new Map();
@@ -89,10 +101,15 @@ function sideBySide(group) {
   return repeats.slice(0, MOST_SIDE_BY_SIDE);
 }
 
-// The words of the replies come when their chunk is unpacked; a row that has left the page by then is left alone.
+/**
+ * The words of the replies come when their chunk is unpacked; a row that has left the page by then is left alone.
+ * @param {HTMLElement} node
+ */
 async function fillRow(node) {
   if (view.rows === "chips" || !canUnpack) return;
-  for (const place of node.querySelectorAll("[data-entry]")) {
+  /** @type {NodeListOf<HTMLElement>} */
+  const places = node.querySelectorAll("[data-entry]");
+  for (const place of places) {
     const entry = Number(place.dataset.entry);
     const payload = await payloadOf(entry);
     if (!node.isConnected) return;
@@ -101,6 +118,10 @@ async function fillRow(node) {
   }
 }
 
+/**
+ * @param {Exchange | null} exchange
+ * @param {number} entry
+ */
 function wordsOf(exchange, entry) {
   if (!exchange) return "";
   if (exchange.fault) return exchange.fault[1].slice(0, 400);

@@ -1,18 +1,18 @@
 // How an answer came about: attempts and timing, parameters and fingerprint, and what names the case.
 
+/** @param {[label: string, value: string | null | undefined][]} pairs */
 function facts(pairs) {
   return el(
     "dl",
     { class: "facts" },
-    pairs
-      .filter(([, value]) => value !== null && value !== undefined && value !== "")
-      .map(([label, value]) => [
-        el("dt", {}, label),
-        el("dd", {}, typeof value === "string" ? name(value, "plain") : value),
-      ]),
+    pairs.map(([label, value]) => (value ? [el("dt", {}, label), el("dd", {}, name(value, "plain"))] : null)),
   );
 }
 
+/**
+ * @param {Exchange} exchange
+ * @param {Item} item
+ */
 function courseOf(exchange, item) {
   const speed =
     exchange.speed && `${exchange.speed[0].toFixed(1)} (${SOURCES[exchange.speed[1]] || exchange.speed[1]})`;
@@ -37,6 +37,7 @@ function courseOf(exchange, item) {
   );
 }
 
+/** @param {Exchange} exchange */
 function attemptTable(exchange) {
   const heads = ["attempt", "at", "seconds", "status", "host", "ended with"];
   const rows = exchange.attempts.map(([at, seconds, status, host, fault], position) =>
@@ -71,7 +72,9 @@ function attemptTable(exchange) {
   );
 }
 
+/** @param {Exchange} exchange */
 async function servedBy(exchange) {
+  /** @type {HTMLElement[]} */
   const parts = [
     el("h5", {}, "Parameters sent"),
     el("pre", {}, exchange.params),
@@ -84,6 +87,10 @@ async function servedBy(exchange) {
   return details("Parameters and fingerprint", ...parts);
 }
 
+/**
+ * @param {Payload} payload
+ * @param {Item} item
+ */
 function identity(payload, item) {
   const one = payload.case;
   return details(

@@ -1,7 +1,5 @@
 // The difference of two texts, word by word. Pure: nothing here knows the page or its data.
 
-/** @typedef {{kind: "same" | "gone" | "new", text: string}} Piece */
-
 const MOST_WORDS = 3000;
 
 /**
@@ -35,7 +33,7 @@ function wordsIn(text) {
 }
 
 /**
- * @param {"same" | "gone" | "new"} kind
+ * @param {Piece["kind"]} kind
  * @param {string} text
  * @returns {Piece}
  */

@@ -33,7 +33,7 @@ from plotbot.report.page.payloads import Chunks, Texts, packed, payload
 from plotbot.report.page.sealed import inert, sealed_page
 
 SCRIPTS = (
-    "dom", "data", "query", "sorting", "diff", "texts", "address", "overview", "charts", "groups", "gates", "hosts",
+    "dom", "data", "query", "sorting", "diff", "texts", "address", "overview", "charts", "speed", "groups", "gates", "hosts",
     "judged", "violations", "filters", "search", "controls", "matrix", "cells", "marks", "case", "answer", "views",
     "course", "take", "keys", "audit", "start",
 )  # fmt: skip

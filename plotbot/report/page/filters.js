@@ -3,6 +3,7 @@
 /** @type {{titles: number[], columns: number[], fitting: Set<number>}} */
 let shown = { titles: [], columns: [], fitting: new Set() };
 
+/** @param {unknown} text */
 const lower = (text) => String(text ?? "").toLowerCase();
 const BAD = ["failed", "error", "not_run"];
 
@@ -13,13 +14,17 @@ const CONTENDER_FACTS = index.contenders.map(({ model, variant, label, run }) =>
   variant: lower(variant),
   run: lower(run) || index.runs.map((one) => lower(one.name)),
 }));
+/** @type {Record<string, string>[]} */
 const PLACE_FACTS = index.places.map(([field, keyword]) => ({ path: lower(field), keyword: lower(keyword) }));
 const CATEGORY_FACTS = index.categories.map(([outcome, category]) => ({
   status: [outcome, lower(OUTCOMES[outcome].words), ...(BAD.includes(outcome) ? ["bad"] : [])],
   category: lower(category),
 }));
 
-// What is known of an entry, by the key of a term; texts in lower case.
+/**
+ * What is known of an entry, by the key of a term; texts in lower case.
+ * @type {Record<string, (entry: number) => Fact | Fact[]>}
+ */
 const FACT_OF = {
   status: (entry) => CATEGORY_FACTS[entries.category[entry]].status,
   category: (entry) => CATEGORY_FACTS[entries.category[entry]].category,
@@ -32,7 +37,7 @@ const FACT_OF = {
   id: (entry) => lower(index.titles[entries.title[entry]][0]),
   group: (entry) => lower(index.titles[entries.title[entry]][2]),
   repeat: (entry) => entries.repeat[entry],
-  is: (entry) => (replacedBy(entry) ? "replaced" : null),
+  is: (entry) => (replacedBy(entry) === undefined ? null : "replaced"),
   reply: (entry) => SAID.text[entry],
   message: (entry) => SAID.message[entry],
   host: (entry) => lower(SAID.host[entry]),
@@ -40,10 +45,18 @@ const FACT_OF = {
 };
 const NEEDS_TEXTS = [WORD, "reply", "message", "host", "tokens", "attempts", "length"];
 
+/**
+ * @param {number} entry
+ * @returns {number | undefined}
+ */
 function replacedBy(entry) {
-  return entries.replaced ? entries.replaced[entry] : undefined;
+  return entries.replaced[entry];
 }
 
+/**
+ * @param {Term} term
+ * @param {number} entry
+ */
 function wordHolds(term, entry) {
   const found = term.values.some(
     (value) =>
@@ -54,7 +67,11 @@ function wordHolds(term, entry) {
   return found !== term.not;
 }
 
-// A test of an entry for a query. `path` and `keyword` are of one violation; `is:split` is asked of titles.
+/**
+ * A test of an entry for a query. `path` and `keyword` are of one violation; `is:split` is asked of titles.
+ * @param {Query} query
+ * @returns {(entry: number) => boolean}
+ */
 function testOf({ terms }) {
   const ofPlaces = terms.filter(({ key, not }) => ["path", "keyword"].includes(key) && !not);
   const notPlaces = terms.filter(({ key, not }) => ["path", "keyword"].includes(key) && not);
@@ -67,23 +84,28 @@ function testOf({ terms }) {
   };
 }
 
+/** @param {Term} term */
 function isSplit(term) {
   return term.key === "is" && term.values.includes("split");
 }
 
-// Columns that the query leaves: those of models and formats that it names.
+/**
+ * Columns that the query leaves: those of models and formats that it names.
+ * @param {Query} query
+ */
 function visibleColumns({ terms }) {
   const ofColumns = terms.filter(({ key }) => ["model", "variant", "run", "format", "prompt"].includes(key));
   const first = new Map(entries.column.map((column, entry) => [column, entry]));
   return index.columns
     .map((_, column) => column)
-    .filter(
-      (column) =>
-        !view.hide.includes(column) &&
-        (!first.has(column) || ofColumns.every((term) => holds(term, FACT_OF[term.key](first.get(column))))),
-    );
+    .filter((column) => {
+      const entry = first.get(column);
+      const fits = entry === undefined || ofColumns.every((term) => holds(term, FACT_OF[term.key](entry)));
+      return fits && !view.hide.includes(column);
+    });
 }
 
+/** @param {number[]} group */
 function disagree(group) {
   return new Set(group.map((entry) => outcomeOf(entry) === "passed")).size > 1;
 }
@@ -95,7 +117,9 @@ function applyFilters() {
   const inSight = new Set(columns);
   const test = testOf(query);
   const split = query.terms.filter(isSplit);
+  /** @type {Set<number>} */
   const fitting = new Set();
+  /** @type {number[]} */
   const titles = [];
   entriesOfTitle.forEach((group, title) => {
     const visibleOnes = group.filter((entry) => inSight.has(entries.column[entry]));
@@ -111,24 +135,32 @@ function applyFilters() {
 
 const VERDICTS = Object.keys(OUTCOMES);
 
-// What a title is ordered by: of several answers the extreme one that comes first in this direction.
+/**
+ * What a title is ordered by: of several answers the extreme one that comes first in this direction.
+ * @param {number[]} titles
+ * @param {Set<number>} fitting
+ */
 function ordered(titles, fitting) {
   const { key, descending, column } = view.sort;
+  /** @type {Record<string, (title: number) => string | number | undefined>} */
   const ofTitle = {
     plan: (title) => title,
     title: (title) => index.titles[title][1],
     group: (title) => index.titles[title][2],
   };
   if (ofTitle[key]) return sorted(titles, ofTitle[key], descending);
+  /** @param {number} title */
   const group = (title) =>
     entriesOfTitle[title].filter(
       (entry) => fitting.has(entry) && (column === null || entries.column[entry] === column),
     );
   if (key === "passed") {
+    /** @param {number} title */
     const passed = (title) => group(title).filter((entry) => outcomeOf(entry) === "passed").length;
     return sorted(titles, passed, descending);
   }
-  const of = key === "verdict" ? verdictRank : FACTS[key].of;
+  const of = isFact(key) ? FACTS[key].of : verdictRank;
+  /** @param {number} title */
   const extreme = (title) => {
     const values = group(title)
       .map(of)
@@ -138,11 +170,15 @@ function ordered(titles, fitting) {
   return sorted(titles, extreme, descending);
 }
 
-// Passed, then the categories of failures, then errors: categories of one kind stand together.
+/**
+ * Passed, then the categories of failures, then errors: categories of one kind stand together.
+ * @param {number} entry
+ */
 function verdictRank(entry) {
   return VERDICTS.indexOf(outcomeOf(entry)) * 1000 + entries.category[entry];
 }
 
+/** @param {Query} query */
 function tellFilters(query) {
   const all = index.titles.length;
   const some = shown.titles.length === all && shown.fitting.size === entries.key.length;
@@ -160,7 +196,10 @@ function tellFilters(query) {
   tellControls(query);
 }
 
-// Set the query from elsewhere on the page, and go there.
+/**
+ * Set the query from elsewhere on the page, and go there.
+ * @param {string} query
+ */
 function showOnly(query) {
   setView({ q: query }, "step");
   byId("filter-text").value = query;
@@ -174,6 +213,7 @@ function clearFilters() {
   showOnly("");
 }
 
+/** @param {number} contender */
 function contenderQuery(contender) {
   const { model, variant, run } = index.contenders[contender];
   const terms = { run, variant, model };

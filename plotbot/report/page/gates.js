@@ -3,12 +3,21 @@
 const GATE = { width: 600, height: 170, left: 44, right: 12, top: 12, bottom: 26 };
 
 function drawGates() {
-  const sequential = index.contenders.filter((one) => one.course);
+  const sequential = index.contenders.filter(hasLooked);
   byId("gates-section").hidden = !sequential.length;
   if (sequential.length > 1) byId("gates-title").textContent = "How the gates decided";
   for (const one of sequential) byId("gates").append(gateFigure(one));
 }
 
+/**
+ * @param {Contender} one
+ * @returns {one is Sequential}
+ */
+function hasLooked(one) {
+  return one.course !== null;
+}
+
+/** @param {Sequential} one */
 function gateFigure(one) {
   const { zone, looks } = one.course;
   const [verdict, threshold] = one.gate;
@@ -24,7 +33,12 @@ function gateFigure(one) {
   );
 }
 
-// The part of the scale on which everything lies.
+/**
+ * The part of the scale on which everything lies.
+ * @param {Look[]} looks
+ * @param {number} threshold
+ * @returns {Bounds}
+ */
 function gateScale(looks, threshold) {
   const shares = looks.flatMap(([, rate, low, high]) => [rate, low, high]).filter((share) => share !== null);
   const least = Math.max(Math.floor((Math.min(...shares, threshold) - 0.02) * 10) / 10, 0);
@@ -32,44 +46,55 @@ function gateScale(looks, threshold) {
   return [least, most];
 }
 
+/**
+ * @param {Course} course
+ * @param {number} threshold
+ */
 function gateChart({ planned, zone, looks }, threshold) {
   const [least, most] = gateScale(looks, threshold);
   const right = GATE.width - GATE.right;
   const bottom = GATE.height - GATE.bottom;
+  /** @param {number} titles */
   const x = (titles) => GATE.left + (titles / planned) * (right - GATE.left);
+  /** @param {number} share */
   const y = (share) => bottom - ((Math.min(Math.max(share, least), most) - least) / (most - least)) * (bottom - GATE.top);
-  const rated = looks.filter(([, rate]) => rate !== null);
-  const points = rated.map(([titles, rate]) => `${x(titles)},${y(rate)}`).join(" ");
+  const rated = looks.flatMap(([titles, rate]) => (rate === null ? [] : [{ cx: x(titles), cy: y(rate) }]));
+  const points = rated.map(({ cx, cy }) => `${cx},${cy}`).join(" ");
   return svg(
     "svg",
     { viewBox: `0 0 ${GATE.width} ${GATE.height}`, "aria-hidden": "true" },
-    zone ? openBand() : looks.map(([titles, , low, high]) => vertical("interval", titles, low, high)),
+    zone ? openBand() : looks.map((look) => vertical("interval", look)),
     [least, most].map((share) => [
       svg("line", { class: "grid", x1: GATE.left, x2: right, y1: y(share), y2: y(share) }),
       svg("text", { x: GATE.left - 6, y: y(share) + 4, "text-anchor": "end" }, shareText(share)),
     ]),
     svg("line", { class: "threshold", x1: GATE.left, x2: right, y1: y(threshold), y2: y(threshold) }),
     svg("polyline", { class: "rates", points }),
-    rated.map(([titles, rate]) => svg("circle", { class: "dot", cx: x(titles), cy: y(rate), r: 3.5 })),
+    rated.map((at) => svg("circle", { class: "dot", ...at, r: 3.5 })),
     [looks[0][0], planned].map((titles, position) =>
       svg("text", { x: x(titles), y: GATE.height - 8, "text-anchor": position ? "end" : "middle" }, number(titles)),
     ),
   );
 
   function openBand() {
-    const above = looks.map(([titles, , , high]) => `${x(titles)},${y(high === null ? most : high)}`);
-    const below = looks.map(([titles, , low]) => `${x(titles)},${y(low === null ? least : low)}`);
+    const above = looks.map(([titles, , , high]) => `${x(titles)},${y(high ?? most)}`);
+    const below = looks.map(([titles, , low]) => `${x(titles)},${y(low ?? least)}`);
     return [
       svg("polygon", { class: "open", points: [...above, ...below.reverse()].join(" ") }),
-      looks.map(([titles, , low, high]) => vertical("bounds", titles, low ?? least, high ?? most)),
+      looks.map((look) => vertical("bounds", look)),
     ];
   }
 
-  function vertical(kind, titles, low, high) {
-    return svg("line", { class: kind, x1: x(titles), x2: x(titles), y1: y(low), y2: y(high) });
+  /**
+   * @param {string} kind
+   * @param {Look} look
+   */
+  function vertical(kind, [titles, , low, high]) {
+    return svg("line", { class: kind, x1: x(titles), x2: x(titles), y1: y(low ?? least), y2: y(high ?? most) });
   }
 }
 
+/** @param {Sequential} one */
 function gateTable(one) {
   const { heads, rows } = one.course;
   const label = `Looks of the gate of ${visible(one.label)}`;
@@ -89,6 +114,7 @@ function gateTable(one) {
   );
 }
 
+/** @param {number} share */
 function shareText(share) {
   return `${Math.round(share * 1000) / 10} %`;
 }

@@ -13,6 +13,7 @@ function drawGroups() {
 // Of more models than this their rates stand in one table first, and each has its own folded below.
 const MOST_TABLES = 2;
 
+/** @param {Contender[]} several */
 function groupMatrix(several) {
   const groups = [...new Set(several.flatMap((one) => one.groups.map(({ group }) => group)))];
   const heads = ["group", ...several.map((one) => name(contenderLabel(index.contenders.indexOf(one))))];
@@ -31,6 +32,10 @@ function groupMatrix(several) {
   );
 } // prettier-ignore
 
+/**
+ * @param {Contender} one
+ * @param {string} group
+ */
 function groupCell(one, group) {
   const found = one.groups.find((other) => other.group === group);
   if (!found) return el("td", { class: "figure zero" }, "-");
@@ -42,6 +47,10 @@ function groupCell(one, group) {
   );
 }
 
+/**
+ * @param {Contender} one
+ * @returns {[title: HTMLElement, table: HTMLElement]}
+ */
 function groupsOf(one) {
   const label = `Groups of titles of ${visible(one.label)}`;
   const table = columnTable(

@@ -1,5 +1,6 @@
 // All runs: a line for each row of the reports, and a table of the runs.
 
+/** @type {HistoryIndex} */
 const index = JSON.parse(byId("index").textContent);
 const WIDTH = 1000;
 const LEFT = 40;
@@ -7,29 +8,41 @@ const TOP = 34;
 const HEIGHT = 120;
 const LEAST_APART = 64;
 
+/**
+ * @param {number} position
+ * @param {number} count
+ */
 function xOf(position, count) {
   return LEFT + ((position + 0.5) / count) * (WIDTH - LEFT);
 }
 
+/** @param {number} rate */
 function yOf(rate) {
   return TOP + (1 - rate) * HEIGHT;
 }
 
+/** @param {HistoryRun} run */
 function when(run) {
   const moment = new Date(run.started);
   return Number.isNaN(moment.getTime()) ? run.id : moment.toISOString().slice(0, 16).replace("T", " ");
 }
 
+/** @param {HistoryRun} run */
 function runTitle(run) {
   return run.note ? `${when(run)} '${run.note}'` : when(run);
 }
 
+/** @param {HistoryPoint} point */
 function pointTitle(point) {
   const run = index.runs[point.run];
   const changed = point.changes.length ? `; changed: ${point.changes.join(", ")}` : "";
   return visible(`${runTitle(run)}: ${point.shown}, ${point.passed} of ${point.rated}${changed}`);
 }
 
+/**
+ * @param {HistoryRun} run
+ * @param {SVGElement} node
+ */
 function linked(run, node) {
   return run.link ? svg("a", { href: run.link, "aria-label": visible(runTitle(run)) }, node) : node;
 }
@@ -41,13 +54,17 @@ function grid() {
   ]);
 }
 
-// Where something was changed: a dashed line, with words where there is room for them.
+/**
+ * Where something was changed: a dashed line, with words where there is room for them.
+ * @param {HistoryPoint[]} points
+ */
 function changes(points) {
   let last = -Infinity;
   return points.flatMap((point, position) => {
     const what = point.changes.filter((word) => word !== "titles");
     if (!what.length) return [];
     const x = xOf(position - 0.5, points.length);
+    /** @type {SVGElement[]} */
     const nodes = [
       svg("line", { class: "change", x1: x, x2: x, y1: TOP - 6, y2: yOf(0) }, svg("title", {}, pointTitle(point))),
     ];
@@ -59,6 +76,7 @@ function changes(points) {
   });
 }
 
+/** @param {HistoryPoint[]} points */
 function dots(points) {
   return points.flatMap((point, position) => {
     if (point.rate === null) return [];
@@ -69,14 +87,15 @@ function dots(points) {
       { class: `dot${other}`, cx: x, cy: yOf(point.rate), r: points.length > 100 ? 2.5 : 4 },
       svg("title", {}, pointTitle(point)),
     );
+    const node = linked(index.runs[point.run], dot);
+    // A sequential gate that waits has a rate without an interval.
+    if (point.interval === null) return [node];
     const [low, high] = point.interval;
-    return [
-      svg("line", { class: "interval", x1: x, x2: x, y1: yOf(low), y2: yOf(high) }),
-      linked(index.runs[point.run], dot),
-    ];
+    return [svg("line", { class: "interval", x1: x, x2: x, y1: yOf(low), y2: yOf(high) }), node];
   });
 }
 
+/** @param {HistorySeries} series */
 function drawLine(series) {
   const { points } = series;
   const rated = points.flatMap((point, position) =>
@@ -107,12 +126,14 @@ function drawLine(series) {
   );
 }
 
+/** @param {number} number */
 function rowsOf(number) {
   return index.series.flatMap((series) =>
     series.points.filter((point) => point.run === number).map((point) => ({ series, point })),
   );
 }
 
+/** @param {{series: HistorySeries, point: HistoryPoint}} row */
 function rateCell({ series, point }) {
   const changed = point.changes.length
     ? el("span", { class: "changed small" }, ` changed: ${point.changes.join(", ")}`)
@@ -127,6 +148,10 @@ function rateCell({ series, point }) {
   );
 }
 
+/**
+ * @param {HistoryRun} run
+ * @param {number} number
+ */
 function runRow(run, number) {
   const shown = run.note ? name(run.note) : el("span", { class: "quiet" }, run.id);
   const rows = rowsOf(number);
@@ -144,6 +169,7 @@ function draw() {
   const more = index.left_out ? `, and ${plural(index.left_out, "older one", "older ones")} left out` : "";
   byId("origin").append(...textNodes(`Made ${index.made_at}${more}. Times are UTC.`));
   // What was run last is looked for first.
+  /** @param {HistorySeries} series */
   const latest = (series) => series.points[series.points.length - 1].run;
   const ordered = [...index.series].sort((one, other) => latest(other) - latest(one));
   byId("lines").append(...ordered.map(drawLine));

@@ -13,6 +13,7 @@ from plotbot.report import formatting
 from plotbot.report.formatting import LONGEST_NAME
 from plotbot.report.page.sealed import inert, sealed_page
 
+SCRIPTS = ("dom", "history")
 MOST_RUNS = 500
 """Of more runs the newest are shown, so that a browser opens the page at once."""
 _UNKNOWN = "prompt or schema"
@@ -63,7 +64,7 @@ def write_history(runs: Sequence[HistoryRun], made_at: str) -> bytes:
         "runs": [_run(run, rows) for run, rows in shown],
         "series": [_drawn(one, several=several) for one in series.values()],
     }
-    return sealed_page("history.html", ("page.css", "history.css"), ("dom", "history"), {"index": inert(index)})
+    return sealed_page("history.html", ("page.css", "history.css"), SCRIPTS, {"index": inert(index)})
 
 
 def _rows(run: HistoryRun) -> list[_Row]:

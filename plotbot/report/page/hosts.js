@@ -6,6 +6,7 @@ function drawHosts() {
   for (const one of several) byId("hosts").append(...hostsOf(one));
 }
 
+/** @param {Contender} one */
 function hostsOf(one) {
   const label = `Hosts of ${visible(one.label)}`;
   const table = columnTable(
@@ -22,6 +23,10 @@ function hostsOf(one) {
   ];
 }
 
+/**
+ * @param {CountedFault[]} failed
+ * @returns {Child}
+ */
 function failedAttempts(failed) {
   if (!failed.length) return "-";
   return failed.flatMap(([category, count], position) => [
@@ -31,7 +36,10 @@ function failedAttempts(failed) {
   ]);
 }
 
-// Differences in slots or the server's version: the model is the same, so they are only named.
+/**
+ * Differences in slots or the server's version: the model is the same, so they are only named.
+ * @param {Sentence} parts
+ */
 function asides(parts) {
   if (!parts.length) return [];
   const node = sentence(["Note: ", ...parts]);

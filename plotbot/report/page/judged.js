@@ -1,5 +1,6 @@
 // What another model says of the answers, and how far it is to be believed.
 
+/** @param {Sentence} sentence */
 function inline(sentence) {
   return sentence.map((part) => (typeof part === "string" ? part : name(part.name)));
 }
@@ -8,7 +9,7 @@ function drawJudged() {
   if (!index.judged.length) return;
   byId("judged-section").hidden = false;
   for (const judged of index.judged) {
-    const subjectOf = (row) => JSON.stringify(row && row[0]);
+    const subjects = judged.rows.map(([subject]) => JSON.stringify(subject));
     const rows = judged.rows.map(([subject, question, result], position) =>
       el(
         "tr",
@@ -16,7 +17,7 @@ function drawJudged() {
         // The name of a model stands once above its questions.
         el(
           "th",
-          { scope: "row", class: subjectOf(judged.rows[position - 1]) === subjectOf([subject]) ? "again" : null },
+          { scope: "row", class: subjects[position - 1] === subjects[position] ? "again" : null },
           inline(subject),
         ),
         el("td", { "data-label": "question" }, name(question)),

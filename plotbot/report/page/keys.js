@@ -23,6 +23,7 @@ const QUERY_WORDS = [
 
 function openHelp() {
   const help = byId("help");
+  /** @param {string[][]} pairs */
   const list = (pairs) =>
     el(
       "dl",
@@ -39,10 +40,12 @@ function openHelp() {
   if (!help.open) help.showModal();
 }
 
+/** @param {Element} target */
 function isTyping(target) {
   return target.closest("input:not([type=checkbox]), textarea, select") !== null;
 }
 
+/** @type {Record<string, () => unknown>} */
 const ON_PAGE = {
   "/": () => {
     byId("answers").scrollIntoView();
@@ -53,6 +56,7 @@ const ON_PAGE = {
   k: () => stepRow("ArrowUp"),
   s: () => changeOrder(turned(view.sort)),
 };
+/** @type {Record<string, () => unknown>} */
 const IN_CASE = {
   j: () => walk(1),
   k: () => walk(-1),
@@ -70,13 +74,15 @@ const IN_CASE = {
   },
 };
 
+/** @param {KeyboardEvent} event */
 function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-  if (event.key === "Escape" && event.target === byId("filter-text")) event.target.blur();
-  if (isTyping(event.target) || byId("help").open) return;
+  const target = /** @type {Element} */ (event.target);
+  if (event.key === "Escape" && target === byId("filter-text")) byId("filter-text").blur();
+  if (isTyping(target) || byId("help").open) return;
   const actions = byId("case").open ? IN_CASE : ON_PAGE;
   // A region that scrolls sideways keeps its arrow keys.
-  if (event.key.startsWith("Arrow") && event.target.closest("pre, .scroll, summary")) return;
+  if (event.key.startsWith("Arrow") && target.closest("pre, .scroll, summary")) return;
   if (!Object.hasOwn(actions, event.key)) return;
   event.preventDefault();
   actions[event.key]();

@@ -1,20 +1,35 @@
 // One question about one seed at a time. Each label is stored in the browser on its own, as soon as it is given: two tabs
 // of the page, a reload and another labeller cannot overwrite it.
 
+/** @type {LabelData} */
 const DATA = JSON.parse(byId("data").textContent);
+/** @type {Record<string, string>} */
 const KEYS = { p: "pass", f: "fail", "?": "unsure" };
 const OURS = "plotbot-label";
-const memory = new Map(); // what the browser would not store
+/**
+ * What the browser would not store.
+ * @type {Map<string, Stored>}
+ */
+const memory = new Map();
 let labeller = "";
 let place = 0;
 
+/**
+ * @param {string} name
+ * @param {LabelTask} task
+ */
 function keyOf(name, task) {
   const criterion = DATA.criteria[task[1]];
   return JSON.stringify([OURS, DATA.run, name, DATA.answers[task[0]].id, criterion.name, criterion.wording]);
 }
 
+/**
+ * @param {string} key
+ * @returns {Stored | null}
+ */
 function stored(key) {
-  if (memory.has(key)) return memory.get(key);
+  const kept = memory.get(key);
+  if (kept) return kept;
   try {
     const text = localStorage.getItem(key);
     return text === null ? null : JSON.parse(text);
@@ -23,6 +38,10 @@ function stored(key) {
   }
 }
 
+/**
+ * @param {string} key
+ * @param {Stored} value
+ */
 function store(key, value) {
   try {
     localStorage.setItem(key, JSON.stringify(value));
@@ -37,7 +56,7 @@ function store(key, value) {
 function entries() {
   const keys = new Set(memory.keys());
   try {
-    for (let number = 0; number < localStorage.length; number += 1) keys.add(localStorage.key(number));
+    for (let number = 0; number < localStorage.length; number += 1) keys.add(localStorage.key(number) ?? "");
   } catch {
     // The notice of `store` has said it.
   }
@@ -50,6 +69,10 @@ function entries() {
   });
 }
 
+/**
+ * @param {string} text
+ * @returns {unknown}
+ */
 function parsed(text) {
   try {
     return JSON.parse(text);
@@ -58,11 +81,15 @@ function parsed(text) {
   }
 }
 
+/** @param {number} number */
 function given(number) {
   return stored(keyOf(labeller, DATA.tasks[number]));
 }
 
-// The first task from *start* on, around the end, without a label; the number of tasks if there is none.
+/**
+ * The first task from *start* on, around the end, without a label; the number of tasks if there is none.
+ * @param {number} start
+ */
 function nextOpen(start) {
   for (let step = 0; step < DATA.tasks.length; step += 1) {
     const number = (start + step) % DATA.tasks.length;
@@ -71,6 +98,7 @@ function nextOpen(start) {
   return DATA.tasks.length;
 }
 
+/** @param {string} label */
 function answer(label) {
   if (byId("task").hidden) return;
   store(keyOf(labeller, DATA.tasks[place]), { label, at: new Date().toISOString() });
@@ -84,10 +112,12 @@ function back() {
   draw();
 }
 
+/** @param {string} text */
 function say(text) {
   byId("notice").replaceChildren(...textNodes(text));
 }
 
+/** @param {string} name */
 function begin(name) {
   labeller = name.trim();
   if (!labeller) return;
@@ -112,7 +142,7 @@ function tellVoid() {
 
 function draw() {
   const total = DATA.tasks.length;
-  const labels = DATA.tasks.map((_, number) => given(number)).filter(Boolean);
+  const labels = DATA.tasks.flatMap((_, number) => given(number) ?? []);
   const unsure = labels.filter((one) => one.label === "unsure").length;
   byId("bar").max = Math.max(total, 1);
   byId("bar").value = labels.length;
@@ -125,14 +155,20 @@ function draw() {
   if (open) drawTask(DATA.tasks[place]);
 }
 
+/** @param {LabelTask} task */
 function drawTask(task) {
   const shown = DATA.answers[task[0]];
   byId("question").replaceChildren(...textNodes(DATA.criteria[task[1]].question));
-  byId("earlier").textContent = given(place) ? `You said: ${given(place).label}. A new answer replaces it.` : "";
+  const before = given(place);
+  byId("earlier").textContent = before ? `You said: ${before.label}. A new answer replaces it.` : "";
   byId("back").disabled = place === 0;
   byId("seed").replaceChildren(el("h2", {}, name(shown.headline)), ...shown.entries.map(entryNodes));
 }
 
+/**
+ * @param {unknown} value
+ * @returns {HTMLElement}
+ */
 function entryNodes(value) {
   if (value === null || typeof value !== "object") return el("dd", {}, name(String(value), "value"));
   if (Array.isArray(value) && value.every((one) => one === null || typeof one !== "object"))
@@ -140,7 +176,7 @@ function entryNodes(value) {
   const list = el("dl", {});
   for (const [field, inner] of Object.entries(value))
     list.append(el("dt", {}, name(Array.isArray(value) ? `${Number(field) + 1}` : field, "value")), entryNodes(inner));
-  return list.parentNode || list;
+  return list;
 }
 
 function download() {
@@ -154,7 +190,8 @@ function download() {
 }
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || event.target.tagName === "INPUT") return;
+  const isTyping = event.target instanceof HTMLInputElement;
+  if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || isTyping) return;
   if (KEYS[event.key.toLowerCase()]) answer(KEYS[event.key.toLowerCase()]);
   else if (event.key === "ArrowLeft" || event.key.toLowerCase() === "b") back();
   else return;

@@ -8,6 +8,7 @@ from typing import Any
 
 from plotbot.report.page.sealed import inert, sealed_page
 
+SCRIPTS = ("dom", "label")
 _LONGEST_TEXT, _MOST_PARTS = 4_000, 200
 _CUT = "… (cut)"
 
@@ -49,7 +50,7 @@ def write_label_page(
         "criteria": [{"name": one.name, "question": one.question, "wording": one.wording} for one in criteria],
         "tasks": [[shown[answer], criterion] for answer, criterion in tasks],
     }
-    return sealed_page("label.html", ("label.css",), ("dom", "label"), {"data": inert(data)})
+    return sealed_page("label.html", ("label.css",), SCRIPTS, {"data": inert(data)})
 
 
 def _answer(answer: LabelledAnswer) -> dict[str, Any]:

@@ -3,7 +3,12 @@
 const MOST_DEPTH = 100;
 const PLAIN_KEY = /^[A-Za-z_][A-Za-z0-9_]{0,39}$/;
 
-// Places as {start, end, label}, in UTF-16 units; *text* is the reply's first part, which starts at offset 0.
+/**
+ * Places as {start, end, label}, in UTF-16 units; *text* is the reply's first part, which starts at offset 0.
+ * @param {string} text
+ * @param {Item} item
+ * @returns {Place[]}
+ */
 function placesIn(text, item) {
   const faults = [...(item.violations || []), ...(item.findings || [])];
   const ranges = pathRanges(text, new Set(faults.map(([path]) => path)));
@@ -13,7 +18,10 @@ function placesIn(text, item) {
   return merged(places);
 }
 
-// Several faults of one place share a mark; a mark within another one is left out, and its label goes to the outer.
+/**
+ * Several faults of one place share a mark; a mark within another one is left out, and its label goes to the outer.
+ * @param {Place[]} places
+ */
 function merged(places) {
   const sorted = [...places].sort((one, other) => one.start - other.start || other.end - one.end);
   const result = [];
@@ -25,7 +33,11 @@ function merged(places) {
   return result;
 }
 
-// Where each path's value stands in a text that holds JSON; the JSON may be fenced, or end too early.
+/**
+ * Where each path's value stands in a text that holds JSON; the JSON may be fenced, or end too early.
+ * @param {string} text
+ * @param {Set<string>} wanted
+ */
 function pathRanges(text, wanted) {
   const found = new Map();
   if (!wanted.size) return found;
@@ -39,7 +51,15 @@ function pathRanges(text, wanted) {
   return found;
 }
 
-// Reads one value and reports it and all inside; returns where it ends, or -1 where the text is no JSON from there on.
+/**
+ * Reads one value and reports it and all inside; returns where it ends, or -1 where the text is no JSON from there on.
+ * @param {string} text
+ * @param {number} at
+ * @param {string} path
+ * @param {number} depth
+ * @param {FoundValue} report
+ * @returns {number}
+ */
 function scanValue(text, at, path, depth, report) {
   const start = skipBlank(text, at);
   if (depth > MOST_DEPTH || start >= text.length) return -1;
@@ -52,6 +72,14 @@ function scanValue(text, at, path, depth, report) {
   return end;
 }
 
+/**
+ * @param {string} text
+ * @param {number} start
+ * @param {string} path
+ * @param {number} depth
+ * @param {FoundValue} report
+ * @returns {number}
+ */
 function scanMembers(text, start, path, depth, report) {
   const keyed = text[start] === "{";
   const close = keyed ? "}" : "]";
@@ -75,6 +103,7 @@ function scanMembers(text, start, path, depth, report) {
   return at < text.length ? at + 1 : -1;
 }
 
+/** @param {string} quoted */
 function keyStep(quoted) {
   let key = quoted;
   try {
@@ -85,12 +114,20 @@ function keyStep(quoted) {
   return PLAIN_KEY.test(key) ? `.${key}` : `[${JSON.stringify(key)}]`;
 }
 
+/**
+ * @param {string} text
+ * @param {number} at
+ */
 function skipBlank(text, at) {
   let position = at;
   while (" \t\n\r".includes(text[position] || "x")) position += 1;
   return position;
 }
 
+/**
+ * @param {string} text
+ * @param {number} start
+ */
 function stringEnd(text, start) {
   for (let at = start + 1; at < text.length; at += 1) {
     if (text[at] === "\\") at += 1;
@@ -99,33 +136,57 @@ function stringEnd(text, start) {
   return -1;
 }
 
+/**
+ * @param {string} text
+ * @param {number} start
+ */
 function tokenEnd(text, start) {
   const match = /[^\s,\]}[{":]+/y;
   match.lastIndex = start;
   return match.test(text) ? match.lastIndex : -1;
 }
 
-// Python counts characters, JavaScript UTF-16 units.
+/**
+ * Python counts characters, JavaScript UTF-16 units.
+ * @param {string} text
+ * @param {number} characters
+ */
 function utf16Offset(text, characters) {
   let units = 0;
   let left = characters;
   while (left > 0 && units < text.length) {
-    units += text.codePointAt(units) > 0xffff ? 2 : 1;
+    units += widthAt(text, units);
     left -= 1;
   }
   return units;
 }
 
-// A verdict's offset as a place in a part of the reply; at the text's very end there is nothing to mark but the end.
+/**
+ * @param {string} text
+ * @param {number} at
+ */
+function widthAt(text, at) {
+  return (text.codePointAt(at) ?? 0) > 0xffff ? 2 : 1;
+}
+
+/**
+ * A verdict's offset as a place in a part of the reply; at the text's very end there is nothing to mark but the end.
+ * @param {TextPart} part
+ * @param {number | null | undefined} mark
+ * @returns {Place[]}
+ */
 function offsetPlace(part, mark) {
   const [start, text] = part;
   if (mark === null || mark === undefined || mark < start) return [];
   const at = utf16Offset(text, mark - start);
   if (at > text.length || (at === text.length && mark - start > [...text].length)) return [];
-  const width = at < text.length && text.codePointAt(at) > 0xffff ? 2 : 1;
-  return [{ start: at, end: Math.min(at + width, text.length), label: "here" }];
+  return [{ start: at, end: Math.min(at + widthAt(text, at), text.length), label: "here" }];
 }
 
+/**
+ * @param {string} text
+ * @param {Place[]} places
+ */
 function markedNodes(text, places) {
   const nodes = [];
   let last = 0;

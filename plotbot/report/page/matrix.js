@@ -30,7 +30,7 @@ function drawMatrix() {
 // All rows anew: other titles, or other columns.
 function redraw() {
   drawHead();
-  byId("table").querySelector(".m-body").replaceChildren();
+  inside(byId("table"), ".m-body").replaceChildren();
   measureRow();
   drawRows();
 }
@@ -41,7 +41,7 @@ function drawHead() {
   table.classList.toggle("many", shown.columns.length > 4);
   for (const rows of ROWS) table.classList.toggle(`rows-${rows}`, view.rows === rows);
   table.setAttribute("aria-rowcount", String(shown.titles.length + 1));
-  table.querySelector(".m-head").replaceChildren(
+  inside(table, ".m-head").replaceChildren(
     el(
       "div",
       { role: "row", class: "m-row", "aria-rowindex": "1" },
@@ -54,10 +54,17 @@ function drawHead() {
   );
 }
 
-// A click on the head of a column orders by its verdicts, or by what the order is of already; again, the other way.
+/**
+ * A click on the head of a column orders by its verdicts, or by what the order is of already; again, the other way.
+ * @param {number | null} column
+ * @param {string} className
+ * @param {string} label
+ * @param {string} [details]
+ */
 function columnHead(column, className, label, details) {
   const { sort } = view;
-  const key = column === null ? "title" : FACTS[sort.key] ? sort.key : "verdict";
+  /** @type {OrderKey} */
+  const key = column === null ? "title" : isFact(sort.key) ? sort.key : "verdict";
   const here = sort.key === key && (column === null || sort.column === column);
   const direction = here ? (sort.descending ? "descending" : "ascending") : "none";
   const next = { key, column, descending: here ? !sort.descending : column !== null };
@@ -78,13 +85,14 @@ function columnHead(column, className, label, details) {
 // All rows are of one height, whatever is in them; it depends on the width of the window.
 function measureRow() {
   if (!shown.titles.length) return;
-  const body = byId("table").querySelector(".m-body");
+  const body = inside(byId("table"), ".m-body");
   const probe = row(0);
   body.append(probe);
   rowHeight = probe.getBoundingClientRect().height || rowHeight;
   probe.remove();
 }
 
+/** @param {number} position */
 function row(position) {
   const title = shown.titles[position];
   const [id, text, fields] = index.titles[title];
@@ -108,17 +116,26 @@ function row(position) {
   ); // prettier-ignore
 }
 
+/**
+ * The rows that are drawn.
+ * @param {HTMLElement} body
+ */
+function rowsIn(body) {
+  return /** @type {HTMLElement[]} */ ([...body.children]);
+}
+
 // Rows that stay in sight keep their nodes, and with them the focus.
 function drawRows() {
-  const body = byId("table").querySelector(".m-body");
+  const body = inside(byId("table"), ".m-body");
   const count = shown.titles.length;
   const top = -body.getBoundingClientRect().top;
   const first = clamp(Math.floor(top / rowHeight) - MARGIN_ROWS, 0, count);
   // Some rows are there even while the matrix is out of sight: screen readers find them.
   const least = Math.min(first + 2 * MARGIN_ROWS, count);
   const last = clamp(Math.ceil((top + window.innerHeight) / rowHeight) + MARGIN_ROWS, least, count);
+  /** @type {Map<number, HTMLElement>} */
   const kept = new Map();
-  for (const node of [...body.children]) {
+  for (const node of rowsIn(body)) {
     const position = Number(node.dataset.row);
     const needed = (position >= first && position < last) || node.contains(document.activeElement);
     if (needed) kept.set(position, node);
@@ -128,7 +145,7 @@ function drawRows() {
     if (kept.has(position)) continue;
     const node = placed(row(position), { top: `${position * rowHeight}px` });
     const after = [...kept.keys()].filter((other) => other > position).sort((a, b) => a - b)[0];
-    body.insertBefore(node, after === undefined ? null : kept.get(after));
+    body.insertBefore(node, kept.get(after) ?? null);
     kept.set(position, node);
     fillRow(node);
   }
@@ -139,26 +156,37 @@ function drawRows() {
 const MOST_PRINTED = 1000;
 
 function drawAllRows() {
-  const body = byId("table").querySelector(".m-body");
+  const body = inside(byId("table"), ".m-body");
   body.replaceChildren(...shown.titles.slice(0, MOST_PRINTED).map((_, position) => row(position)));
   placed(body, { height: "auto" });
-  body.querySelectorAll(".m-row").forEach(fillRow);
+  rowsIn(body).forEach(fillRow);
   const left = shown.titles.length - MOST_PRINTED;
   if (left > 0) body.append(el("p", { class: "quiet" }, `and ${plural(left, "other title", "other titles")}: filter to print them`));
 } // prettier-ignore
 
+/**
+ * @param {number} value
+ * @param {number} low
+ * @param {number} high
+ */
 function clamp(value, low, high) {
   return Math.min(Math.max(value, low), high);
 }
 
-// Arrow keys go from answer to answer, up and down past the rows that are drawn.
+/**
+ * Arrow keys go from answer to answer, up and down past the rows that are drawn.
+ * @param {KeyboardEvent} event
+ */
 function moveFocus(event) {
+  /** @type {Record<string, [rows: number, columns: number]>} */
   const steps = { ArrowDown: [1, 0], ArrowUp: [-1, 0], ArrowRight: [0, 1], ArrowLeft: [0, -1] };
   const step = steps[event.key];
-  const here = event.target.closest(".m-row");
+  const from = /** @type {Element} */ (event.target);
+  /** @type {HTMLElement | null} */
+  const here = from.closest(".m-row");
   if (!step || !here || event.altKey || event.ctrlKey || event.metaKey) return;
   event.preventDefault();
-  const column = [...here.children].findIndex((node) => node.contains(event.target));
+  const column = [...here.children].findIndex((node) => node.contains(from));
   const position = clamp(Number(here.dataset.row) + step[0], 0, shown.titles.length - 1);
   revealRow(position);
   const node = byId("table").querySelector(`[data-row="${position}"]`);
@@ -166,24 +194,28 @@ function moveFocus(event) {
   if (target) target.focus({ preventScroll: true });
 }
 
-// `j` and `k`: the row after and before the one that has the focus, or the first in sight.
+/**
+ * `j` and `k`: the row after and before the one that has the focus, or the first in sight.
+ * @param {"ArrowDown" | "ArrowUp"} step
+ */
 function stepRow(step) {
-  const here = document.activeElement.closest(".m-row[data-row]");
-  const first = [...byId("table").querySelectorAll(".m-body .m-row")].find(
-    (node) => node.getBoundingClientRect().top >= byId("filters").querySelector(".bar").getBoundingClientRect().bottom,
+  const here = document.activeElement?.closest(".m-row[data-row]");
+  const first = rowsIn(inside(byId("table"), ".m-body")).find(
+    (node) => node.getBoundingClientRect().top >= inside(byId("filters"), ".bar").getBoundingClientRect().bottom,
   );
-  if (here) here.querySelector("a").dispatchEvent(new KeyboardEvent("keydown", { key: step, bubbles: true }));
+  if (here) here.querySelector("a")?.dispatchEvent(new KeyboardEvent("keydown", { key: step, bubbles: true }));
   else if (first) {
     revealRow(Number(first.dataset.row));
-    first.querySelector("a").focus({ preventScroll: true });
+    first.querySelector("a")?.focus({ preventScroll: true });
   }
 }
 
+/** @param {number} position */
 function revealRow(position) {
-  const body = byId("table").querySelector(".m-body");
+  const body = inside(byId("table"), ".m-body");
   const top = body.getBoundingClientRect().top + position * rowHeight;
-  const head = byId("table").querySelector(".m-head").getBoundingClientRect();
-  const headHeight = Math.max(head.bottom, byId("filters").querySelector(".bar").getBoundingClientRect().bottom, 0);
+  const head = inside(byId("table"), ".m-head").getBoundingClientRect();
+  const headHeight = Math.max(head.bottom, inside(byId("filters"), ".bar").getBoundingClientRect().bottom, 0);
   if (top < headHeight) window.scrollBy(0, top - headHeight);
   else if (top + rowHeight > window.innerHeight) window.scrollBy(0, top + rowHeight - window.innerHeight);
   drawRows();

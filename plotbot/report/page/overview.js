@@ -1,5 +1,6 @@
 // The upper half: the answers in words, and the models side by side.
 
+/** @param {Sentence} parts */
 function sentence(parts) {
   return el(
     "p",
@@ -8,6 +9,11 @@ function sentence(parts) {
   );
 }
 
+/**
+ * @param {string} question
+ * @param {Sentence[]} sentences
+ * @param {string} [className]
+ */
 function card(question, sentences, className) {
   return el("div", { class: `card ${className || ""}` }, el("h2", {}, question), sentences.map(sentence));
 }
@@ -25,9 +31,12 @@ function drawWords() {
     byId("short").append(folded(card(gates.length === 1 ? "Does the gate hold?" : "Do the gates hold?", gates, "even")));
 }
 
-// Of a long card the first sentences stand there, the rest is a click away.
 const MOST_SENTENCES = 6;
 
+/**
+ * Of a long card the first sentences stand there, the rest is a click away.
+ * @param {HTMLElement} node
+ */
 function folded(node) {
   const rest = [...node.querySelectorAll("p")].slice(MOST_SENTENCES);
   if (rest.length > 1) node.append(details(`${number(rest.length)} more`, ...rest));
@@ -45,22 +54,30 @@ function drawHeadline() {
   byId("origin").append(...filled(el("span"), {}, ["Run ", ...runNames, ` · made ${index.made_at}`]).childNodes);
 }
 
-// The part of the scale on which all intervals of a table lie, so that rates that differ a little look different.
+/**
+ * The part of the scale on which all intervals of a table lie, so that rates that differ a little look different.
+ * @param {TableRow[]} rows
+ * @returns {Bounds}
+ */
 function scaleOf(rows) {
-  const rated = rows.filter((one) => one.interval);
-  if (!rated.length) return [0, 1];
-  const ends = rated.flatMap((one) => [...one.interval, ...(one.gate ? [one.gate[1]] : [])]);
+  const ends = rows.flatMap((one) => (one.interval ? [...one.interval, ...(one.gate ? [one.gate[1]] : [])] : []));
+  if (!ends.length) return [0, 1];
   const step = Math.max(...ends) - Math.min(...ends) > 0.25 ? 0.1 : 0.05;
   const low = Math.max(Math.floor(Math.min(...ends) / step + 1e-9) * step, 0);
   const high = Math.min(Math.ceil(Math.max(...ends) / step - 1e-9) * step, 1);
   return high > low ? [low, high] : [0, 1];
 }
 
-// Rate and interval on a scale whose ends are told below.
+/**
+ * Rate and interval on a scale whose ends are told below.
+ * @param {TableRow} one
+ * @param {Bounds} scale
+ */
 function ratePlot(one, [least, most]) {
   const plot = el("span", { class: "rate", "aria-hidden": "true" });
   // A sequential gate that waits, or has not looked yet, has a rate without an interval.
   if (one.rate === null || !one.interval) return plot;
+  /** @param {number} value */
   const at = (value) => `${((value - least) / (most - least)) * 100}%`;
   const [low, high] = one.interval;
   const width = `${((high - low) / (most - least)) * 100}%`;
@@ -70,6 +87,10 @@ function ratePlot(one, [least, most]) {
   return plot;
 }
 
+/**
+ * @param {TableRow} one
+ * @param {Bounds} scale
+ */
 function plotCell(one, scale) {
   const range = one.rate === null ? "nothing rated" : one.interval ? `${one.interval_words} %` : "not yet known";
   const [low, high] = scale.map((end) => `${Math.round(end * 100)} %`);
@@ -87,24 +108,48 @@ function plotCell(one, scale) {
   );
 }
 
-// The pass rate over hosts that served different models is the rate of none of them.
+/**
+ * The pass rate over hosts that served different models is the rate of none of them.
+ * @param {TableRow} one
+ */
 function mixedTag(one) {
   return one.mixed ? el("span", { class: "tag", title: "Its hosts served different models" }, "mixed") : null;
 }
 
-// How a table shows a value, by the kind of its column.
+/**
+ * How a table shows a value, by the kind of its column.
+ * @type {CellMakers}
+ */
 const CELLS = {
   rate: (value, label, one) => el("td", { class: "figure strong", "data-label": label }, value, mixedTag(one)),
-  interval: (value, label, one, scale) => plotCell(one, scale),
+  interval: (_value, _label, one, scale) => plotCell(one, scale),
   count: (value, label) => el("td", { class: `figure ${value ? "" : "zero"}`, "data-label": label }, number(value)),
   figure: (value, label) => el("td", { class: "figure", "data-label": label }, value),
   faults: (value, label) =>
     el("td", { class: value.length ? null : "zero", "data-label": label }, failedAttempts(value)),
   text: (value, label) => el("td", { "data-label": label }, value),
 };
+
+/**
+ * The kind of a column is the kind of all its values.
+ * @param {ColumnKind} kind
+ */
+function cellOf(kind) {
+  return /** @type {CellMaker<CellValue>} */ (CELLS[kind]);
+}
+
+/** @type {ColumnKind[]} */
 const FIGURES = ["rate", "count", "figure"];
 
-// A table whose columns the index names; head makes the first cell of a row.
+/**
+ * A table whose columns the index names; head makes the first cell of a row.
+ * @template {TableRow} Row
+ * @param {Attributes} attributes
+ * @param {string} first
+ * @param {TableHead[]} columns
+ * @param {Row[]} rows
+ * @param {(row: Row) => Child} head
+ */
 function columnTable(attributes, first, columns, rows, head) {
   const heads = columns.map(([label, kind]) =>
     el("th", { scope: "col", class: FIGURES.includes(kind) ? "figure" : null }, label),
@@ -115,18 +160,22 @@ function columnTable(attributes, first, columns, rows, head) {
       "tr",
       {},
       el("th", { scope: "row" }, head(one)),
-      columns.map(([label, kind], column) => CELLS[kind](one.cells[column], label, one, scale)),
+      columns.map(([label, kind], column) => cellOf(kind)(one.cells[column], label, one, scale)),
     ),
   );
   const headRow = el("tr", {}, el("th", { scope: "col" }, first), heads);
   return el("table", attributes, el("thead", {}, headRow), el("tbody", {}, body));
 }
 
+/** @param {Contender} one */
 function runNote(one) {
   return one.run ? el("span", { class: "quiet small" }, " run ", name(one.run)) : null;
 }
 
-// A model's name, as a link to its own page where that is written.
+/**
+ * A model's name, as a link to its own page where that is written.
+ * @param {Contender} one
+ */
 function modelName(one) {
   const page = index.model_pages[index.contenders.indexOf(one)];
   return page ? el("a", { href: page }, name(one.label)) : name(one.label);
@@ -153,7 +202,7 @@ function drawModels() {
 }
 
 function drawRepeats() {
-  const rows = index.contenders.filter((one) => one.repeats).map((one) => ({ ...one, cells: one.repeats }));
+  const rows = index.contenders.flatMap((one) => (one.repeats ? { ...one, cells: one.repeats } : []));
   byId("repeats-section").hidden = !rows.length;
   if (!rows.length) return;
   const attributes = { class: "models", "aria-labelledby": "repeats-title" };

@@ -4,10 +4,6 @@
 //
 // Terms are joined by "and", commas are "or", a leading "-" is "not". `:` means "contains", `=` "is exactly".
 
-/** @typedef {{key: string, op: string, values: string[], not: boolean}} Term */
-/** @typedef {{terms: Term[], faults: string[]}} Query */
-/** @typedef {string | number | null | undefined} Fact */
-
 const TEXT_KEYS = [
   "status", "is", "model", "variant", "run", "format", "prompt", "category", "path", "keyword", "group", "title", "id",
   "reply", "message", "host",
@@ -74,9 +70,10 @@ function termOf({ match }) {
 
 /** @param {string} text */
 function valuesOf(text) {
-  return [...text.matchAll(new RegExp(PART, "g"))].map(([part]) =>
-    (part.startsWith('"') ? /^"((?:[^"\\]|\\.)*)/.exec(part)[1].replace(/\\(.)/g, "$1") : part).toLowerCase(),
-  );
+  return [...text.matchAll(new RegExp(PART, "g"))].map(([part]) => {
+    const inner = /^"((?:[^"\\]|\\.)*)/.exec(part);
+    return (inner ? inner[1].replace(/\\(.)/g, "$1") : part).toLowerCase();
+  });
 }
 
 /** @param {string} value */

@@ -16,7 +16,7 @@ _MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 def sealed_page(template: str, styles: Sequence[str], scripts: Sequence[str], slots: Mapping[str, str]) -> bytes:
     """The bytes of a page from the files of this folder: its HTML, with *slots* filled, styles and scripts."""
-    style, script = "\n".join(map(_read, styles)), _script(scripts)
+    style, script = "\n".join(map(_read, styles)), script_of(scripts)
     filled = {"policy": _policy(style, script), "style": style, "script": script, **slots}
     return _SLOT.sub(lambda match: filled[match[1]], _read(template)).encode("utf-8")
 
@@ -26,7 +26,7 @@ def inert(value: object) -> str:
     return re.sub("[<>&]", lambda match: _MARKUP[match[0]], ascii_json(value))
 
 
-def _script(names: Sequence[str]) -> str:
+def script_of(names: Sequence[str]) -> str:
     """All scripts as one, in its own scope."""
     body = "\n".join(_read(f"{name}.js") for name in names)
     # Asynchronous, because a large index has to be unpacked first.

@@ -4,6 +4,7 @@ const EXAMPLE = 'status:failed model:qwen path:tone seconds>10 "goose"';
 
 function searchField() {
   const list = el("ul", { id: "completions", role: "listbox", "aria-label": "Completions", hidden: true });
+  /** @type {HTMLInputElement} */
   const input = el("input", {
     type: "search",
     id: "filter-text",
@@ -27,8 +28,12 @@ function searchField() {
   return el("div", { class: "wide" }, el("label", {}, label, input), list);
 }
 
+/**
+ * @param {string} key
+ * @returns {string[]}
+ */
 function valuesFor(key) {
-  const several = (values) => [...new Set(values.filter(Boolean))];
+  /** @type {Record<string, () => (string | null)[]>} */
   const values = {
     status: () => ["bad", ...index.categories.map(([outcome]) => outcome)],
     is: () => ["split", "replaced"],
@@ -41,11 +46,21 @@ function valuesFor(key) {
     keyword: () => index.places.map(([, keyword]) => keyword),
     host: () => SAID.host,
   };
-  return values[key] ? several(values[key]()) : [];
+  if (!Object.hasOwn(values, key)) return [];
+  return [...new Set(values[key]().flatMap((value) => value || []))];
 }
 
+/** @param {HTMLInputElement} input */
+function completionsOf(input) {
+  return completions(input.value, input.selectionStart ?? input.value.length, valuesFor);
+}
+
+/**
+ * @param {HTMLInputElement} input
+ * @param {HTMLElement} list
+ */
 function complete(input, list) {
-  const { start, end, choices } = completions(input.value, input.selectionStart, valuesFor);
+  const { start, end, choices } = completionsOf(input);
   list.replaceChildren(
     ...choices.map((choice, position) =>
       el(
@@ -68,6 +83,13 @@ function complete(input, list) {
   input.removeAttribute("aria-activedescendant");
 }
 
+/**
+ * @param {HTMLInputElement} input
+ * @param {HTMLElement} list
+ * @param {number} start
+ * @param {number} end
+ * @param {string} choice
+ */
 function take(input, list, start, end, choice) {
   input.value = input.value.slice(0, start) + choice + input.value.slice(end).trimStart();
   input.setSelectionRange(start + choice.length, start + choice.length);
@@ -76,11 +98,20 @@ function take(input, list, start, end, choice) {
   complete(input, list);
 }
 
+/**
+ * @param {HTMLInputElement} input
+ * @param {HTMLElement} list
+ */
 function closeCompletions(input, list) {
   list.hidden = true;
   input.setAttribute("aria-expanded", "false");
 }
 
+/**
+ * @param {KeyboardEvent} event
+ * @param {HTMLInputElement} input
+ * @param {HTMLElement} list
+ */
 function completionKey(event, input, list) {
   const options = [...list.children];
   const at = options.findIndex((one) => one.getAttribute("aria-selected") === "true");
@@ -94,11 +125,10 @@ function completionKey(event, input, list) {
     input.setAttribute("aria-activedescendant", options[next].id);
   } else if (["Enter", "Tab"].includes(event.key) && at >= 0 && !list.hidden) {
     event.preventDefault();
-    const { start, end, choices } = completions(input.value, input.selectionStart, valuesFor);
+    const { start, end, choices } = completionsOf(input);
     take(input, list, start, end, choices[at]);
   } else if (event.key === "Enter") {
     closeCompletions(input, list);
-    const first = byId("table").querySelector(".m-body a");
-    if (first) first.focus();
+    byId("table").querySelector(".m-body")?.querySelector("a")?.focus();
   }
 }

@@ -1,7 +1,6 @@
 // The order of titles. Pure: nothing here knows the page or its data.
 
-/** @typedef {{key: string, descending: boolean, column: number | null}} Order */
-
+/** @type {Record<OrderKey, string>} */
 const ORDERS = {
   plan: "as planned",
   passed: "answers passed",
@@ -22,8 +21,16 @@ const ORDERS = {
  */
 function parseOrder(text) {
   const match = /^(-?)([a-z]+)(?:@(\d{1,6}))?$/.exec(text || "");
-  if (!match || !Object.hasOwn(ORDERS, match[2])) return { key: "plan", descending: false, column: null };
+  if (!match || !isOrder(match[2])) return { key: "plan", descending: false, column: null };
   return { key: match[2], descending: match[1] === "-", column: match[3] === undefined ? null : Number(match[3]) };
+}
+
+/**
+ * @param {string} text
+ * @returns {text is OrderKey}
+ */
+function isOrder(text) {
+  return Object.hasOwn(ORDERS, text);
 }
 
 /** @param {Order} order */
@@ -50,17 +57,20 @@ function sorted(items, valueOf, descending) {
     .map(({ item }) => item);
 }
 
-/** @param {unknown} value */
+/**
+ * @param {unknown} value
+ * @returns {value is null | undefined}
+ */
 function isMissing(value) {
   return value === null || value === undefined || Number.isNaN(value);
 }
 
 /**
- * @param {any} one
- * @param {any} other
+ * @param {string | number | null | undefined} one
+ * @param {string | number | null | undefined} other
  */
 function compared(one, other) {
-  if (isMissing(one)) return 0;
+  if (isMissing(one) || isMissing(other)) return 0;
   if (typeof one === "string" && typeof other === "string") return COLLATOR.compare(one, other);
   return one < other ? -1 : one > other ? 1 : 0;
 }

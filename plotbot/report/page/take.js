@@ -1,11 +1,13 @@
 // What can be taken away: a reply, a command, a link; and the answers shown as CSV or JSON Lines.
 
+/** @type {(keyof Awaited<ReturnType<typeof record>>)[]} */
 const DOWNLOAD = [
   "title_id", "title", "model", "variant", "run", "repeat", "outcome", "category", "item", "case", "seconds",
   "tokens_per_second", "tokens", "attempts", "host", "message", "violations", "reply",
 ]; // prettier-ignore
 
 let toasting = 0;
+/** @param {string} words */
 function toast(words) {
   const node = byId("toast");
   // An opened dialog covers what is not in it.
@@ -15,6 +17,7 @@ function toast(words) {
   toasting = setTimeout(() => (node.textContent = ""), 2500);
 }
 
+/** @param {string} text */
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -27,7 +30,10 @@ async function copy(text) {
   toast(`Copied ${plural([...text].length, "character", "characters")}`);
 }
 
-// Pages of files have no clipboard in some browsers; a selection can be copied in all.
+/**
+ * Pages of files have no clipboard in some browsers; a selection can be copied in all.
+ * @param {string} text
+ */
 function copiedByHand(text) {
   const area = el("textarea", { class: "unseen", readonly: true });
   area.value = text;
@@ -44,6 +50,7 @@ function copyLink() {
   return copy(location.href);
 }
 
+/** @param {number} entry */
 async function copyReply(entry) {
   const payload = await payloadOf(entry);
   const text = payload && payload.exchange && payload.exchange.content;
@@ -51,21 +58,27 @@ async function copyReply(entry) {
   else await copy(wholeText(text));
 }
 
+/** @param {number} entry */
 async function copyCommand(entry) {
   const payload = await payloadOf(entry);
   if (payload === null) toast("This page has no room for the texts of this case");
   else await copy(commandOf(payload.items[entries.key[entry]].item));
 }
 
-/** The line that runs this item alone, quoted for a POSIX shell. */
+/**
+ * The line that runs this item alone, quoted for a POSIX shell.
+ * @param {string} item
+ */
 function commandOf(item) {
   return `pytest ${quotedWord(item)}`;
 }
 
+/** @param {string} text */
 function quotedWord(text) {
   return /^[\w./:-]+$/.test(text) ? text : `'${text.replace(/'/g, "'\\''")}'`;
 }
 
+/** @param {"csv" | "jsonl"} kind */
 async function download(kind) {
   if (!canUnpack) return;
   const rows = [];
@@ -87,8 +100,11 @@ async function download(kind) {
   toast(`${plural(rows.length, "answer", "answers")} in plotbot-answers.${kind}`);
 }
 
+/** @param {number} entry */
 async function record(entry) {
+  /** @type {Partial<Payload>} */
   const { case: one = null, exchange = null, items = {} } = (await payloadOf(entry)) || {};
+  /** @type {Partial<Item>} */
   const item = items[entries.key[entry]] || {};
   const contender = index.contenders[contenderOf(entry)];
   const [id, title] = index.titles[entries.title[entry]];
@@ -114,11 +130,15 @@ async function record(entry) {
   };
 }
 
+/** @param {CsvValue[]} cells */
 function csvLine(cells) {
   return `${cells.map(csvCell).join(",")}\r\n`;
 }
 
-// A text that begins like a formula gets an apostrophe: a spreadsheet would run it.
+/**
+ * A text that begins like a formula gets an apostrophe: a spreadsheet would run it.
+ * @param {CsvValue} value
+ */
 function csvCell(value) {
   if (value === null || value === undefined) return "";
   if (typeof value === "number") return String(value);

@@ -1,13 +1,24 @@
 // What is searched for and sorted by and is not in the index: it is read from the packed answers, once, in the
 // background after the first view. Typing goes on while it is read.
 
+/**
+ * @type {{text: string[], message: string[], host: (string | null)[], tokens: (number | null)[],
+ *   attempts: (number | null)[], length: (number | null)[], read: number, ready: boolean}}
+ */
 const SAID = { text: [], message: [], host: [], tokens: [], attempts: [], length: [], read: 0, ready: false };
-/** Names of fields in the replies, for the choice of what the grid shows. */
-const fieldNames = new Map();
+/**
+ * Names of fields in the replies, for the choice of what the grid shows.
+ * @type {Set<string>}
+ */
+const fieldNames = new Set();
 const MOST_FIELD_NAMES = 40;
+/** @type {(() => void)[]} */
 const heard = [];
 
-// Numbers that a row of the grid may show of an answer, and a download has.
+/**
+ * Numbers that a row of the grid may show of an answer, and a download has.
+ * @type {Record<FactKey, {label: string, of: (entry: number) => number | null, digits: number}>}
+ */
 const FACTS = {
   seconds: { label: "seconds", of: (entry) => entries.seconds[entry], digits: 2 },
   speed: { label: "tokens/s", of: (entry) => entries.speed[entry], digits: 1 },
@@ -16,16 +27,29 @@ const FACTS = {
   length: { label: "characters", of: (entry) => SAID.length[entry], digits: 0 },
 };
 
+/**
+ * @param {string} text
+ * @returns {text is FactKey}
+ */
+function isFact(text) {
+  return Object.hasOwn(FACTS, text);
+}
+
 function entriesByPlace() {
+  /** @type {Map<number | null, number[]>} */
   const found = new Map();
   entries.place.forEach((place, entry) => {
-    if (found.has(place)) found.get(place).push(entry);
+    const others = found.get(place);
+    if (others) others.push(entry);
     else found.set(place, [entry]);
   });
   return found;
 }
 
-/** Call back whenever more answers are read; the last time when all are. */
+/**
+ * Call back whenever more answers are read; the last time when all are.
+ * @param {() => void} callback
+ */
 function whenRead(callback) {
   heard.push(callback);
 }
@@ -34,7 +58,7 @@ async function readTexts() {
   if (!canUnpack) return;
   const ofPlace = entriesByPlace();
   for (const [chunk, start] of index.starts.entries()) {
-    const payloads = await inflate(byId(`chunk-${chunk}`).textContent);
+    const payloads = /** @type {Payload[]} */ (await inflate(byId(`chunk-${chunk}`).textContent));
     payloads.forEach((payload, at) => {
       for (const entry of ofPlace.get(start + at) || []) readEntry(entry, payload);
     });
@@ -46,6 +70,10 @@ async function readTexts() {
   heard.forEach((callback) => callback());
 }
 
+/**
+ * @param {number} entry
+ * @param {Payload} payload
+ */
 function readEntry(entry, payload) {
   const { exchange } = payload;
   const item = payload.items[entries.key[entry]];
@@ -60,10 +88,15 @@ function readEntry(entry, payload) {
   if (entry % 23 === 0) noteFields(parsedReply(content));
 }
 
+/** @param {Pieces | null | undefined} text */
 function wholeText(text) {
   return text ? text.parts.map((part) => part[1]).join("\n") : "";
 }
 
+/**
+ * @param {Item} item
+ * @param {Exchange | null} exchange
+ */
 function messageOf(item, exchange) {
   return [
     wholeText(item.message),
@@ -73,18 +106,27 @@ function messageOf(item, exchange) {
   ].join("\n");
 }
 
+/** @param {unknown} value */
 function noteFields(value) {
   const first = Array.isArray(value) ? value[0] : value;
   if (!isObject(first)) return;
   for (const key of Object.keys(first))
-    if (fieldNames.size < MOST_FIELD_NAMES && key.length <= 60) fieldNames.set(key, true);
+    if (fieldNames.size < MOST_FIELD_NAMES && key.length <= 60) fieldNames.add(key);
 }
 
+/**
+ * @param {unknown} value
+ * @returns {value is Record<string, unknown>}
+ */
 function isObject(value) {
   return value !== null && typeof value === "object" && !Array.isArray(value);
 }
 
-// The JSON value of a reply, also of one in a code fence; undefined where there is none.
+/**
+ * The JSON value of a reply, also of one in a code fence; undefined where there is none.
+ * @param {string} content
+ * @returns {unknown}
+ */
 function parsedReply(content) {
   const fenced = /```(?:json)?\s*\n([\s\S]*?)```/i.exec(content);
   for (const text of [content, fenced && fenced[1]]) {
@@ -98,7 +140,12 @@ function parsedReply(content) {
   return undefined;
 }
 
-// A few words of a reply for the grid: the chosen fields, else its first field that says more than the headline.
+/**
+ * A few words of a reply for the grid: the chosen fields, else its first field that says more than the headline.
+ * @param {string} content
+ * @param {string} headline
+ * @param {string[]} wanted
+ */
 function briefOf(content, headline, wanted) {
   const value = parsedReply(content);
   const first = Array.isArray(value) ? value[0] : value;
@@ -112,13 +159,21 @@ function briefOf(content, headline, wanted) {
   return told === undefined ? "{}" : shortValue(told).slice(0, 400);
 }
 
+/**
+ * @param {unknown} value
+ * @returns {string}
+ */
 function shortValue(value) {
   if (typeof value === "string") return value;
   if (Array.isArray(value) && value.every((one) => typeof one !== "object")) return value.join(", ");
   return jsonText(value);
 }
 
-// A model may nest a thousand levels, of which JSON.stringify makes an exception.
+/**
+ * A model may nest a thousand levels, of which JSON.stringify makes an exception.
+ * @param {unknown} value
+ * @param {number} [indent]
+ */
 function jsonText(value, indent) {
   try {
     return JSON.stringify(value, null, indent);

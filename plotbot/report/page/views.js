@@ -1,5 +1,6 @@
 // A reply as it came, as indented JSON, as fields to read, or as its difference from the first one that is open.
 
+/** @type {Record<ViewKey, string>} */
 const VIEW_WORDS = { fields: "Fields", pretty: "Pretty", raw: "Raw", diff: "Diff" };
 const DEEPEST = 12;
 
@@ -24,13 +25,16 @@ function viewChoice() {
   );
 }
 
-// A difference needs two answers: the one that is open, and another to the same title.
+/**
+ * A difference needs two answers: the one that is open, and another to the same title.
+ * @param {ViewKey | ""} chosen
+ */
 function chooseView(chosen) {
   const group = entriesOfTitle[entries.title[opened[0]]];
   if (chosen === "diff" && opened.length < 2) {
     const column = group.filter((entry) => entries.column[entry] === entries.column[opened[0]]);
     const other = [...column, ...group].find((entry) => entry !== opened[0]);
-    openBeside([opened[0], other], { view: chosen });
+    if (other !== undefined) openBeside([opened[0], other], { view: chosen });
   } else openBeside(opened, { view: chosen });
 }
 
@@ -40,6 +44,11 @@ function nextView() {
   chooseView(possible[(possible.indexOf(view.view || "fields") + 1) % possible.length]);
 }
 
+/**
+ * @param {number} entry
+ * @param {Pieces} content
+ * @param {Item} item
+ */
 async function replyView(entry, content, item) {
   if (!content.length) return el("p", { class: "quiet" }, "The reply is empty.");
   const text = wholeText(content);
@@ -56,13 +65,22 @@ async function replyView(entry, content, item) {
   return raw("The reply", textParts(content, (part) => rawNodes(part, item)));
 }
 
+/**
+ * @param {TextPart} part
+ * @param {Item} item
+ */
 function rawNodes(part, item) {
   const places = part[0] === 0 ? placesIn(part[1], item) : [];
   return markedNodes(part[1], merged([...places, ...offsetPlace(part, item.mark)]));
 }
 
-// Values by their paths, with the numbers of what is held against them.
+/**
+ * Values by their paths, with the numbers of what is held against them.
+ * @param {unknown} value
+ * @param {Item} item
+ */
 function fieldsView(value, item) {
+  /** @type {PathLabels} */
   const labels = new Map();
   [...(item.violations || []), ...(item.findings || [])].forEach(([path], position) =>
     labels.set(path, [...(labels.get(path) || []), position + 1]),
@@ -75,6 +93,13 @@ function fieldsView(value, item) {
   );
 }
 
+/**
+ * @param {unknown} value
+ * @param {string} path
+ * @param {PathLabels} labels
+ * @param {number} depth
+ * @returns {Child}
+ */
 function valueNodes(value, path, labels, depth) {
   if (value === null || typeof value !== "object") return scalarNode(value, path, labels);
   if (depth > DEEPEST) return el("code", {}, jsonText(value));
@@ -102,6 +127,11 @@ function valueNodes(value, path, labels, depth) {
   ];
 }
 
+/**
+ * @param {unknown} value
+ * @param {string} path
+ * @param {PathLabels} labels
+ */
 function scalarNode(value, path, labels) {
   const words = typeof value === "string" ? value : String(value);
   const shownValue = typeof value === "string" ? words || "(empty)" : el("code", {}, words);
@@ -109,21 +139,36 @@ function scalarNode(value, path, labels) {
   return numbers ? fault(shownValue, numbers) : el("span", { class: "value" }, shownValue);
 }
 
+/**
+ * @param {Child} content
+ * @param {number[]} numbers
+ */
 function fault(content, numbers) {
   const label = numbers.join(", ");
   return el("mark", { title: `offending place: ${label}` }, content, el("sup", {}, label));
 }
 
+/**
+ * @param {string} path
+ * @param {PathLabels} labels
+ */
 function faultSign(path, labels) {
-  return labels.has(path) ? fault("here", labels.get(path)) : null;
+  const numbers = labels.get(path);
+  return numbers ? fault("here", numbers) : null;
 }
 
+/**
+ * @param {number} first
+ * @param {string} text
+ * @param {unknown} value
+ */
 async function diffView(first, text, value) {
   const payload = await payloadOf(first);
   const before = payload && payload.exchange && payload.exchange.content ? wholeText(payload.exchange.content) : "";
   const parsed = parsedReply(before);
   const both = value !== undefined && parsed !== undefined;
   const pieces = both ? difference(jsonText(parsed, 2), jsonText(value, 2)) : difference(before, text);
+  /** @type {Record<Piece["kind"], "span" | "del" | "ins">} */
   const tags = { same: "span", gone: "del", new: "ins" };
   const same = pieces.every(({ kind }) => kind === "same");
   return el(

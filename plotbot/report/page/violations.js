@@ -22,7 +22,9 @@ function drawViolations() {
   drawHeat(target, null);
 }
 
+/** @param {(contender: number | null) => void} changed */
 function contenderChoice(changed) {
+  /** @type {HTMLSelectElement} */
   const select = el(
     "select",
     { change: () => changed(select.value === "" ? null : Number(select.value)) },
@@ -32,6 +34,7 @@ function contenderChoice(changed) {
   return el("label", { class: "choice" }, "Violations of ", select);
 }
 
+/** @param {number | null} contender */
 function heatCounts(contender) {
   const counts = index.places.map(() => 0);
   for (const [entry, places] of Object.entries(entries.broken)) {
@@ -41,26 +44,37 @@ function heatCounts(contender) {
   return counts;
 }
 
-// Rows and columns by their sums over all models, so that they keep their places when another model is chosen.
+/**
+ * Rows and columns by their sums over all models, so that they keep their places when another model is chosen.
+ * @param {0 | 1} position
+ */
 function ranked(position) {
   const sums = new Map();
   heatCounts(null).forEach((count, place) => {
     const key = index.places[place][position];
     sums.set(key, (sums.get(key) || 0) + count);
   });
-  return [...sums.keys()].sort((one, other) => sums.get(other) - sums.get(one) || (one < other ? -1 : 1));
+  return [...sums].sort(([one, a], [other, b]) => b - a || (one < other ? -1 : 1)).map(([key]) => key);
 }
 
+/**
+ * @param {HTMLElement} target
+ * @param {number | null} contender
+ */
 function drawHeat(target, contender) {
   const counts = heatCounts(contender);
   const most = Math.max(...counts, 1);
   const fields = ranked(0);
   const keywords = ranked(1);
   const placeOf = new Map(index.places.map(([field, keyword], place) => [JSON.stringify([field, keyword]), place]));
+  /**
+   * @param {string} field
+   * @param {string} keyword
+   */
   const cell = (field, keyword) => {
     const place = placeOf.get(JSON.stringify([field, keyword]));
-    const count = place === undefined ? 0 : counts[place];
-    return count ? heatCell(count, most, place, contender) : el("td", { class: "zero" }, "·");
+    if (place === undefined || !counts[place]) return el("td", { class: "zero" }, "·");
+    return heatCell(counts[place], most, place, contender);
   };
   target.replaceChildren(
     el(
@@ -92,12 +106,22 @@ function drawHeat(target, contender) {
   );
 }
 
+/**
+ * @param {number} place
+ * @param {number | null} contender
+ */
 function placeQuery(place, contender) {
   const [field, keyword] = index.places[place];
   const ofModel = contender === null ? "" : contenderQuery(contender);
   return withTerm(withTerm(ofModel, "keyword", [keyword], "="), "path", [field], "=");
 }
 
+/**
+ * @param {number} count
+ * @param {number} most
+ * @param {number} place
+ * @param {number | null} contender
+ */
 function heatCell(count, most, place, contender) {
   const [field, keyword] = index.places[place];
   const label = `${plural(count, "answer breaks", "answers break")} ${visible(keyword)} of ${visible(field)}`;
