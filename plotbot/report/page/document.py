@@ -33,9 +33,9 @@ from plotbot.report.page.payloads import Chunks, Texts, packed, payload
 from plotbot.report.page.sealed import inert, sealed_page
 
 SCRIPTS = (
-    "dom", "data", "query", "sorting", "diff", "texts", "address", "overview", "charts", "speed", "groups", "gates", "hosts",
-    "judged", "violations", "filters", "search", "controls", "matrix", "cells", "marks", "case", "answer", "views",
-    "course", "take", "keys", "audit", "start",
+    "dom", "data", "query", "sorting", "diff", "texts", "address", "overview", "charts", "speed", "groups", "gates",
+    "hosts", "judged", "violations", "filters", "search", "controls", "matrix", "cells", "marks", "case", "answer",
+    "views", "course", "take", "keys", "audit", "start",
 )  # fmt: skip
 _LONGEST_TITLE, _LONGEST_FACT = 300, 20_000
 _MOST_GROUPS = 200
@@ -308,11 +308,8 @@ def _contender(one: Contender, columns: Sequence[TableColumn[Contender]]) -> dic
         "cells": [column.value(one) for column in columns],
         "failures": dict(metrics.failures),
         "errors": dict(metrics.errors),
-        "tolerated": metrics.tolerated,
         "seconds": [formatting.seconds(metrics.seconds_median), formatting.seconds(metrics.seconds_p95)],
         "speed": None if metrics.speed is None else [metrics.speed.tokens_per_second, metrics.speed.source],
-        "extra_attempts": metrics.extra_attempts,
-        "tokens": [metrics.prompt_tokens, metrics.completion_tokens],
         "gate": None if one.gate is None else [one.gate.verdict, one.gate.threshold],
         "course": None if one.gate is None else _course(one.gate),
         "repeats": [column.value(metrics.repeats) for column in _REPEAT_COLUMNS] if metrics.repeats else None,
