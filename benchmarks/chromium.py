@@ -140,10 +140,10 @@ class Page:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
-    def until(self, condition: str) -> Any:
+    def until(self, condition: str, seconds: int = 20) -> Any:
         """Wait, frame by frame, until an expression is true; returns its value."""
         return self.run(
-            "new Promise((done, give_up) => { const end = performance.now() + 20000; const look = () => {"
+            f"new Promise((done, give_up) => {{ const end = performance.now() + {seconds * 1000}; const look = () => {{"
             f"const value = ({condition}); if (value) return done(value);"
             "if (performance.now() > end) return give_up(new Error('waited too long'));"
             "requestAnimationFrame(look); }; look(); })"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,7 +64,7 @@ def _real_run(root: Path) -> RunFolder:
 def _row(root: Path, pattern: RunFolder, size: int) -> Row:
     collected = checked(measure(evals("--collect-only"), root))
     run = RunFolder(root / "data" / "runs" / pattern.run_id)
-    _enlarge(pattern, run, size)
+    enlarge(pattern, run, size)
     began = time.perf_counter()
     read_run(run, Disk())
     reading = time.perf_counter() - began
@@ -87,12 +87,18 @@ def _report(root: Path) -> Run:
     return checked(measure([sys.executable, "-m", "plotbot", "report"], root, afresh=False))
 
 
-def _enlarge(pattern: RunFolder, run: RunFolder, size: int) -> None:
-    """Write a run's files once more, with so many cases: each copy of a case has its own id, title id and item."""
+def enlarge(pattern: RunFolder, run: RunFolder, size: int, headline: Callable[[int], str] | None = None) -> None:
+    """Write a run's files once more, with so many cases: each copy of a case has its own id, title id and item.
+
+    *headline* gives the text of a case's title by the case's number; without it copies have their pattern's.
+    """
     disk = Disk()
     plan = pattern.read_json(pattern.plan, disk)
     copies = range(-(-size // len(plan["cases"])))
     cases = [_case(case, copy) for copy in copies for case in plan["cases"]][:size]
+    if headline is not None:
+        for number, case in enumerate(cases):
+            case["title"]["text"] = headline(number)
     items = [[_id(item, copy), _id(case, copy)] for copy in copies for item, case in plan["items"]][:size]
     run.create({**plan, "cases": cases, "items": items}, disk)
     wanted = {case["id"] for case in cases}

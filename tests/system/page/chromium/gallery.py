@@ -49,9 +49,9 @@ class Words:
 
 @dataclass(frozen=True)
 class Gallery:
-    """The pages, by name, and the project that they are of."""
+    """The pages, by name, and the folder of the run that most of them are of."""
 
-    folder: Path
+    run: Path
     pages: dict[str, Path]
 
 
@@ -63,9 +63,9 @@ def make_gallery(folder: Path, words: Words = Words()) -> Gallery:
     )
     with contextlib.ExitStack() as servers:
         url = servers.enter_context(MockServer(Scenario(models=models, rules=_rules(words)))).url
-        run = ("pytest", "evals", "-q", f"--lm-studio-url={url}", "--sample-seed=1", f"--note={words.note}")
-        _call(folder, *run, "--test-sample-size=6", "--temperature=0.1", expected=1)
-        _call(folder, *run, "--test-sample-size=0", "--repeats=2", "--min-pass-rate=0.6", expected=1)
+        evals = ("pytest", "evals", "-q", f"--lm-studio-url={url}", "--sample-seed=1", f"--note={words.note}")
+        _call(folder, *evals, "--test-sample-size=6", "--temperature=0.1", expected=1)
+        _call(folder, *evals, "--test-sample-size=0", "--repeats=2", "--min-pass-rate=0.6", expected=1)
         own = max((folder / "data" / "runs").iterdir())
         _call(folder, "plotbot", "audit", own.name)
         _call(folder, "plotbot", "judge", own.name, f"--judge-url={url}", f"--model={JUDGE}", "--repeats=1")
@@ -77,7 +77,7 @@ def make_gallery(folder: Path, words: Words = Words()) -> Gallery:
     (single,) = reports.glob("case-*.html")
     of_models = [path for path in sorted(reports.glob("*.html")) if path not in {*named.values(), single}]
     models_of = {f"model {number}": path for number, path in enumerate(of_models, 1)}
-    return Gallery(folder, {**named, "case": single, **models_of})
+    return Gallery(own, {**named, "case": single, **models_of})
 
 
 def _write_inputs(folder: Path, words: Words) -> None:

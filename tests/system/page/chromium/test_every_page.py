@@ -10,11 +10,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.system.page.chromium.gallery import TITLES, Gallery, Words, make_gallery
+from tests.system.page.chromium.gallery import CRITERIA, TITLES, Gallery, Words, make_gallery
 
 if TYPE_CHECKING:
     from benchmarks.chromium import Page
@@ -90,6 +90,66 @@ def test_nothing_is_wrong_with_any_page_and_none_is_wider_than_the_screen(page: 
         assert page.run("document.documentElement.scrollWidth") <= width, look
         assert page.complaints() == [], look
         assert len(page.requests()) == 1, f"{look}: {page.requests()}"
+
+
+def test_a_variant_is_chosen_apart_from_its_model(page: Page, gallery: Gallery) -> None:
+    page.show(gallery.pages["index"])
+    heads = "[...document.querySelectorAll('.m-head .m-cell bdi')].map((one) => one.textContent)"
+    assert len(page.run(heads)) == 8
+    options = page.run("[...document.querySelector('#filter-variant').options].map((one) => one.value)")
+    assert options == ["", "prompt.txt free", "json", "brief.txt", "brief.txt json"]
+    choose(page, "variant", "brief.txt json")
+    assert page.run(heads) == ["qwen/qwen3-4b brief.txt json", "gemma-3-4b-it brief.txt json"]
+    choose(page, "model", "gemma-3-4b-it")
+    assert page.run(heads) == ["gemma-3-4b-it brief.txt json"]
+    chosen = [page.run(f"document.querySelector('#filter-{one}').value") for one in ("model", "variant")]
+    assert chosen == ["gemma-3-4b-it", "brief.txt json"]
+    choose(page, "variant", "")
+    assert len(page.run(heads)) == 4
+    assert page.run("document.querySelector('#filter-format')") is None, "a variant's name has its format"
+    choose(page, "model", "")
+    assert page.run("document.querySelector('#filter-text').value") == ""
+    # A number in the map of violations is of one row, and the choices say so.
+    page.run("(() => { const one = document.querySelector('#violations select'); one.value = '5';"
+             "one.dispatchEvent(new Event('change')); })()")  # fmt: skip
+    page.run("document.querySelector('.heat td button').click()")
+    assert page.run(heads) == ["gemma-3-4b-it json"]
+    assert page.run("document.querySelector('#filter-variant').value") == "json"
+
+
+def choose(page: Page, select: str, value: str) -> None:
+    page.run(
+        f"(() => {{ const one = document.querySelector('#filter-{select}'); one.value = {json.dumps(value)};"
+        "one.dispatchEvent(new Event('change')); })()"
+    )
+
+
+def test_groups_repeats_judge_and_copies_have_their_sections(page: Page, gallery: Gallery) -> None:
+    page.show(gallery.pages["index"])
+    summary = json.loads((gallery.run / "summary.json").read_bytes())
+    rows = "[...document.querySelectorAll({})].map((row) => [...row.cells].map((one) => one.innerText.trim()))"
+    groups = page.run(rows.format("'.group-matrix tbody tr'"))
+    told = {
+        one["group"]: [f"{round(100 * model_group['pass_rate'], 1):g} %" for model in summary["models"]
+                       for model_group in model["groups"] if model_group["group"] == one["group"]]
+        for one in summary["models"][0]["groups"]
+    }  # fmt: skip
+    assert {row[0]: row[1:] for row in groups} == told
+    assert page.run("document.querySelectorAll('#groups details table').length") == 8
+    repeats = page.run(rows.format("'#repeats tbody tr'"))
+    assert [row[0] for row in repeats] == page.run(
+        "[...document.querySelectorAll('#models tbody th')].map((one) => one.innerText)"
+    )
+    assert all(row[1] == "2" for row in repeats)
+    judged = page.run(rows.format("'#judged tbody tr'"))
+    assert list(dict.fromkeys(row[0] for row in judged)) == [row[0] for row in repeats if has_passed(summary, row[0])]
+    assert {row[1] for row in judged} == {"about its headline", *CRITERIA}
+    assert "no labels, so nothing tells how the judge errs" in page.run("document.querySelector('#judged').innerText")
+    assert len(page.run(rows.format("'#audit tbody tr'"))) == len({row[0] for row in judged})
+
+
+def has_passed(summary: dict[str, Any], label: str) -> bool:
+    return any(one["tally"]["passed"] for one in summary["models"] if f"{one['model']} {one['variant']}" == label)
 
 
 def test_what_is_printed_is_whole_dark_on_light_and_on_few_pages(page: Page, gallery: Gallery) -> None:
