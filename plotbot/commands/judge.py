@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -181,13 +182,20 @@ def _judge(
 
 
 def _session(command: Sequence[str], root: Path) -> int:
-    """Run pytest and wait for it, also after Ctrl-C, which reaches it as well: it writes down what it has."""
+    """Run pytest and wait for it to write down what it has, also after a signal.
+
+    Ctrl-C reaches pytest as well as this process. SIGTERM reaches this process alone, so it is passed on.
+    """
     with subprocess.Popen(command, cwd=root, env=_environment()) as process:  # noqa: S603  our own command
-        while True:
-            try:
-                return process.wait()
-            except KeyboardInterrupt:
-                continue
+        before = signal.signal(signal.SIGTERM, lambda *_: process.terminate())
+        try:
+            while True:
+                try:
+                    return process.wait()
+                except KeyboardInterrupt:
+                    continue
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def _arguments(args: argparse.Namespace, settings: Settings, folder: RunFolder) -> Iterator[str]:

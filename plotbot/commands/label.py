@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.pretty_json import spread
 from plotbot.keep.run_folder import LAST, RUN_HELP, RunFolder, find_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
+from plotbot.measure.agreement import COMPARED
 from plotbot.plan.criteria import Criterion, read_criteria
 from plotbot.records import Title, run_name
 from plotbot.report.formatting import percent
@@ -25,6 +27,7 @@ HELP = "write a page to label a run's answers on, and put the labels of several 
 PAGE = "label.html"
 CRITERIA, LABELS = Path("data") / "criteria.json", Path("data") / "labels.json"
 _MOST = 100
+_NAMED = COMPARED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -119,16 +122,18 @@ def _take(files: Sequence[Path], into: Path, run: str, criteria: Sequence[Criter
 
 
 def _lines(taken: Taken) -> list[str]:
-    labellers = sorted({label.labeller for label in taken.labels})
-    counts = [f"{one_line(one, 40)} {sum(label.labeller == one for label in taken.labels)}" for one in labellers]
+    counts = Counter(label.labeller for label in taken.labels)
+    named = [f"{one_line(one, 40)} {count}" for one, count in sorted(counts.most_common(_NAMED))]
+    more = f" and {len(counts) - _NAMED} others" if len(counts) > _NAMED else ""
     return [
-        f"labellers: {', '.join(counts) or 'none'}",
+        f"labellers: {', '.join(named) or 'none'}{more}",
         *(
             f"{one_line(one.criterion, 40)}: {one_line(one.first, 40)} and {one_line(one.second, 40)} agree on "
             f"{one.alike} of {one.both} ({percent(one.alike / one.both)}), "
             + ("no kappa: all labels are the same" if one.kappa is None else f"kappa {one.kappa:.2f}")
             for one in taken.agreements
         ),
+        *([f"of each question's labellers the {COMPARED} with the most labels are compared"] if more else ()),
         *taken.notes,
     ]
 

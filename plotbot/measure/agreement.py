@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from heapq import nlargest
 from itertools import combinations
+
+COMPARED = 10
+"""So many labellers of a criterion, those with the most labels, are compared two by two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,13 +29,18 @@ class Agreement:
 
 
 def agreements(labels: Mapping[tuple[str, str, str], bool]) -> Iterator[Agreement]:
-    """Of labels by (criterion, answer, labeller): each pair of labellers with an answer in common, by criterion."""
-    by_labeller: defaultdict[tuple[str, str], dict[str, bool]] = defaultdict(dict)
+    """Of labels by (criterion, answer, labeller): each pair of labellers with an answer in common, by criterion.
+
+    Of more than `COMPARED` labellers of a criterion those with the fewest labels are left out.
+    """
+    by_criterion: defaultdict[str, defaultdict[str, dict[str, bool]]] = defaultdict(lambda: defaultdict(dict))
     for (criterion, answer, labeller), good in labels.items():
-        by_labeller[criterion, labeller][answer] = good
-    for (criterion, first), (other, second) in combinations(sorted(by_labeller), 2):
-        if criterion == other:
-            mine, theirs = by_labeller[criterion, first], by_labeller[criterion, second]
+        by_criterion[criterion][labeller][answer] = good
+    for criterion, by_labeller in sorted(by_criterion.items()):
+        ranked = ((len(said), one) for one, said in sorted(by_labeller.items()))
+        compared = [one for _, one in nlargest(COMPARED, ranked)]
+        for first, second in combinations(sorted(compared), 2):
+            mine, theirs = by_labeller[first], by_labeller[second]
             pairs = [(mine[answer], theirs[answer]) for answer in mine.keys() & theirs.keys()]
             if pairs:
                 alike = sum(one == another for one, another in pairs)

@@ -20,7 +20,7 @@ OPTIONS = {
     "prompt": "--prompt-path",
     "schema": "--schema-path",
     "template": "--template-path",
-    "labels": "--labels",
+    "labels": "--take or --labels",
 }
 """The option that names another file, by what the file is."""
 _LARGEST_BYTES = 8 * 1024 * 1024

@@ -24,6 +24,7 @@ needs_wait4 = pytest.mark.skipif(not hasattr(os, "wait4"), reason="this system t
         ("hosts", ["slots used", "thread pool", "as a share of another", "cases kept once", "HTTP (the thread pool)"]),
         ("real", ["story-seeds: 8 titles, 4 slots", "tokens/s", "thread pool", "pytest evals -n 4"]),
         ("judging", ["sensitivity", "covered", "a judge that guesses"]),
+        ("judge_runs", ["4 commands", "covered", "a judge that guesses", "planted mismatches"]),
         ("auditing", ["exact found", " 200 ", " 400 ", "100.0%      100.0%        0.00%"]),
         ("page", ["view s", "2 x 3 x 2 x 2", "1 x 60 x 1 x 1"]),
         ("size", ["plan MB", " 40 ", " 80 ", " 1000000 "]),

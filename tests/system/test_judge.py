@@ -229,8 +229,9 @@ def test_a_judge_that_a_seed_talks_into_it_is_wrong_about_that_seed_alone(
     assert {one for one, by in verdicts.items() if len(by) != TITLES} == set()
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Ctrl-C to a group of processes is POSIX")
-def test_after_ctrl_c_the_judge_goes_on_where_it_was(judged: _Judged) -> None:
+@pytest.mark.skipif(os.name == "nt", reason="signals to a process and to a group of processes are POSIX")
+@pytest.mark.parametrize("stop", ["Ctrl-C", "SIGTERM"])
+def test_after_an_interrupt_the_judge_goes_on_where_it_was(judged: _Judged, stop: str) -> None:
     quick = tuple(
         Rule(model="judge", headline=asked, reply=reply)
         for asked, reply in (("four numbered", _choice(1)), ("Was the seed", _match("yes")))
@@ -248,7 +249,10 @@ def test_after_ctrl_c_the_judge_goes_on_where_it_was(judged: _Judged) -> None:
     assert process.stderr is not None
     while process.poll() is None and sum(b"Answer each" in one.body for one in server.requests) == 0:
         select.select([process.stderr], [], [], 0.05)
-    os.killpg(process.pid, signal.SIGINT)
+    if stop == "Ctrl-C":
+        os.killpg(process.pid, signal.SIGINT)
+    else:
+        process.terminate()  # as `timeout` and a job's end do, to the command alone
     said = process.communicate(timeout=60)[1].decode()
     assert process.returncode == 2, said
     assert "--resume" in said

@@ -126,3 +126,17 @@ def test_options_that_make_no_sense_are_refused(plotbot: Make, labelled: RunFold
     assert "--most 0" in plotbot("label", "--most", "0").err
     assert "--take FILE" in plotbot("label", "--into", "x.json").err
     assert "has hook, stakes" in plotbot("label", "--criterion", "hok").err
+
+
+def test_many_labellers_are_not_all_compared_with_each_other(plotbot: Make, project: Path, labels_of: Make) -> None:
+    document = json.loads(labels_of("ann", dict.fromkeys("ab", "pass")).read_bytes())
+    one = document["labels"][0]
+    document["labels"] += [{**one, "labeller": f"p{number:03}"} for number in range(200)]
+    (project / "many.json").write_text(json.dumps(document), encoding="ascii")
+    printed = plotbot("label", "--take", str(project / "many.json"))
+    assert printed.status == 0
+    lines = printed.out.splitlines()
+    assert lines[1].startswith("labellers: ann 2, p000 1, ")
+    assert lines[1].endswith(" and 191 others")
+    assert len([line for line in lines if "agree on" in line]) == 45
+    assert "of each question's labellers the 10 with the most labels are compared" in lines

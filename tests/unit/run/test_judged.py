@@ -147,3 +147,24 @@ def test_labels_of_another_wording_do_not_count() -> None:
     assert judgements.labels == {}
     assert judgements.notes == ("40 labels of hook void: its wording has changed since",)
     assert all(row.criteria[0].estimate is None for row in measure_judged(judgements).rows)
+
+
+def test_a_judge_that_finds_few_of_the_good_holds_no_gate_although_its_kappa_would_do() -> None:
+    # Of 100 answers 7 are good. The judge passes two of them and nothing else.
+    ids = [f"a{number:02}" for number in range(100)]
+    judgements = replace(
+        _judgements(),
+        answers={one: JudgedAnswer(ModelVariant("b"), one) for one in ids},
+        verdicts={"quality.hook": {one: [number < 2] for number, one in enumerate(ids)}},
+        labels={"hook": {one: number < 7 for number, one in enumerate(ids)}},
+        labels_run=_judgements().run,
+        thresholds={"quality.hook": 0.01},
+    )
+    told = measure_judged(judgements)
+    (believed,) = told.believed
+    assert believed.reliability is not None
+    assert believed.reliability.kappa == pytest.approx((0.95 - 0.9128) / (1 - 0.9128))
+    (gate,) = told.gates
+    assert gate.verdict == "INCONCLUSIVE"
+    assert gate.reason == "the judge's sensitivity + specificity - 1 is 0.29, below 0.3"
+    assert "gate quality.hook of b: INCONCLUSIVE: the judge's sensitivity + specificity" in " ".join(judged_lines(told))
