@@ -8,12 +8,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from plotbot.commands.shared import add_settings_arguments, complain, complain_of_damage, project_settings
+from plotbot.commands.shared import (
+    SUBJECTS_RUN_HELP,
+    add_settings_arguments,
+    complain,
+    complain_of_damage,
+    project_settings,
+    subjects_run,
+)
 from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.judge.story_checks import strings_in
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.pretty_json import spread
-from plotbot.keep.run_folder import RUN_HELP, find_run, list_runs
+from plotbot.keep.run_folder import list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run, recorded_questions
 from plotbot.keep.title_reading import UnusableFile, title_files
 from plotbot.measure.audit import Audit, Story, audit
@@ -35,7 +42,11 @@ _CHOICES = frozenset({"enum", "const"})
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "run_name", nargs="?", default=DATASET, metavar="RUN", help=f"{RUN_HELP}; default: {DATASET}, the title files"
+        "run_name",
+        nargs="?",
+        default=DATASET,
+        metavar="RUN",
+        help=f"{SUBJECTS_RUN_HELP}; default: {DATASET}, the title files",
     )
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="where to write it as JSON; default: audit.json in a run's folder"
@@ -50,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
         found = _of_dataset(settings, unusable)
         _show(found, DATASET, args.output)
     else:
-        recorded = read_run(find_run(args.run_name, settings, Path.cwd()), Disk())
+        recorded = read_run(subjects_run(args.run_name, settings), Disk())
         complain_of_damage(recorded)
         found = _of_run(recorded, unusable)
         _show(found, recorded.folder.run_id, args.output or recorded.folder.audit)

@@ -16,10 +16,15 @@ from dataclasses import replace
 from pathlib import Path
 
 from plotbot.commands.init import starter_file, write_new
-from plotbot.commands.shared import add_settings_arguments, complain_of_damage, project_settings
+from plotbot.commands.shared import (
+    SUBJECTS_RUN_HELP,
+    add_settings_arguments,
+    complain_of_damage,
+    project_settings,
+)
 from plotbot.errors import ExitStatus, InputError, UsageProblem
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import LAST, RUN_HELP, RunFolder, list_runs
+from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import read_run
 from plotbot.measure.judged import ABOUT, QUALITY, Judgements
 from plotbot.measure.judging import JudgedGate
@@ -71,7 +76,7 @@ _JUDGED = frozenset({ExitStatus.OK, ExitStatus.FAILURES, ExitStatus.INCOMPLETE})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_id", metavar="RUN", help=f"{RUN_HELP}; {LAST!r} is the newest that judged nothing itself")
+    parser.add_argument("run_id", metavar="RUN", help=SUBJECTS_RUN_HELP)
     parser.add_argument(
         "--judge-url", metavar="URL", help="the judge's server (default: LM_STUDIO_URL); one that has other models"
     )

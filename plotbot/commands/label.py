@@ -7,18 +7,24 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from plotbot.commands.shared import add_settings_arguments, complain_of_damage, project_settings
+from plotbot.commands.shared import (
+    SUBJECTS_RUN_HELP,
+    add_settings_arguments,
+    complain_of_damage,
+    project_settings,
+    subjects_run,
+)
 from plotbot.errors import ExitStatus, InputError, KeepError, UsageProblem
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.pretty_json import spread
-from plotbot.keep.run_folder import LAST, RUN_HELP, RunFolder, find_run
+from plotbot.keep.run_folder import LAST
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.agreement import COMPARED
 from plotbot.plan.criteria import Criterion, read_criteria
 from plotbot.records import Title, run_name
 from plotbot.report.formatting import percent
 from plotbot.report.page.labels import AskedCriterion, LabelledAnswer, write_label_page
-from plotbot.run.answers import answer_titles, answers_folder
+from plotbot.run.answers import answer_titles
 from plotbot.run.labelling import Taken, failed_answers, label_tasks, labels_json, take_labels
 from plotbot.safe import one_line, visible
 from plotbot.settings import Settings
@@ -31,7 +37,9 @@ _NAMED = COMPARED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_name", nargs="?", default=LAST, metavar="RUN", help=f"{RUN_HELP}; default: {LAST!r}")
+    parser.add_argument(
+        "run_name", nargs="?", default=LAST, metavar="RUN", help=f"{SUBJECTS_RUN_HELP}; default: {LAST!r}"
+    )
     parser.add_argument("--criteria", type=Path, metavar="FILE", help=f"the questions; default: {CRITERIA.as_posix()}")
     parser.add_argument("--criterion", action="append", metavar="NAME", help="only this question; may be repeated")
     parser.add_argument(
@@ -52,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     settings = project_settings(args)
     criteria = _criteria(args, settings)
-    folder = _folder(args.run_name, settings)
+    folder = subjects_run(args.run_name, settings)
     recorded = read_run(folder, Disk())
     complain_of_damage(recorded)
     titles = answer_titles(recorded)
@@ -86,10 +94,6 @@ def _criteria(args: argparse.Namespace, settings: Settings) -> Sequence[Criterio
             raise InputError(f"--criterion {visible(wanted)}: {path} has {visible(', '.join(names))}")
     # A label of a question that is not asked now still counts.
     return [one for one in criteria if args.take or not args.criterion or one.name in args.criterion]
-
-
-def _folder(name: str, settings: Settings) -> RunFolder:
-    return RunFolder(answers_folder(name, settings)) if name == LAST else find_run(name, settings, Path.cwd())
 
 
 def _write_page(

@@ -79,3 +79,13 @@ def test_the_page_of_the_run_shows_the_audit_and_a_damaged_one_is_named(
     assert index["audits"][0]["rows"] == [["m", "5", "1", "20.0%", "4", "0", "0"]]
     (folder.path / "audit.json").write_text('{"models": [{"model": 3}]}')
     assert "audit.json: damaged" in plotbot("report", "last").err
+
+
+def test_the_last_run_is_the_last_that_judged_nothing_itself(
+    plotbot: Make, runs_dir: Path, write_run: Make, row: Make
+) -> None:
+    subjects = write_run(runs_dir, *(row(one, said=SEED % (one, one)) for one in "ab"))
+    files = {"prompt": "p", "schema": "s", "titles": str(subjects.path)}
+    write_run(runs_dir, row("j"), run_id="20991122-121501-7f3a01", evals=[{"files": files, "hashes": ["9f2c41d0ab37"]}])
+    assert plotbot("audit", "last").status == 0
+    assert json.loads((subjects.path / "audit.json").read_bytes())["of"] == subjects.run_id
