@@ -1,5 +1,6 @@
 """Checks what a wheel and an sdist hold: what plotbot needs to run and to be tested, and nothing that a run left."""
 
+import os
 import sys
 import tarfile
 import zipfile
@@ -24,6 +25,12 @@ SDIST = {
 NEVER = ("/runs/", "/generated_data/", "/__pycache__/", ".pyc", ".env")
 
 
+def addresses(wheel: str) -> list[str]:
+    archive = zipfile.ZipFile(wheel)
+    (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    return [line for line in archive.read(metadata).decode().splitlines() if line.startswith("Project-URL: ")]
+
+
 def names(path: str) -> list[str]:
     if path.endswith(".whl"):
         return zipfile.ZipFile(path).namelist()
@@ -40,5 +47,8 @@ for path in sys.argv[1:]:
     faults += [f"{path} holds {name}" for name in own if any(part in f"/{name}" for part in NEVER)]
     if path.endswith(".whl"):
         faults += [f"{path} holds {name}" for name in held if not name.startswith("plotbot")]
+        # hatch_build.py makes them where a workflow builds.
+        if "GITHUB_REPOSITORY" in os.environ and not addresses(path):
+            faults.append(f"{path} names no address of the project")
 print("\n".join(faults) or f"{len(sys.argv) - 1} files hold what they should")
 sys.exit(bool(faults))
