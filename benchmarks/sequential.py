@@ -2,7 +2,8 @@
 
 Each title of a run passes with a chance that is known, at a server whose failures take a tenth of the time of its
 passes. Shown is how often each verdict came, beside how often it should (`plotbot gate --plan`), the titles on average,
-and the most requests beyond a decision. It fails where a share is over four standard errors from what it should be.
+and the most requests beyond a decision. It fails where a share is over four standard errors from what it should be, and
+where a run has not decided what its titles say in plan order, be it in one process or, with `--workers`, in several.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import os
 import random
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -38,9 +39,12 @@ _LOADED = (jsonschema, requests, plotbot.report.markdown, plotbot.run.finish)
 
 @dataclass(frozen=True, slots=True)
 class _Decided:
+    """How a run ended. `in_order` says that this is the end which its titles have in plan order."""
+
     verdict: str
     titles: int
     beyond: int
+    in_order: bool
 
 
 def main() -> None:
@@ -85,10 +89,10 @@ def _run(url: str, titles: int, workers: int, folder: Path | None, rate: float, 
         with Path(os.devnull).open("w") as quiet, contextlib.redirect_stdout(quiet):
             pytest.main([*asked, *more, f"--lm-studio-url={url}"])
         os.chdir("/")
-        return _decided(root)
+        return _decided(root, good)
 
 
-def _decided(root: Path) -> _Decided:
+def _decided(root: Path, good: Mapping[str, bool]) -> _Decided:
     (run,) = (root / "data" / "runs").iterdir()
     (model,) = json.loads((run / "summary.json").read_text(encoding="utf-8"))["models"]
     tally, gate = Counter(model["tally"]), model["gate"]
@@ -97,16 +101,29 @@ def _decided(root: Path) -> _Decided:
     asked = sum(
         '"kind":"exchange"' in line for line in (run / "journal.jsonl").read_text(encoding="utf-8").splitlines()
     )
-    return _Decided(gate["verdict"], gate["titles"], asked - gate["titles"])
+    plan = json.loads((run / "plan.json").read_text(encoding="utf-8"))
+    expected = _by_plan([good[case["title"]["id"]] for case in plan["cases"]])
+    found = (gate["verdict"], gate["titles"])
+    return _Decided(*found, asked - gate["titles"], in_order=found == expected)
+
+
+def _by_plan(good: Sequence[bool]) -> tuple[str, int]:
+    """What the boundaries say of these titles, in this order: the verdict, and after how many."""
+    test = design(THRESHOLD, len(good), EVERY)
+    for look, most, least in zip(test.looks, test.fails, test.passes, strict=True):
+        passed = sum(good[:look])
+        if passed >= least or passed <= most:
+            return "PASS" if passed >= least else "FAIL", look
+    return "INCONCLUSIVE", len(good)
 
 
 def _show(rate: float, decided: Sequence[_Decided], titles: int) -> bool:
-    """Print a rate's rows. Return whether all shares are within four standard errors of what they should be."""
+    """Print a rate's rows. Return whether each run, and each verdict's share, is what it should be."""
     told: Expectation = expectation(design(THRESHOLD, titles, EVERY), rate)
     came = Counter(one.verdict for one in decided)
     shares = (("PASS", told.passed), ("FAIL", told.failed), ("INCONCLUSIVE", told.inconclusive))
     mean, beyond = sum(one.titles for one in decided) / len(decided), max(one.beyond for one in decided)
-    fits = beyond < SLOTS
+    fits = beyond < SLOTS and all(one.in_order for one in decided)
     for verdict, chance in shares:
         share = came[verdict] / len(decided)
         error = math.sqrt(chance * (1 - chance) / len(decided))

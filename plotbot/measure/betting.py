@@ -13,11 +13,12 @@ Society B 86 (2024) 1-27 (arXiv 2010.09686): the hedged capital with the bets of
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from plotbot.measure.intervals import Interval
-from plotbot.measure.sequential import ALPHA, SEQUENTIAL
+from plotbot.measure.sequential import ALPHA, SEQUENTIAL, Boundaries
 
 Shares = Mapping[float, int]
 """How many titles have which share of good answers, from 0 to 1."""
@@ -68,6 +69,23 @@ class Bets:
             middle = (low + high) / 2
             low, high = (low, middle) if settles(middle) else (middle, high)
         return max(math.ceil(high * titles), titles + 1)
+
+
+def boundaries_of_alike_answers(test: Bets) -> Boundaries:
+    """When a test decides if the answers to a title are all alike, so that it passes or fails as a whole.
+
+    Titles whose answers differ decide sooner: the logarithm of the capital is concave in a share, so with the same
+    mean it grows fastest where shares spread least.
+    """
+
+    def fewest(titles: int, mean: float) -> int:
+        """The fewest of so many titles, wholly good, that prove a mean share of at least *mean*."""
+        passed = range(titles + 1)
+        return bisect_left(passed, _ENOUGH, key=lambda good: log_capital([(1.0, good), (0.0, titles - good)], mean))
+
+    passes = tuple(fewest(look, test.threshold) for look in test.looks)
+    fails = tuple(look - fewest(look, 1 - test.threshold) for look in test.looks)
+    return Boundaries(test.threshold, test.looks, passes, fails)
 
 
 def log_capital(shares: Iterable[tuple[float, float]], mean: float) -> float:

@@ -1,7 +1,7 @@
 """Verdicts paired by title: what differs between two models, two variants or two runs, and whether it is chance.
 
-Every comparison that plotbot shows comes from `pair_titles`. That two intervals overlap says nothing about a difference
-on the same titles, and no report says it.
+Every comparison that plotbot shows comes from `pair_titles`. The intervals of two pass rates say nothing about their
+difference on the same titles, and no report compares them.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ _INTERVAL_STEPS = 20
 
 
 @dataclass(frozen=True, slots=True)
-class Design:
-    """A test of *threshold* (between 0 and 1) over *titles* planned titles, with a look every *every* titles.
+class Boundaries:
+    """A test of *threshold* (between 0 and 1) over planned titles that pass or fail, with a look after each of *looks*.
 
     After the look `looks[k]` the verdict is PASS if at least `passes[k]` titles have passed, FAIL if at most `fails[k]`
     have. A bound that cannot be met is greater than the number of titles, or negative.
@@ -43,13 +43,24 @@ class Design:
     looks: tuple[int, ...]
     passes: tuple[int, ...]
     fails: tuple[int, ...]
-    pass_score: float
-    fail_score: float
 
     @property
     def titles(self) -> int:
         """The planned number of titles, which is that of the last look."""
         return self.looks[-1]
+
+    @property
+    def fewest_to_pass(self) -> int | None:
+        """The first look after which PASS is possible; None if even a faultless model cannot pass."""
+        return next((look for look, bound in zip(self.looks, self.passes, strict=True) if bound <= look), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Design(Boundaries):
+    """The narrowest boundaries that keep both chances of error, with the critical scores that they come from."""
+
+    pass_score: float
+    fail_score: float
 
     def proves(self, shares: Mapping[float, int], look: int) -> bool:
         """Whether it is PASS at a look; *shares* are how many titles have failed (0) and passed (1)."""
@@ -71,11 +82,6 @@ class Design:
         """`titles_to_settle` at the rate of these titles."""
         titles = sum(shares.values())
         return titles_to_settle(shares.get(1.0, 0) / titles, self) if titles else None
-
-    @property
-    def fewest_to_pass(self) -> int | None:
-        """The first look after which PASS is possible; None if even a faultless model cannot pass."""
-        return next((look for look, bound in zip(self.looks, self.passes, strict=True) if bound <= look), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +144,7 @@ def refuse_untestable(threshold: float, titles: int) -> None:
         raise UsageProblem(f"a sequential gate needs from 1 to {MOST_TITLES:,} titles, not {titles:,}")
 
 
-def expectation(test: Design, rate: float) -> Expectation:
+def expectation(test: Boundaries, rate: float) -> Expectation:
     """The operating characteristics of a test at a true rate between 0 and 1, exactly."""
     passed, failed, mean, reached = 0.0, 0.0, 0.0, 1.0
     before = 0

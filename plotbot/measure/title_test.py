@@ -18,7 +18,7 @@ from plotbot.measure.betting import Bets
 from plotbot.measure.gate import GateLook, GateResult, GateVerdict
 from plotbot.measure.intervals import Interval
 from plotbot.measure.metrics import Challenge
-from plotbot.measure.sequential import SEQUENTIAL
+from plotbot.measure.sequential import SEQUENTIAL, looks_of
 from plotbot.measure.tally import ModelVariant
 
 EVEN = 0.5
@@ -221,7 +221,7 @@ class ChallengeTest(TitleTest):
         self, row: ModelVariant, titles: Sequence[Sequence[str]], rivals: Mapping[str, str], than: str, every: int
     ) -> None:
         paired = sum(any(item in rivals for item in items) for items in titles)
-        super().__init__(row, titles, Bets(EVEN, tuple(range(every, paired + 1, every))))
+        super().__init__(row, titles, Bets(EVEN, looks_of(paired, every)))
         self._rivals = rivals
         self.than = than
         self._paired = paired

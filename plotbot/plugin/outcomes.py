@@ -16,7 +16,7 @@ from plotbot.judge.explanations import MAX_FIELD, headline
 from plotbot.plugin.assertions import asserted_verdict, own_frames, own_message
 from plotbot.plugin.collection import STATE
 from plotbot.plugin.failure_text import failure_text, make_traceback
-from plotbot.records import Exchange, ItemResult, Reply, Verdict
+from plotbot.records import NOT_NEEDED, Exchange, ItemResult, Reply, Verdict
 from plotbot.run.process import ItemState
 from plotbot.safe import one_line, visible
 
@@ -103,8 +103,14 @@ def as_shown(report: pytest.TestReport, result: ItemResult, config: pytest.Confi
 
 
 def turn(report: pytest.TestReport, result: ItemResult) -> None:
-    """Have a report carry another result than the one that its phase decided."""
+    """Have a report carry another result than the one that its phase decided.
+
+    An item that is not needed is skipped for pytest too, and so in a JUnit file, although it has been asked.
+    """
     setattr(report, _RESULT, result)
+    if result.outcome == NOT_NEEDED and report.when != "teardown" and not report.skipped:
+        path, line, _ = report.location
+        report.outcome, report.longrepr = "skipped", (path, line or 0, f"Skipped: {result.message}")
 
 
 def has_asked(report: pytest.TestReport) -> bool:

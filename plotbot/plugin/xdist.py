@@ -31,10 +31,20 @@ _LOADED_AHEAD = (
 )
 
 
+class Gateway(Protocol):
+    """What is used of execnet's gateway."""
+
+    @property
+    def id(self) -> str: ...
+
+
 class Worker(Protocol):
-    """What is used of xdist's `WorkerController`: the builtin values that the worker starts with."""
+    """What is used of xdist's `WorkerController`: its name, and the builtin values that the worker starts with."""
 
     workerinput: dict[str, Any]
+
+    @property
+    def gateway(self) -> Gateway: ...
 
 
 class Scheduling(Protocol):
@@ -69,6 +79,7 @@ class XdistHooks:
             self._server = RpcServer(self._run)
             self._crashes = CrashHooks(self._run)
             self._config.pluginmanager.register(self._crashes, "plotbot-crashes")
+        self._run.await_worker(node.gateway.id, starting=True)
         node.workerinput["plotbot"] = {
             "rpc": self._server.ticket,
             "settings": self._run.settings.to_json(),
@@ -78,7 +89,12 @@ class XdistHooks:
         }
 
     @pytest.hookimpl(optionalhook=True)
-    def pytest_xdist_node_collection_finished(self) -> None:
+    def pytest_testnodedown(self, node: Worker) -> None:
+        self._run.await_worker(node.gateway.id, starting=False)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_node_collection_finished(self, node: Worker) -> None:
+        self._run.await_worker(node.gateway.id, starting=False)
         if self._run.problem is not None:
             self._stop(pytest.UsageError(str(self._run.problem)))
         if self._run.recorder is not None:
@@ -154,6 +170,10 @@ def _gives_again(scheduling: Scheduling) -> bool:
 
 
 def _requeue(scheduling: Scheduling, item: str) -> bool:
+    # xdist has just put what the crashed worker had left behind all other items. A sequential gate needs it first: the
+    # tests of later items would wait for it, and it for them.
+    if isinstance(pending := getattr(scheduling, "pending", None), list):
+        pending.sort()
     try:
         scheduling.mark_test_pending(item)
     except NotImplementedError:

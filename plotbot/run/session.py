@@ -90,6 +90,7 @@ class MainRun:
         self._early_stop: EarlyStop | None = None
         self._questions: dict[EvalFiles, Mapping[Variant, Question]] = {}
         self._warned: set[str] = set()
+        self._starting: set[str] = set()
         # Planning and the first handshake happen once: the threads of other workers wait for the outcome.
         self._turn = threading.RLock()
 
@@ -195,6 +196,12 @@ class MainRun:
         if not stops and self._scheduler is not None:
             self._scheduler.refill()
         return noted
+
+    def await_worker(self, worker: str, *, starting: bool) -> None:
+        """Take notice that a worker is starting, and later that it has started or ended."""
+        (self._starting.add if starting else self._starting.discard)(worker)
+        if self._scheduler is not None:
+            self._scheduler.refill()
 
     def refuse(self, problem: UsageProblem) -> None:
         """Note a problem that the user can put right; it ends the session after collection. The first one counts."""
@@ -309,7 +316,7 @@ class MainRun:
             self._the_recorder(), ahead=self._servers.window if self._stops_early else None
         )
         if self._early_stop is not None:
-            self._scheduler.hold_back(self._early_stop.may_ask)
+            self._scheduler.hold_back(self._early_stop.may_ask, lambda: bool(self._starting))
         for case_id, offset in answered.items():
             self._scheduler.already_answered(self._case(case_id), offset)
         self._scheduler.look_ahead(open_cases)

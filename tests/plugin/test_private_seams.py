@@ -52,6 +52,11 @@ def _remembers_failures(request: Request) -> bool:
     return isinstance(getattr(request.config.pluginmanager.get_plugin("lfplugin"), "lastfailed", None), dict)
 
 
+def _puts_what_is_left_at_the_end_of_pending(_request: Request) -> bool:
+    source = inspect.getsource(LoadScheduling)
+    return "self.pending.extend(pending)" in source and "self.pending: list[int]" in source
+
+
 def _keeps_nodes_and_counts(_request: Request) -> bool:
     xml = LogXML("junit.xml", None)
     xml.node_reporter("test_a.py::test_a")._add_simple("failure", "text")
@@ -140,6 +145,10 @@ SEAMS: dict[str, tuple[str, Callable[[Request], bool]]] = {
     "xdist: a scheduler takes an item back or raises NotImplementedError": (
         "xdist.py ends the whole session when a worker crashes under --dist loadscope or each.",
         _takes_back_or_refuses,
+    ),
+    "xdist: a crashed worker's items go to the end of the list `pending`, of indices": (
+        "xdist.py leaves the items that a sequential gate waits for behind all others: the run asks every title.",
+        _puts_what_is_left_at_the_end_of_pending,
     ),
     "pytest-html: a report is made of path, config, data, template and CSS": (
         "pytest_html.py cannot make a model's page.",

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from plotbot.ask.schedule import scheduler
 from plotbot.commands import main
 from plotbot.mock import MockServer, ModelSpec, Rule
 from tests.plugin.conftest import TITLES, newest_summary
@@ -83,7 +82,8 @@ def test_a_good_model_passes_early_and_the_rest_is_not_needed(
     assert '"not needed"' in (many / "reports" / "index.html").read_text(encoding="utf-8")
     skipped = [case.find("skipped") for case in ET.parse(many / "junit.xml").getroot().iter("testcase")]
     reasons = [one.get("message") or "" for one in skipped if one is not None]
-    assert len(reasons) >= 80 - (SLOTS - 1)
+    # With workers a few tests beyond the stop are over, and reported, before the last one of its look.
+    assert 80 - (SLOTS - 1 if workers else 0) <= len(reasons) <= 80
     assert all("not needed: the sequential gate was decided, PASS, after 20 of 100 titles" in one for one in reasons)
 
 
@@ -221,13 +221,14 @@ def test_a_sequential_gate_without_a_threshold_is_refused(evals: Evals, start_mo
 
 
 def test_the_crash_of_a_worker_neither_stops_the_run_nor_changes_the_decision(
-    evals: Evals, start_mock: StartMock, many: Path, write_eval: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+    evals: Evals, start_mock: StartMock, many: Path, write_eval: Callable[..., None]
 ) -> None:
-    # xdist gives the crashed worker's items out again at the end, behind the ones that wait for their verdicts.
-    monkeypatch.setattr(scheduler, "HELD_SECONDS", 0.2)
+    # xdist gives the crashed worker's items out again behind those that wait for their verdicts.
     write_eval(CRASHES)
-    result = evals(start_mock(), *GATE, "-n2")
+    server = start_mock()
+    result = evals(server, *GATE, "-n2")
     assert result.ret == 0
     (gate,) = [model["gate"] for model in newest_summary(many)["models"]]
     assert (gate["verdict"], gate["titles"]) == ("PASS", 20)
     assert _counts(many)["not_needed"] == 80
+    assert len(_asked(server)) <= 20 + SLOTS - 1

@@ -19,6 +19,7 @@ disk. `plotbot.ask.schedule.failover` decides what to do about a host that fails
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import CancelledError, Future
 from functools import partial
@@ -57,8 +58,8 @@ def call_later(seconds: float, call: Callable[[], None]) -> None:
 
 
 HELD_SECONDS = 5.0
-"""How long a test waits for a case that is held back while nothing is asked. From then on every case is asked that a
-test waits for: the tests whose verdicts would release it may be queued behind it, after the crash of a worker."""
+"""How long nothing happens before tests stop waiting for cases that are held back. From then on every case is asked
+that a test waits for: tests whose verdicts would release it may be queued behind it, after the crash of a worker."""
 
 
 class Scheduler:
@@ -98,6 +99,8 @@ class Scheduler:
         self._held = 0
         self._stopped = False
         self._gone: str | None = None
+        self._moved = time.monotonic()
+        self._more_to_come: Callable[[], bool] = lambda: False
 
     @property
     def in_flight(self) -> int:
@@ -157,12 +160,17 @@ class Scheduler:
             self._fill()
         return exchange or self._read_back(scheduled)
 
-    def hold_back(self, may_ask: Callable[[Case], bool]) -> None:
-        """Ask only cases for which *may_ask* is true; call `refill` when that may have changed."""
+    def hold_back(self, may_ask: Callable[[Case], bool], more_to_come: Callable[[], bool] = lambda: False) -> None:
+        """Ask only cases for which *may_ask* is true; call `refill` when that may have changed.
+
+        *more_to_come* says that a worker is starting, which may run the tests that the others wait for.
+        """
         self._queue.hold_back(may_ask)
+        self._more_to_come = more_to_come
 
     def refill(self) -> None:
         """Ask what is held back no longer."""
+        self._moved = time.monotonic()
         self._fill()
 
     def leave_out(self, case_ids: Iterable[str], why: str) -> None:
@@ -184,9 +192,14 @@ class Scheduler:
                 return case.kept.result(patience)
             except TimeoutError:
                 with self._lock:
-                    if self._in_hand == 0 and not case.asked:
+                    if not case.asked and self._stands_still():
                         self._queue.let_awaited_go()
                 self._fill()
+
+    def _stands_still(self) -> bool:
+        """Whether nothing has happened for so long that nothing will."""
+        still = self._in_hand == 0 and not self._more_to_come()
+        return still and time.monotonic() - self._moved >= HELD_SECONDS
 
     def stop(self) -> None:
         """Ask nothing more. What is in flight may still be kept; a test that waits for another case gets `Stopped`."""
@@ -301,6 +314,7 @@ class Scheduler:
         with self._lock:
             host.in_hand -= 1
             self._in_hand -= 1
+            self._moved = time.monotonic()
             decision = None
             if error is not None:
                 decision = self._failover.after_error(host, case, error)

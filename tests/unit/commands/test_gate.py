@@ -26,6 +26,16 @@ def test_the_plan_tells_titles_and_chances_for_each_threshold(capsys: pytest.Cap
     assert "      90%               190.2     4.2%    4.9%          90.9%  <- the threshold\n" in out
 
 
+@pytest.mark.usefixtures("project")
+def test_the_plan_of_repeats_is_one_of_titles_and_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["gate", "--plan", "--min-pass-rate", "0.9", "--titles", "200", "--repeats", "3"]) == 0
+    out = capsys.readouterr().out
+    assert "A title is asked 3 times and counts once, by its share of good answers." in out
+    assert "those whose answers differ decide sooner" in out
+    assert "      98%                93.0    99.4%    0.0%           0.6%\n" in out
+    assert "      90%               198.3     1.2%    0.5%          98.3%  <- the threshold\n" in out
+
+
 def test_a_plan_too_small_to_pass_says_so() -> None:
     assert (
         "PASS is out of reach: not even 20 passed titles of 20 would prove it." in plan_lines(design(0.9, 20, 20))[-1]
@@ -40,6 +50,8 @@ def test_a_plan_too_small_to_pass_says_so() -> None:
         (["--min-pass-rate", "1"], "cannot prove a pass rate of 1: choose a MIN_PASS_RATE between 0 and 1"),
         (["--min-pass-rate", "0.9", "--titles", "0"], "needs from 1 to 20,000 titles, not 0"),
         (["--min-pass-rate", "0.9", "--titles", "1000000"], "not 1,000,000"),
+        (["--min-pass-rate", "0.9", "--titles", "1000000", "--repeats", "2"], "not 1,000,000"),
+        (["--min-pass-rate", "0.9", "--test-sample-size", "0"], "is 0, all: say how many, --titles N"),
     ],
 )
 def test_what_no_test_can_have_is_refused(

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from plotbot.measure.betting import Bets, log_capital
-from plotbot.measure.sequential import ALPHA, looks_of
+from plotbot.measure.betting import Bets, boundaries_of_alike_answers, log_capital
+from plotbot.measure.sequential import ALPHA, expectation, looks_of
 from plotbot.measure.tally import ModelVariant
 from plotbot.measure.title_test import ChallengeTest, GateTest
 
@@ -76,6 +76,41 @@ def test_the_number_that_would_settle_it_settles_it() -> None:
     more = {share: round(count * 1.01 * needed / 60) for share, count in shares.items()}
     assert rule.proves(more, 0) or rule.refutes(more, 0)
     assert rule.to_settle({1.0: 48, 0.0: 12}) is None, "exactly the threshold"
+
+
+@pytest.mark.parametrize(("threshold", "every"), [(0.8, 10), (0.95, 7), (0.5, 20)])
+def test_the_planned_boundaries_are_where_titles_of_alike_answers_are_decided(threshold: float, every: int) -> None:
+    rule = Bets(threshold, looks_of(TITLES, every))
+    planned = boundaries_of_alike_answers(rule)
+    for position, look in enumerate(rule.looks):
+        for passed in range(look + 1):
+            shares = {1.0: passed, 0.0: look - passed}
+            assert rule.proves(shares, position) == (passed >= planned.passes[position])
+            assert rule.refutes(shares, position) == (passed <= planned.fails[position])
+    told = expectation(planned, threshold)
+    assert max(told.passed, told.failed) <= ALPHA
+
+
+@pytest.mark.parametrize("rate", [0.5, 0.97])
+def test_titles_whose_answers_differ_are_decided_sooner_than_the_plan_says(rate: float) -> None:
+    draw, rule, runs = random.Random(f"plan {rate}"), Bets(0.8, looks_of(TITLES, 5)), 60
+    taken = []
+    for _ in range(runs):
+        test = GateTest(ROW, [[f"{n}-{r}" for r in range(3)] for n in range(TITLES)], rule)
+        for number, answers in enumerate(_repeated(draw, 0.0, rate)):
+            for repeat, outcome in enumerate(answers):
+                test.feed(f"{number}-{repeat}", outcome)
+        taken.append(test.result().titles or 0)
+    assert sum(taken) / runs < expectation(boundaries_of_alike_answers(rule), rate).titles
+
+
+def test_the_last_look_of_a_comparison_is_after_the_last_common_title() -> None:
+    rivals = {f"i{n}": f"r{n}" for n in range(15)}
+    test = ChallengeTest(ROW, [[f"i{n}"] for n in range(TITLES)], rivals, "a baseline", 10)
+    for n in range(15):
+        test.feed(f"r{n}", "passed")
+        test.feed(f"i{n}", "failed" if n >= 6 else "passed")
+    assert (test.stop, test.result().worse, test.result().titles) == (15, True, 15)
 
 
 def _challenge(own: Sequence[str], other: Sequence[str], order: Sequence[int]) -> ChallengeTest:

@@ -54,6 +54,18 @@ def test_the_item_is_given_to_another_worker_once_and_is_an_error_the_second_tim
     assert result.message == "worker 'gw0' crashed"
 
 
+def test_what_the_worker_had_left_goes_before_later_items_again(hooks: CrashHooks) -> None:
+    class Loads:
+        pending = [7, 8, 9, 2, 3]  # noqa: RUF012  of one test
+
+        def mark_test_pending(self, _: str) -> None:
+            self.pending.insert(0, 1)
+
+    scheduler = Loads()
+    hooks.pytest_handlecrashitem(ITEM, crashed(), scheduler)
+    assert scheduler.pending == [1, 2, 3, 7, 8, 9]
+
+
 def test_a_scheduler_that_takes_nothing_back_makes_it_an_error_at_once(hooks: CrashHooks) -> None:
     report = crashed()
     hooks.pytest_handlecrashitem(ITEM, report, Refuses())

@@ -168,6 +168,27 @@ def test_a_test_that_waits_in_vain_for_a_case_that_is_held_back_gets_it_in_the_e
     assert outcome.result().case == "b2"
 
 
+def test_a_case_stays_held_back_while_a_worker_starts_that_may_release_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "HELD_SECONDS", 0.001)
+    harness, looked = Harness(window=1), threading.Event()
+    starting = iter([True] * 5)
+
+    def more_to_come() -> bool:
+        assert harness.executor.submitted == ["start a", "a1"], "nothing is let go while a worker starts"
+        if next(starting, None) is None:
+            looked.set()
+            return False
+        return True
+
+    harness.scheduler.hold_back(lambda asked: asked.id == "a1", more_to_come)
+    harness.look_ahead("a1", "a2")
+    harness.executor.run("start a", "a1")
+    with harness.awaiting("a2"):
+        assert looked.wait(10)
+        harness.executor.submitted_in_time("a2")
+        harness.executor.run("a2")
+
+
 def test_an_answer_is_handed_out_only_when_it_is_kept_and_its_slot_is_free_before() -> None:
     harness = Harness(window=1)
     harness.store.hold.add("a1")
