@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -70,6 +71,42 @@ def test_a_worse_model_is_stopped_and_two_workers_stop_it_where_one_process_does
     assert f"stop when worse: {told}" in _said(result)
     assert told in (many / "reports" / "summary.md").read_text(encoding="utf-8").replace("`", "")
     assert "proved after" in (many / "reports" / "index.html").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("workers", [(), ("-n4",)])
+def test_a_worse_variant_is_stopped_and_no_more_is_asked_than_it_takes(
+    evals: Evals, start_mock: StartMock, many: Path, workers: Sequence[str]
+) -> None:
+    # All titles of the first variant are asked before those of the second, of which all fail.
+    server = start_mock(rules=(Rule(nth=tuple(range(TITLES + 1, 2 * TITLES + 1)), reply="no"),))
+    assert evals(server, *SEQUENTIAL, "--temperature=0.1,0.9", "--stop-when-worse", *workers).ret == 1
+    challenge = _second(many)["challenge"]
+    assert (challenge["than"], challenge["worse"], challenge["titles"], challenge["lost"]) == (
+        "mock-model t=0.1", True, 10, 10
+    )  # fmt: skip
+    asked = sum(one.path.endswith("completions") for one in server.requests)
+    assert TITLES + 10 <= asked <= TITLES + 10 + SLOTS - 1
+
+
+def test_a_baseline_with_a_few_of_the_titles_stops_a_run_by_these(
+    evals: Evals, start_mock: StartMock, many: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(many)
+    whole = Path("data/titles_index.json").read_text(encoding="utf-8")
+    few = {title: text for title, text in json.loads(whole).items() if title.endswith(("3", "7"))}
+    Path("data/titles_index.json").write_text(json.dumps(few), encoding="utf-8")
+    evals(start_mock(), "--test-sample-size=0", "--confirm=skip")
+    assert main(["baseline", "last", "--output", "few.json"]) == 0
+    Path("data/titles_index.json").write_text(whole, encoding="utf-8")
+    server = start_mock(rules=(Rule(headline="Headline \\d\\d[37]", reply="no"),))
+    assert evals(server, *SEQUENTIAL, "--baseline=few.json", "--stop-when-worse").ret == 1
+    (model,) = newest_summary(many)["models"]
+    assert model["challenge"] == {
+        "than": "baseline few.json", "worse": True, "titles": 10, "planned": 20, "lost": 10, "won": 0, "waits": 0
+    }  # fmt: skip
+    assert model["tally"]["failed"] == 10
+    assert model["tally"]["passed"] + 10 + model["tally"]["not_needed"] == TITLES
+    assert model["tally"]["not_needed"] > 0
 
 
 def test_a_model_as_good_as_the_first_is_asked_everything(evals: Evals, start_mock: StartMock, many: Path) -> None:

@@ -17,7 +17,7 @@ from plotbot.commands import main
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import last_run
 from plotbot.keep.run_reading import read_run
-from plotbot.mock import MockServer
+from plotbot.mock import MockServer, ModelSpec, Rule
 from plotbot.records import Exchange
 
 pytest.importorskip("distributed", reason="the extra dask is not installed")
@@ -115,6 +115,21 @@ def test_a_sequential_gate_is_decided_on_dask_as_it_is_in_one_process(three: Thr
     assert "gate: PASS after 8 of 12 titles" in run.output
     assert "planned 12 = 8 passed + 0 failed + 0 error + 0 skipped + 0 not run + 4 not needed" in run.output
     assert len(replies(project)) >= 8
+
+
+def test_a_variant_that_is_worse_is_stopped_on_dask_too(
+    cluster: Any, at_work: Callable[..., None], start_mock: Callable[..., MockServer], project: Path, evals: Any
+) -> None:
+    later = tuple(range(TITLES + 1, 2 * TITLES + 1))
+    model = ModelSpec("mock-model", parallel=SLOTS)
+    server = start_mock(models=(model,), rules=(Rule(nth=later, reply="no"), Rule(latency=0.01)))
+    at_work(server.url)
+    run = evals(
+        cluster.executor, "--gate=sequential", "--gate-every=4", "--temperature=0.1,0.9", "--stop-when-worse", "-n2"
+    )
+    assert run.wait() == 1, run.output
+    assert "worse than mock-model t=0.1, proved after 8 of 12 common titles, 8 of them lost, 0 won" in run.output
+    assert "planned 24 = 12 passed + 8 failed + 0 error + 0 skipped + 0 not run + 4 not needed" in run.output
 
 
 @pytest.mark.parametrize("interrupt", [signal.SIGINT, signal.SIGTERM], ids=["Ctrl-C", "SIGTERM"])
