@@ -154,6 +154,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, start_mock: Callable[.
 def test_the_figures_of_a_run_agree_and_resume_takes_it_to_the_decision_of_an_undisturbed_one(
     tmp_path: Path,
     start_mock: Callable[..., MockServer],
+    *,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     request: pytest.FixtureRequest,
