@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from plotbot.records import Case, Exchange, ItemResult
 from plotbot.report.page import PageRun, write_page
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class User:
 
     page: Page
     path: Path
+    run: PageRun
     steps: int = 0
-    texts: list[str] = field(default_factory=list)
 
     def begin(self, fragment: str = "") -> None:
         self.page.show(self.path, fragment)
@@ -67,22 +68,64 @@ class User:
         )
 
 
+Answer = tuple[Case, ItemResult, Exchange]
+"""What the run's records say of one item."""
+
+
+def answers(user: User) -> list[Answer]:
+    exchanges = {one.case: one for one in user.run.exchanges}
+    results = user.run.records.results
+    return [(user.run.records.cases[i.case], results[i.item], exchanges[i.case]) for i in user.run.records.items]
+
+
+def reply_of(exchange: Exchange) -> str:
+    return exchange.reply.content if exchange.reply else ""
+
+
+def counted(user: User, fits: Callable[[Answer], object]) -> None:
+    """The page shows those answers that fit by the records, of so many titles."""
+    found = [one for one in answers(user) if fits(one)]
+    titles = len({case.title.id for case, _, _ in found})
+    assert found
+    some = "(30 of )?" if titles == 30 else f"{titles} of "
+    user.sees("#shown", rf"^{some}30 titles · {len(found)} answers?$")
+
+
+def first_titles(user: User, key: Callable[[Answer], float], count: int) -> None:
+    """The first rows are the titles with the largest values, by the records."""
+    most: dict[str, float] = {}
+    for one in answers(user):
+        most[one[0].title.text] = max(most.get(one[0].title.text, 0), key(one))
+    shown = user.page.run("[...document.querySelectorAll('.m-body .headline')].map((one) => one.textContent)")[:count]
+    assert len(shown) == count
+    assert [most[title] for title in shown] == sorted(most.values(), reverse=True)[:count]
+
+
 def bad(user: User) -> None:
     user.choose("#filter-category", "bad")
-    user.sees("#shown", r"\d+ of 30 titles")
+    counted(user, lambda one: one[1].outcome in {"failed", "error"})
 
 
 def category(user: User) -> None:
     user.click("#failures button.link")
-    user.sees("#shown", "of 30 titles")
+    chosen = user.page.run("document.querySelector('#failures button.link bdi').textContent")
+    counted(user, lambda one: one[1].category == chosen)
 
 
 def field_of_model(user: User) -> None:
     user.choose("#violations select", "1")
-    user.click(".heat td button")
-    user.sees("#shown", "of 30 titles")
+    user.click(".heat td button.strong-heat")
+    label = user.page.run(
+        "[...document.querySelectorAll('.heat td button')].sort((a, b) => Number(b.innerText) - Number(a.innerText))[0]"
+        ".getAttribute('aria-label')"
+    )
+    count, keyword, name = re.findall(r"^(\d+) answers? breaks? (\w+) of (.+)$", label)[0]
+    user.sees("#filter-text", "")
+    assert f"path={name} keyword={keyword} model=beta" in user.page.run("document.querySelector('#filter-text').value")
+    user.sees("#shown", rf" {count} answers$")
+    assert user.page.run("document.querySelectorAll('.m-body .m-cell:not(.dim) .answer.failed').length") >= 3
     user.click(".m-body .answer.failed")
-    user.sees("dialog .faults", r"\w")
+    user.sees("dialog .faults", keyword)
 
 
 def goose(user: User) -> None:
@@ -96,12 +139,16 @@ def slowest(user: User) -> None:
     user.choose("#filter-order", "seconds")
     user.click("#direction")
     user.sees("#direction", "descending")
+    first_titles(user, lambda one: one[2].seconds if one[2].reply else 0, 10)
 
 
-def by_key(key: str, words: str) -> Callable[[User], None]:
+def by_key(key: str, of: Callable[[Answer], float]) -> Callable[[User], None]:
     def order(user: User) -> None:
         user.choose("#filter-order", key)
-        user.sees("#filter-order", words)
+        user.press("s")
+        user.page.until("!document.querySelector('#shown').textContent.includes('reading')")
+        user.sees("#direction", "descending")
+        first_titles(user, of, 3)
 
     return order
 
@@ -124,10 +171,10 @@ def seen(selector: str, words: str) -> Callable[[User], None]:
     return lambda user: user.sees(selector, words)
 
 
-def query(text: str, words: str = "of 30 titles") -> Callable[[User], None]:
+def query(text: str, fits: Callable[[Answer], object]) -> Callable[[User], None]:
     def ask(user: User) -> None:
         user.ask(text)
-        user.sees("#shown", words)
+        counted(user, fits)
 
     return ask
 
@@ -183,29 +230,47 @@ def one_field(user: User) -> None:
     user.sees(".m-said", "^wry and warm")
 
 
+def disagree(user: User) -> None:
+    verdicts: dict[str, set[bool]] = {}
+    for case, result, _ in answers(user):
+        verdicts.setdefault(case.title.id, set()).add(result.outcome == "passed")
+    user.ask("is:split")
+    split = {title for title, both in verdicts.items() if len(both) == 2}
+    counted(user, lambda one: one[0].title.id in split)
+
+
+def replaced(user: User) -> None:
+    """Where both repeats are kept, one of them is what the dataset has."""
+    kept: dict[tuple[str, str], int] = {}
+    for case, result, _ in answers(user):
+        kept[case.title.id, case.model] = kept.get((case.title.id, case.model), 0) + result.kept
+    user.ask("is:replaced")
+    user.sees("#shown", rf" {sum(count == 2 for count in kept.values())} answers$")
+
+
 QUESTIONS: dict[str, Callable[[User], None]] = {
     "Which model is best?": seen("#short", "highest pass rate"),
     "What fails most, and what helps?": seen("#short", "What fails most"),
     "How sure is the pass rate?": seen(".models .range", "%"),
     "Show me what did not pass.": bad,
     "Show me the answers of one category.": category,
-    "Which field breaks most for model B, and show me one.": field_of_model,
+    "Which field breaks most for model B, and show me three.": field_of_model,
     "What did each model say about the goose?": goose,
-    "Which answers took longest?": slowest,
-    "Which answers took more than two seconds?": query("seconds>2"),
-    "Which replies are longest?": by_key("length", "length"),
-    "Which cases needed more attempts?": by_key("attempts", "attempts"),
-    "Where do the models disagree?": query("is:split"),
+    "Which ten answers took longest?": slowest,
+    "Which answers took more than two seconds?": query("seconds>2", lambda one: one[2].seconds > 2 and one[2].reply),
+    "Which replies are longest?": by_key("length", lambda one: len(reply_of(one[2]))),
+    "Which cases needed more attempts?": by_key("attempts", lambda one: len(one[2].attempts)),
+    "Where do the models disagree?": disagree,
     "What changed between repeats?": repeats,
     "Do repeats agree?": seen("#repeats", "both verdicts"),
-    "Which answers were replaced in the dataset?": query("is:replaced", "answers"),
+    "Which answers were replaced in the dataset?": replaced,
     "What exactly did the model say?": opened("[data-view=raw]", "dialog pre.raw", r"\w"),
     "What was the model asked?": opened("dialog details summary", "dialog details", "Prompt"),
     "Why did this answer fail?": reason,
     "What comes after this title?": next_title,
     "Only one model, please.": one_model,
-    "Does a word come up in any reply?": query("reply:harbor"),
-    "Which answers are of the second repeat?": query("repeat:2", "answers"),
+    "Does a word come up in any reply?": query("reply:harbor", lambda one: "harbor" in reply_of(one[2]).lower()),
+    "Which answers are of the second repeat?": query("repeat:2", lambda one: one[0].repeat == 2),
     "What do all replies say in one field?": one_field,
     "Take what is shown to a spreadsheet.": downloaded,
     "Hide a column.": hidden,
@@ -217,7 +282,7 @@ def user(page: Page, make_run: Callable[..., PageRun], tmp_path: Path) -> User:
     run = make_run(30, (("alpha", 0.7), ("beta", 0.4)), repeats=2)
     path = tmp_path / "index.html"
     path.write_bytes(write_page([run], "2026-11-22 16:30 UTC"))
-    return User(page, path)
+    return User(page, path, run)
 
 
 def test_each_question_is_answered_in_at_most_three_steps(user: User) -> None:
