@@ -307,16 +307,6 @@ def test_an_address_shows_text_and_nothing_else(user: User, key: str) -> None:
         assert user.page.complaints() == []
 
 
-def test_a_title_clicked_right_after_typing_is_opened(user: User) -> None:
-    user.begin()
-    user.page.run(
-        "(() => { const box = document.querySelector('#filter-text'); box.value = 'goose';"
-        "box.dispatchEvent(new Event('input')); document.querySelector('.m-body .headline-link').click(); })()"
-    )
-    user.sees("dialog[open] h2", r"\w")
-    assert "q=goose" in user.page.run("location.hash")
-
-
 def test_a_link_shows_the_same_rows_and_the_same_case(user: User) -> None:
     user.begin("#q=status%3Afailed&sort=-seconds&rows=wrap&hide=1")
     titles = "[...document.querySelectorAll('.m-body .headline')].map((one) => one.textContent)"
