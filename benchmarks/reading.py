@@ -39,18 +39,17 @@ def main() -> None:
     parser = options(__doc__)
     parser.add_argument("--list", action="store_true", help="name the files")
     chosen = parser.parse_args()
-    with project(MANY, chosen.folder) as root:
-        few, many = (_calls(root, titles) for titles in (FEW, MANY))
+    few, many = (_calls(chosen.folder, titles) for titles in (FEW, MANY))
     files = sorted({name.split()[0] for name, calls in many.items() if calls - few[name] >= _EVERY_TITLE})
     print(f"{len(files)} files of plotbot are entered by one more title")
     if chosen.list:
         print("\n".join(files))
 
 
-def _calls(root: Path, titles: int) -> Counter[str]:
-    counted = root / "calls.json"
-    command = [sys.executable, "-c", _TRACED, str(REPOSITORY), str(counted), "evals", "-q"]
-    with mock() as url:
+def _calls(folder: Path | None, titles: int) -> Counter[str]:
+    with project(MANY, folder) as root, mock() as url:
+        counted = root / "calls.json"
+        command = [sys.executable, "-c", _TRACED, str(REPOSITORY), str(counted), "evals", "-q"]
         subprocess.run(
             [*command, "--test-sample-size", str(titles), "--sample-seed", "7"],
             cwd=root,
@@ -58,7 +57,7 @@ def _calls(root: Path, titles: int) -> Counter[str]:
             check=True,
             stdout=subprocess.DEVNULL,
         )
-    return Counter(json.loads(counted.read_bytes()))
+        return Counter(json.loads(counted.read_bytes()))
 
 
 if __name__ == "__main__":
