@@ -1,8 +1,14 @@
 """Type-checks the scripts of the pages with TypeScript, each page's as the one program that its browser runs.
 
-Their types are JSDoc comments, and those of `plotbot/report/page/types.d.ts`; TypeScript's version and options are in
-`tests/typing/`. Where node is missing it says so and ends with 0. An argument names a folder to keep for the next time.
+Their types are JSDoc comments, and those of `plotbot/report/page/types.d.ts`, against which the data that Python writes
+are held, too. TypeScript's version and options are beside this file. From the project's folder:
+
+    python -m tests.typing.page_scripts [FOLDER]
+
+FOLDER is kept, and makes the next time quicker. Where npm is missing, it says so and ends with 0.
 """
+
+from __future__ import annotations
 
 import re
 import shutil
@@ -15,8 +21,10 @@ from pathlib import Path
 
 from plotbot.report.page import document, history, labels
 from plotbot.report.page.sealed import script_of
+from tests.typing.page_data import typed_data
 
-ROOT = Path(__file__).resolve().parents[1]
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
 SCRIPTS = ROOT / "plotbot" / "report" / "page"
 PAGES = {"index": document.SCRIPTS, "history": history.SCRIPTS, "label": labels.SCRIPTS}
 _UNUSED = "TS6133"
@@ -24,10 +32,12 @@ _UNUSED = "TS6133"
 
 def check(folder: Path) -> int:
     """The number of faults that TypeScript finds; each is printed with its place in the source."""
-    for path in [*(ROOT / "tests" / "typing").glob("*.json"), SCRIPTS / "types.d.ts"]:
+    for path in [*HERE.glob("*.json"), SCRIPTS / "types.d.ts"]:
         shutil.copy(path, folder)
     for page, names in PAGES.items():
         (folder / f"{page}.js").write_text(script_of(names), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as project:
+        (folder / "data.ts").write_text(typed_data(Path(project)), encoding="utf-8")
     _run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], folder).check_returncode()
     done = _run(["node", "node_modules/typescript/bin/tsc", "--pretty", "false"], folder)
     if done.returncode and not done.stdout:
@@ -35,7 +45,8 @@ def check(folder: Path) -> int:
     told = Counter(_in_source(line) for line in done.stdout.splitlines())
     # A page need not use all of a script, but one must.
     faults = [line for line, pages in told.items() if _UNUSED not in line or pages == _pages_of(line)]
-    print("\n".join(faults) or f"{len(set().union(*PAGES.values()))} scripts of {len(PAGES)} pages fit their types")
+    scripts = len(set().union(*PAGES.values()))
+    _say(*faults or [f"{scripts} scripts of {len(PAGES)} pages, and the pages' data, fit their types"])
     return len(faults)
 
 
@@ -44,11 +55,9 @@ def _pages_of(line: str) -> int:
     return sum(script in names for names in PAGES.values())
 
 
-def _run(command: Sequence[str], folder: Path) -> "subprocess.CompletedProcess[str]":
+def _run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
     program = shutil.which(command[0]) or command[0]
-    return subprocess.run(  # noqa: S603  npm and node, by name
-        [program, *command[1:]], cwd=folder, stdout=subprocess.PIPE, text=True, check=False
-    )
+    return subprocess.run([program, *command[1:]], cwd=folder, stdout=subprocess.PIPE, text=True, check=False)
 
 
 def _in_source(line: str) -> str:
@@ -65,14 +74,25 @@ def _in_source(line: str) -> str:
     return line
 
 
-unchecked = {path.stem for path in SCRIPTS.glob("*.js")} - set().union(*PAGES.values())
-if unchecked:
-    sys.exit(f"no page has these scripts: {', '.join(sorted(unchecked))}")
-if shutil.which("npm") is None:
-    print("skipped: the scripts of the pages are not type-checked, because there is no npm")
-    sys.exit(0)
-if sys.argv[1:]:
-    Path(sys.argv[1]).mkdir(parents=True, exist_ok=True)
-    sys.exit(bool(check(Path(sys.argv[1]))))
-with tempfile.TemporaryDirectory() as temporary:
-    sys.exit(bool(check(Path(temporary))))
+def _say(*lines: str) -> None:
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def main(arguments: Sequence[str]) -> int:
+    unchecked = {path.stem for path in SCRIPTS.glob("*.js")} - set().union(*PAGES.values())
+    if unchecked:
+        _say(f"no page has these scripts: {', '.join(sorted(unchecked))}")
+        return 1
+    if shutil.which("npm") is None:
+        _say("skipped: the scripts of the pages are not type-checked, because there is no npm")
+        return 0
+    if not arguments:
+        with tempfile.TemporaryDirectory() as temporary:
+            return main([temporary])
+    folder = Path(arguments[0])
+    folder.mkdir(parents=True, exist_ok=True)
+    return bool(check(folder))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
