@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import pytest
 
+from plotbot.safe import visible
+
 _PLACE = "plotbot_place"
 
 
@@ -91,6 +93,12 @@ def failure_text(text: str, message: str, path: Path, traceback: TracebackType |
             line = traceback.tb_lineno
         traceback = traceback.tb_next
     return FailureText(text, Place(name, line, message))
+
+
+def visible_failure(text: str, failure: Any) -> Any:
+    """The *text* of pytest's own view of a failure, made visible, with its line for the short summary if it has one."""
+    place = getattr(failure, "reprcrash", None)
+    return text if place is None else FailureText(text, Place(place.path, place.lineno, visible(place.message)))
 
 
 def shorten(report: pytest.TestReport) -> None:

@@ -15,7 +15,7 @@ from plotbot.judge import explain, judge
 from plotbot.judge.explanations import MAX_FIELD, headline
 from plotbot.plugin.assertions import asserted_verdict, own_frames, own_message
 from plotbot.plugin.collection import STATE
-from plotbot.plugin.failure_text import failure_text, make_traceback
+from plotbot.plugin.failure_text import failure_text, make_traceback, visible_failure
 from plotbot.records import NOT_NEEDED, Exchange, ItemResult, Reply, Verdict
 from plotbot.run.process import ItemState
 from plotbot.safe import one_line, visible
@@ -330,7 +330,7 @@ def _make_readable(
         message = _headed(state.asserted.category, words.partition("\n")[0])
         report.longrepr = failure_text(words, message, path, excinfo.tb)
     elif (visible_text := visible(text := report.longreprtext)) != text:
-        report.longrepr = visible_text
+        report.longrepr = visible_failure(visible_text, report.longrepr)
     if report.failed and state.asserted is None and state.verdict is not None and not state.verdict.ok:
         report.sections.append(("verdict on the reply", explain(state.verdict, reply)))
 

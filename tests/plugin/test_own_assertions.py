@@ -46,10 +46,12 @@ OWN = {
     "a helper that has the verdict too": "short(reply, judge())",
     "a helper that is given the value": "v = judge()\n    few(v.value)",
     "a name made of the value": "v = judge()\n    n = len(v.value)\n    assert n > 99, 'MARK'",
+    "a message that no terminal may see": "judge()\n    assert 0, 'MARK \\x1b[31m \\ud800'",
     "the good one of two": "v, w = judge(), judge_it(reply, schema, tolerate=['fenced'])\n    assert not w.ok, 'MARK'",
     "under an if about a good one": "v = judge_it(reply, schema, tolerate=['fenced'])\n    judge()\n"
     "    if v.ok:\n        pytest.fail('MARK')",
 }
+IN_A_WORKER = ("assert after judging", "a message that no terminal may see")
 ABOUT = {
     "assert with the explanation": "v = judge()\n    assert v.ok, explain(v, reply)",
     "assert alone": "v = judge()\n    assert v.ok",
@@ -91,8 +93,8 @@ def items_on(page: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("ending", "more"),
-    [*((ending, ()) for ending in OWN.values()), (OWN["assert after judging"], ("-n", "2"))],
-    ids=[*OWN, "in a worker"],
+    [*((ending, ()) for ending in OWN.values()), *((OWN[name], ("-n", "2")) for name in IN_A_WORKER)],
+    ids=[*OWN, *(f"{name}, in a worker" for name in IN_A_WORKER)],
 )
 def test_an_assertion_about_something_else_keeps_its_own_words_in_every_output(
     evals: Callable[..., pytest.RunResult],

@@ -87,14 +87,27 @@ function whichOfThem() {
 } // prettier-ignore
 
 /**
- * The answer to another title that stands where this one does: the same column, the same repeat if there is one.
+ * The answers to a title in the column of an entry, and of its repeat if there is one; several evals may have judged it.
+ * @param {number} entry
+ * @param {number} title
+ * @returns {number[]}
+ */
+function answersBeside(entry, title) {
+  const inColumn = entriesOfTitle[title].filter((other) => entries.column[other] === entries.column[entry]);
+  const ofRepeat = inColumn.filter((other) => entries.repeat[other] === entries.repeat[entry]);
+  return ofRepeat.length ? ofRepeat : inColumn;
+}
+
+/**
+ * The answer to another title that stands where this one does: the same column, repeat and eval if there is one.
  * @param {number} entry
  * @param {number} title
  * @returns {number | undefined}
  */
 function answerLike(entry, title) {
-  const inColumn = entriesOfTitle[title].filter((other) => entries.column[other] === entries.column[entry]);
-  return inColumn.find((other) => entries.repeat[other] === entries.repeat[entry]) ?? inColumn[0];
+  const position = answersBeside(entry, entries.title[entry]).indexOf(entry);
+  const alike = answersBeside(entry, title);
+  return alike[position] ?? alike[0];
 }
 
 /**

@@ -173,6 +173,18 @@ def test_walking_on_keeps_the_repeats_that_stand_side_by_side(page: Page, shown:
     assert repeats == [2, 1]
 
 
+def test_walking_on_keeps_two_evals_of_one_answer_apart(page: Page, shown: Shown, make_run: Any) -> None:
+    run = make_run(3, (("alpha", 1.0),))
+    others = [replace(planned, item=f"other/{planned.item}") for planned in run.records.items]
+    both = replace(run, records=replace(run.records, items=(*run.records.items, *others)))
+    first, second, *_ = [planned.case for planned in run.records.items]
+    shown(both, fragment=f"#case={first}.2")
+    opened(page)
+    page.run("[...document.querySelectorAll('.case-buttons button')].find((one) => one.innerText === 'Next').click()")
+    page.until("!location.hash.includes('" + first + "')")
+    assert page.run("location.hash") == f"#case={second}.2"
+
+
 def test_an_address_of_no_case_says_so(page: Page, shown: Shown, three: PageRun) -> None:
     shown(three, fragment="#case=%zz,nothing")
     assert "No such case" in opened(page)
