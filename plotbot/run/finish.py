@@ -134,6 +134,8 @@ def _stop(run: MainRun) -> list[str]:
         faults.append(str(error))
     if run.recorder is not None and run.recorder.fault is not None:
         faults.append(f"the run's journal could not be written, so nothing more was asked: {run.recorder.fault}")
+    if run.recorder is not None and run.recorder.opened and not run.recorder.folder.plan.exists():
+        faults.append(f"{run.recorder.folder.plan}: it was deleted while the run was on, so the run cannot be resumed")
     return faults
 
 

@@ -145,7 +145,8 @@ def _is_private(host: str) -> bool:
         address = ipaddress.ip_address(bare)
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
-    return address.is_loopback or address.is_private
+    # 169.254.169.254 is where a cloud tells a machine its secrets, and nothing at home has such an address.
+    return address.is_loopback or (address.is_private and not (address.version == 4 and address.is_link_local))
 
 
 def draw_seed() -> int:

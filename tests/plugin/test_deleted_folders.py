@@ -50,6 +50,22 @@ def test_a_run_folder_that_is_deleted_while_the_run_is_on_is_no_success(
     assert "it was deleted while the run was writing it" in result.stdout.str()
 
 
+def test_a_plan_that_is_deleted_while_the_run_is_on_is_no_success(
+    evals: Evals, start_mock: StartMock, project: Path
+) -> None:
+    gone = """
+import pathlib
+
+def pytest_runtest_logreport(report):
+    for plan in pathlib.Path("data/runs").glob("*/plan.json"):
+        plan.unlink()
+"""
+    (project / "evals" / "conftest.py").write_text(gone, encoding="utf-8")
+    result = evals(start_mock(), "--test-sample-size=4")
+    assert result.ret == 3
+    assert "plan.json: it was deleted while the run was on" in result.stdout.str()
+
+
 CUT = """
 import pathlib
 
