@@ -11,12 +11,13 @@ from importlib import resources
 from plotbot.report.page.payloads import ascii_json
 
 _SLOT = re.compile(r"\{\{(\w+)\}\}")
+_JSDOC = re.compile(r"^[ \t]*/\*\*(?:[^*]|\*(?!/))*\*/[ \t]*\n", re.MULTILINE)
 _MARKUP = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"}
 
 
 def sealed_page(template: str, styles: Sequence[str], scripts: Sequence[str], slots: Mapping[str, str]) -> bytes:
     """The bytes of a page from the files of this folder: its HTML, with *slots* filled, styles and scripts."""
-    style, script = "\n".join(map(_read, styles)), script_of(scripts)
+    style, script = "\n".join(map(_read, styles)), _JSDOC.sub("", script_of(scripts))
     filled = {"policy": _policy(style, script), "style": style, "script": script, **slots}
     return _SLOT.sub(lambda match: filled[match[1]], _read(template)).encode("utf-8")
 
