@@ -77,15 +77,17 @@ def test_a_worse_model_is_stopped_and_two_workers_stop_it_where_one_process_does
 def test_a_worse_variant_is_stopped_and_no_more_is_asked_than_it_takes(
     evals: Evals, start_mock: StartMock, many: Path, workers: Sequence[str]
 ) -> None:
-    # All titles of the first variant are asked before those of the second, of which all fail.
+    # The titles of the second variant come after those of the first, and all fail. Requests that are under way at the
+    # same time may pass each other, so that up to a slot's worth of replies fall to the other variant.
     server = start_mock(rules=(Rule(nth=tuple(range(TITLES + 1, 2 * TITLES + 1)), reply="no"),))
     assert evals(server, *SEQUENTIAL, "--temperature=0.1,0.9", "--stop-when-worse", *workers).ret == 1
     challenge = _second(many)["challenge"]
-    assert (challenge["than"], challenge["worse"], challenge["titles"], challenge["lost"]) == (
-        "mock-model t=0.1", True, 10, 10
-    )  # fmt: skip
+    assert (challenge["than"], challenge["worse"]) == ("mock-model t=0.1", True)
+    took = challenge["titles"]
+    assert took in {10, 20}
+    assert took - SLOTS < challenge["lost"] <= took
     asked = sum(one.path.endswith("completions") for one in server.requests)
-    assert TITLES + 10 <= asked <= TITLES + 10 + SLOTS - 1
+    assert TITLES + took <= asked <= TITLES + took + SLOTS - 1
 
 
 def test_a_baseline_with_a_few_of_the_titles_stops_a_run_by_these(
