@@ -35,6 +35,8 @@ QUERIES = ("harbor", "harbor kettle", "status:failed", "path:tone seconds<1", "-
 COLUMNS = ("cases", "", "MB", "made s", "view s", "read s", "search ms", "complaints", "requests")
 WIDTHS, SCHEMES = (1280, 390), ("light", "dark")
 LARGEST_REAL, PATTERN = 10_000, 1000
+LAST_ID = "99991231-235959-ffffff"
+"""The id of an enlarged run: it is the last one of its project."""
 FIRST_ROWS = """
 (() => {
   const look = () => {
@@ -102,7 +104,7 @@ def _page(shape: Shape, real: int, folder: Path | None) -> Iterator[tuple[Path, 
         run = last_run(root / "data" / "runs")
         assert run is not None
         if pattern is not shape:
-            larger = RunFolder(run.path.parent / f"{run.run_id}1")
+            larger = RunFolder(run.path.parent / LAST_ID)
             enlarge(run, larger, shape.titles, headline)
         began = time.perf_counter()
         checked(measure([sys.executable, "-m", "plotbot", "report", "last"], root, afresh=False))
