@@ -1,13 +1,17 @@
-"""What runs in a session of processes, for tests that end some of them."""
+"""Runs modules of this checkout, and tells what runs in a session of processes, for tests that end some of them."""
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+REPOSITORY = Path(__file__).parents[1]
 PATIENCE = 60.0
 _READS_WEIGHTS = b'"reads_weights": true'
 
@@ -35,3 +39,17 @@ def wait_until(true: Callable[[], Any], what: str) -> Any:
         assert time.monotonic() < give_up, f"waited {PATIENCE:g} s for {what}"
         time.sleep(0.01)
     return value
+
+
+def run_module(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m MODULE` of this checkout in a folder to its end; what it prints is UTF-8."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "utf-8"},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        encoding="utf-8",
+        timeout=120,
+        check=False,
+    )

@@ -20,6 +20,7 @@ import plotbot
 from plotbot.mock import MockServer, ModelSpec, Rule
 from plotbot.mock.drafts import story_seed
 from plotbot.plan.criteria import read_criteria
+from tests.processes import run_module
 
 REPOSITORY = Path(__file__).parents[2]
 SCHEMA = json.loads((Path(plotbot.__file__).parent / "report" / "summary.schema.json").read_bytes())
@@ -95,16 +96,7 @@ class _Judged:
         return f"--labels={name}"
 
     def _call(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", module, *arguments],
-            cwd=self.folder,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "utf-8"},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
+        return run_module(self.folder, module, *arguments)
 
 
 def _knowing(judged: _Judged) -> tuple[Rule, ...]:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shlex
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +13,7 @@ from typing import Any
 import pytest
 
 from plotbot.mock import MockServer, Rule
+from tests.processes import run_module
 
 REPOSITORY = Path(__file__).parents[2]
 PAGE = (REPOSITORY / "docs" / "evals.md").read_text(encoding="utf-8")
@@ -37,16 +36,7 @@ RULES = (
 
 def _run(folder: Path, command: str, *options: str) -> subprocess.CompletedProcess[str]:
     program, *arguments = shlex.split(command)
-    return subprocess.run(
-        [sys.executable, "-m", program, *arguments, *options],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "utf-8"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
+    return run_module(folder, program, *arguments, *options)
 
 
 def test_the_page_names_its_files_and_commands() -> None:

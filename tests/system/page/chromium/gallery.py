@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
-import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +12,7 @@ from plotbot.mock import MockServer, ModelSpec, Rule, Scenario
 from plotbot.mock.drafts import story_seed
 from plotbot.mock.scenario import Latency
 from plotbot.testing import make_project
+from tests.processes import run_module
 
 REPOSITORY = Path(__file__).parents[4]
 EVAL = """
@@ -123,14 +121,5 @@ def _judged(verdict: str, words: Words) -> str:
 
 
 def _call(folder: Path, module: str, *arguments: str, expected: int = 0) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", module, *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "utf-8"},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=120,
-        check=False,
-    )
+    done = run_module(folder, module, *arguments)
     assert done.returncode in {expected, 10}, f"{module} {arguments}: {done.returncode}\n{done.stdout}{done.stderr}"
