@@ -43,6 +43,7 @@ LOADS = (
     Load(400, 16, 0.2, sigma=1.0),
     Load(400, 64, 0.8),
     Load(400, 64, 0.8, sigma=1.0),
+    Load(100, 4, 0.5),
 )
 QUICK = (Load(24, 4, 0.02, sigma=1.0),)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from plotbot.ask.embedded.engine import CONTEXT_LENGTH, MODEL_ID, MODEL_PATH, EngineOptions, check_packaged_model
 from plotbot.ask.embedded.gguf import GgufModel, read_model
-from plotbot.ask.embedded.memory import Memory, needed_bytes, physical_cores
+from plotbot.ask.embedded.memory import Memory, default_threads, needed_bytes
 from plotbot.ask.embedded.model_files import find_model_file
 from plotbot.ask.servers.host import DEFAULT_SLOTS
 from plotbot.ask.servers.model_listing import ModelFacts
@@ -126,7 +126,7 @@ def _of_file(path: Path, settings: Settings) -> EmbeddedModel:
         gguf.name,
         _slots(settings),
         settings.context_length or 0,
-        settings.embedded_threads or max(1, physical_cores() - 1),
+        settings.embedded_threads or default_threads(),
         settings.embedded_gpu_layers,
     )
     return EmbeddedModel(gguf, options, packaged=False)

@@ -76,6 +76,11 @@ def physical_cores() -> int:
     return len(cores) if None not in cores else len(usable)
 
 
+def default_threads() -> int:
+    """The threads of an engine: the cores less one for plotbot, which needs so little that two are both used."""
+    return max(min(2, physical_cores()), physical_cores() - 1)
+
+
 def _usable_processors() -> set[int]:
     try:
         return os.sched_getaffinity(0)

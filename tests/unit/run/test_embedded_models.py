@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from plotbot.ask.embedded import MODEL_PATH
-from plotbot.ask.embedded.memory import Memory, memory, physical_cores
+from plotbot.ask.embedded.memory import Memory, default_threads, memory, physical_cores
 from plotbot.errors import EngineError
 from plotbot.run.embedded_models import EmbeddedModel, embedded_models, share, size_text, too_large
 from plotbot.run.model_hashes import CACHE, model_sha256
@@ -35,7 +35,7 @@ def test_a_files_own_context_is_the_most_and_the_wanted_one_is_rounded_up(model:
 def test_the_packaged_model_keeps_its_one_thread_whatever_the_machine_has(tmp_path: Path, model: EmbeddedModel) -> None:
     (packaged,) = embedded_models(load_settings(tmp_path, {}, {}))
     assert (packaged.options.threads, packaged.options.gpu_layers, packaged.options.slots) == (1, 0, 4)
-    assert model.options.threads == max(1, physical_cores() - 1)
+    assert model.options.threads == default_threads()
     assert model.options.gpu_layers is None
 
 
@@ -56,6 +56,14 @@ def test_this_machine_has_memory_and_cores() -> None:
     assert has.total is None or has.total > 10**8
     assert has.free is None or has.total is None or 0 <= has.free <= has.total
     assert 1 <= physical_cores() <= (os.cpu_count() or 1)
+
+
+@pytest.mark.parametrize(("cores", "threads"), [(1, 1), (2, 2), (3, 2), (4, 3), (16, 15)])
+def test_an_engine_leaves_a_core_to_the_rest_where_there_are_more_than_two(
+    monkeypatch: pytest.MonkeyPatch, cores: int, threads: int
+) -> None:
+    monkeypatch.setattr("plotbot.ask.embedded.memory.physical_cores", lambda: cores)
+    assert default_threads() == threads
 
 
 def test_a_hash_is_read_once_and_again_when_the_file_has_changed(settings: Settings, model: EmbeddedModel) -> None:
