@@ -241,7 +241,7 @@ KEYS: tuple[Key, ...] = (
     Key("EMBEDDED_SLOTS", "whole", None, "the embedded engine's parallel predictions", low=1, high=256,
         unset="MAX_IN_FLIGHT, else 4", decides=None, group="machine"),
     Key("EMBEDDED_THREADS", "whole", None, "the threads that the embedded engine computes with", low=1, high=1024,
-        unset="physical cores less one, but both of two; 1 for the model that comes with plotbot", decides=None, group="machine"),
+        unset="cores less one, but both of two; 1 for the model that comes with plotbot", decides=None, group="machine"),
     Key("EMBEDDED_GPU_LAYERS", "whole", None, "how many layers of a GGUF file the embedded engine puts on the GPU",
         high=10_000, unset="the engine's own choice", decides=None, group="machine"),
     Key("PIN_PATH", "path", "config/pin.json", "the pinned model", decides=None, group="ask"),
