@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from plotbot.errors import UsageProblem
-from plotbot.plugin import collection, failure_text, options, outcomes
+from plotbot.plugin import collection, exceptions, failure_text, options, outcomes
 from plotbot.plugin.fixtures import PROCESS, ItemFixtures, results
 from plotbot.run import garbage
 from plotbot.run.process import Process
@@ -86,8 +86,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    with failure_text.without_traceback(call) if outcomes.has_own_view(item, call) else nullcontext():
-        report = yield
+    is_failed_eval = call.excinfo is not None and collection.STATE in item.stash
+    if is_failed_eval:
+        exceptions.make_showable(call)
+    try:
+        with failure_text.without_traceback(call) if outcomes.has_own_view(item, call) else nullcontext():
+            report = yield
+    except SystemExit:
+        if not is_failed_eval:
+            raise
+        report = failure_text.report_in_words(item, call)
     outcomes.complete(item, call, report)
     return report
 
@@ -120,7 +128,9 @@ def _begin_process(config: pytest.Config) -> Process:
         from plotbot.plugin.main_process import begin_main_process  # noqa: PLC0415  see above
 
         return begin_main_process(config)
+    from plotbot.plugin.xdist import WorkerHooks  # noqa: PLC0415  see above
     from plotbot.run.worker_rpc import RpcClient  # noqa: PLC0415  see above
 
+    config.pluginmanager.register(WorkerHooks(config), "plotbot-worker")
     settings = Settings.from_json(given["settings"])
     return Process(settings, given["run"], RpcClient(given["rpc"]), given["keeps"], frozenset(given["folded"]))

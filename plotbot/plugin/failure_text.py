@@ -13,6 +13,7 @@ from typing import Any, NamedTuple, Protocol, cast
 
 import pytest
 
+from plotbot.plugin.exceptions import text_of
 from plotbot.safe import visible
 
 _PLACE = "plotbot_place"
@@ -82,7 +83,19 @@ def without_traceback(call: pytest.CallInfo[None]) -> Iterator[None]:
 def make_traceback(item: pytest.Item, call: pytest.CallInfo[None], report: pytest.TestReport) -> None:
     """Give a report the traceback that `without_traceback` has left out."""
     if isinstance(report.longrepr, BareException) and call.excinfo is not None:
-        report.longrepr = item.repr_failure(call.excinfo)
+        try:
+            report.longrepr = item.repr_failure(call.excinfo)
+        except SystemExit:
+            report.longrepr = _in_words(item, call.excinfo)
+
+
+def report_in_words(item: pytest.Item, call: pytest.CallInfo[None]) -> pytest.TestReport:
+    """A report without a traceback: pytest lets a SystemExit through that the representation of a variable raises."""
+    assert call.excinfo is not None, "the call has failed"
+    with without_traceback(call):
+        report = pytest.TestReport.from_item_and_call(item, call)
+    report.longrepr = _in_words(item, call.excinfo)
+    return report
 
 
 def failure_text(text: str, message: str, path: Path, traceback: TracebackType | None) -> Any:
@@ -101,6 +114,12 @@ def visible_failure(text: str, failure: Any) -> Any:
     return text if place is None else FailureText(text, Place(place.path, place.lineno, visible(place.message)))
 
 
+def retell(report: pytest.TestReport, message: str) -> None:
+    """Change the line of pytest's own view of a failure in the short summary, and so in a JUnit file."""
+    if (place := getattr(report.longrepr, "reprcrash", None)) is not None:
+        place.message = message
+
+
 def shorten(report: pytest.TestReport) -> None:
     """Leave of a failure in words only its line in the short summary."""
     if isinstance(report.longrepr, FailureText):
@@ -117,3 +136,8 @@ def take_place(data: dict[str, Any]) -> Place | None:
     """Take out of a worker's report what `add_place` has added."""
     given = data.pop(_PLACE, None)
     return None if given is None else Place(*given)
+
+
+def _in_words(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+    words = f"{type(excinfo.value).__name__}: {text_of(excinfo.value)}"
+    return failure_text(visible(words), visible(words), item.path, excinfo.tb)

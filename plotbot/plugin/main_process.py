@@ -144,13 +144,24 @@ class MainHooks:
     def pytest_internalerror(self) -> None:
         self._harness_fault = True
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> Generator[None, object, object]:
+        """Finish the run after all other plugins, also if one of them fails or calls `pytest.exit`."""
+        demanded = 0
+        try:
+            return (yield)
+        except pytest.exit.Exception as error:
+            demanded = error.returncode or 0
+            raise
+        finally:
+            self._finish_session(session, worse(int(session.exitstatus), demanded))
+
+    def _finish_session(self, session: pytest.Session, floor: int) -> None:
         if self._run.recorder is None:
             self._run.stop()
             return
         with garbage.paused():
-            self._finished = self._finish(int(session.exitstatus))
+            self._finished = self._finish(floor)
         if self._has_evals():
             self.status.own = self._finished.status
             note_session(self._config, self._run.folder.run_id)

@@ -15,7 +15,8 @@ from plotbot.judge import explain, judge
 from plotbot.judge.explanations import MAX_FIELD, headline
 from plotbot.plugin.assertions import asserted_verdict, own_frames, own_message
 from plotbot.plugin.collection import STATE
-from plotbot.plugin.failure_text import failure_text, make_traceback, visible_failure
+from plotbot.plugin.exceptions import text_of
+from plotbot.plugin.failure_text import failure_text, make_traceback, retell, visible_failure
 from plotbot.records import NOT_NEEDED, Exchange, ItemResult, Reply, Verdict
 from plotbot.run.process import ItemState
 from plotbot.safe import one_line, visible
@@ -221,21 +222,14 @@ def _own_words(verdict: Verdict, text: str, failed: pytest.ExceptionInfo[BaseExc
     return [own] if own else []
 
 
-def text_of(error: BaseException) -> str:
-    """The text of an exception, also of one that has none: its `__str__` is an eval's code and may raise anything."""
-    try:
-        return str(error)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as broken:  # noqa: BLE001  pytest too shows such an exception and goes on
-        return f"<its text cannot be shown: {type(broken).__name__}>"
-
-
 def _is_about_the_reply(failed: pytest.ExceptionInfo[BaseException] | None) -> bool:
     # A failed report without an exception is a strict xfail that passed: the eval's own claim did not hold. pytest
     # itself fails a test that it cannot run, such as `async def` without a plugin.
     if failed is None or isinstance(failed.value, AssertionError):
         return True
+    if isinstance(failed.value, BaseExceptionGroup):
+        # Several claims that an eval has collected.
+        return failed.value.split(AssertionError)[1] is None
     return isinstance(failed.value, pytest.fail.Exception) and any(own_frames(failed)) and not _is_by_plugin(failed)
 
 
@@ -322,6 +316,8 @@ def _make_readable(
     that is not.
     """
     error, reply = excinfo.value, None if state.exchange is None else state.exchange.reply
+    if isinstance(error, BaseExceptionGroup):
+        retell(report, f"{type(error).__name__}: {one_line(text_of(error), MESSAGE_CHARACTERS)}")
     if isinstance(error, PlotbotError):
         report.longrepr = visible(str(error))
     elif state.asserted is not None and path is not None:

@@ -41,10 +41,12 @@ class SessionStatus:
         """Leave the evals' failures out of the status before any other plugin changes it, and combine it after all."""
         if self._has_evals():
             session.exitstatus = self._without_evals(session)
-        yield
-        if self.own is not None:
-            session.exitstatus = worse(session.exitstatus, self.own)
-        self._show()
+        try:
+            yield
+        finally:
+            if self.own is not None:
+                session.exitstatus = worse(session.exitstatus, self.own)
+            self._show()
 
     def _without_evals(self, session: pytest.Session) -> int:
         """The session's status as it would be if every eval had passed and the run had not been stopped for one."""

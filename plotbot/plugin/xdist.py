@@ -1,4 +1,4 @@
-"""The main process of a session with xdist's workers: what it gives them, and what becomes of those that die.
+"""A session with xdist's workers: what the main process gives them, and what becomes of those that die or end early.
 
 All that plotbot uses of xdist beyond its documented hooks is in this file.
 """
@@ -7,22 +7,28 @@ from __future__ import annotations
 
 import importlib
 import threading
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
 
 from plotbot.plugin.collection import is_broken, rename_last_failures_of_run
+from plotbot.plugin.exceptions import text_of
 from plotbot.plugin.outcomes import attach
 from plotbot.records import ItemResult
 from plotbot.run import garbage
-from plotbot.run.session import MainRun
+from plotbot.safe import one_line
 
 if TYPE_CHECKING:
+    from plotbot.run.session import MainRun
     from plotbot.run.worker_rpc import RpcServer
 
 CONTROLLER = "dsession"
 """The name of xdist's controller among pytest's plugins; it is there in a session with workers only."""
 _REQUEUED = "requeued"
+_EXIT = "plotbot_exit"
+"""Under which a worker's output has the message and the status of the `pytest.exit` that has ended its session."""
+_LONGEST_REASON = 400
 _LOADED_AHEAD = (
     "plotbot.judge.schema_compiler",
     "plotbot.ask.transport.http",
@@ -63,6 +69,7 @@ class XdistHooks:
         self._server: RpcServer | None = None
         self._crashes: CrashHooks | None = None
         self._session: pytest.Session | None = None
+        self._exit: tuple[str, int | None] | None = None
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         """Load what the main process needs later while it waits for its workers to start."""
@@ -91,6 +98,19 @@ class XdistHooks:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Worker) -> None:
         self._run.await_worker(node.gateway.id, starting=False)
+        # A worker that was killed has no output.
+        if self._exit is None and (ended := getattr(node, "workeroutput", {}).get(_EXIT)) is not None:
+            self._exit = ended
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtestloop(self) -> Generator[None, object, object]:
+        """End as a worker's session did, once xdist has stopped the other workers."""
+        try:
+            return (yield)
+        except KeyboardInterrupt:
+            if self._exit is None:
+                raise
+        raise pytest.exit.Exception(*self._exit) from None
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_node_collection_finished(self, node: Worker) -> None:
@@ -115,6 +135,42 @@ class XdistHooks:
         # xdist would wait ten seconds for workers that are not told to stop.
         self._config.pluginmanager.get_plugin(CONTROLLER).triggershutdown()  # type: ignore[union-attr]
         raise why
+
+
+class WorkerHooks:
+    """Registered in a worker: an item or a hook that ends the session there stops the main process's session too.
+
+    xdist itself knows workers that stop for `-x` and workers that crash. One whose session is ended by `pytest.exit` or
+    an interrupt would be replaced, or end the whole session with an internal error.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+        self._ended: dict[str, Any] = {}
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self._note_end(excinfo.value)
+
+    @pytest.hookimpl(wrapper=True, trylast=True)
+    def pytest_sessionfinish(self) -> Generator[None, object, object]:
+        """Change what xdist has put into the worker's output, before it is sent."""
+        try:
+            return (yield)
+        except pytest.exit.Exception as error:
+            self._note_end(error)
+            raise
+        finally:
+            output: dict[str, Any] = self._config.workeroutput  # type: ignore[attr-defined]
+            output.update(self._ended)
+
+    def _note_end(self, error: BaseException) -> None:
+        worker: str = self._config.workerinput["workerid"]  # type: ignore[attr-defined]
+        reason = one_line(text_of(error), _LONGEST_REASON)
+        # With its own status, that of an interrupt, xdist would take the worker for a crashed one.
+        self._ended = {"exitstatus": 0, "shouldstop": f"{worker}: {type(error).__name__} {reason}".rstrip()}
+        if isinstance(error, pytest.exit.Exception):
+            status = error.returncode
+            self._ended[_EXIT] = (reason, int(status) if isinstance(status, int) else None)
 
 
 class CrashHooks:

@@ -12,6 +12,27 @@ from plotbot.mock import MockServer, Rule
 
 pytest_plugins = ("pytester",)
 
+HOSTILE = """
+def bad(raised, base=Exception, **more):
+    def tell(self):
+        raise raised
+    return type("Bad", (base,), {"__str__": tell, **more})
+
+Unspeakable = bad(ZeroDivisionError, __repr__=lambda self: 1 / 0)
+UnspeakableClaim = bad(SystemExit(7), AssertionError)
+Interrupting = bad(KeyboardInterrupt)
+Closing = bad(GeneratorExit)
+Hidden = bad(SystemExit, AssertionError, __repr__=lambda self: sys.exit(7))
+
+class Numbered(Exception):
+    def __str__(self):
+        return 7
+
+class Endless(Exception):
+    def __str__(self):
+        return str(self)
+"""
+
 # The end of an eval, and what becomes of it: outcome, category, words of its message, exit status.
 ENDINGS = [
     ("assert len(reply.content) < 3, 'too long for me'", "failed", "assertion", "too long for me", 1),
@@ -20,8 +41,34 @@ ENDINGS = [
     ("pytest_pretended_timeout()", "error", "eval_code", "Failed: Timeout of another plugin", 10),
     ("with pytest.raises(ValueError):\n        reply.content", "failed", "assertion", "DID NOT RAISE", 1),
     ("{}['gone']", "error", "eval_code", "KeyError: 'gone'", 10),
-    ("raise Unspeakable", "error", "eval_code", "Unspeakable: <its text cannot be shown: ZeroDivisionError>", 10),
+    ("raise Unspeakable", "error", "eval_code", "Bad: <its text cannot be shown: ZeroDivisionError>", 10),
     ("raise UnspeakableClaim", "failed", "assertion", "<its text cannot be shown: SystemExit>", 1),
+    ("raise Interrupting", "error", "eval_code", "Bad: <its text cannot be shown: KeyboardInterrupt>", 10),
+    ("raise Closing", "error", "eval_code", "Bad: <its text cannot be shown: GeneratorExit>", 10),
+    ("raise Numbered", "error", "eval_code", "Numbered: <its text cannot be shown: TypeError>", 10),
+    ("raise Endless", "error", "eval_code", "Endless: <its text cannot be shown: RecursionError>", 10),
+    ("raise ValueError('outer') from Hidden()", "error", "eval_code", "ValueError: outer", 10),
+    (
+        "raise ExceptionGroup('both', [ValueError('a'), KeyError('b')])",
+        "error",
+        "eval_code",
+        "ExceptionGroup: both (2 sub-exceptions), first ValueError: a (evals",
+        10,
+    ),
+    (
+        "raise ExceptionGroup('x', [Interrupting(), ValueError('b')])",
+        "error",
+        "eval_code",
+        "x (2 sub-exceptions), first Bad: <its text",
+        10,
+    ),
+    (
+        "raise ExceptionGroup('claims', [AssertionError('too sad')])",
+        "failed",
+        "assertion",
+        "claims (1 sub-exception), first AssertionError: too sad",
+        1,
+    ),
     ("pytest.skip('not today')", "skipped", "ok", "not today", 0),
     ("pytest.xfail('known')", "skipped", "ok", "known", 0),
     ("results.keep(dataclasses.replace(reply))", "error", "eval_code", "takes the very reply that the `reply`", 10),
@@ -52,12 +99,11 @@ def test_an_evals_own_code_decides(
 ) -> None:
     code, outcome, category, message, status = ending
     write_eval(
-        "import dataclasses\nimport pytest\n\n"
-        "class Unspeakable(Exception):\n    def __str__(self):\n        1 / 0\n    __repr__ = __str__\n\n"
+        "import dataclasses\nimport pytest\nimport sys\n\n"
+        f"{HOSTILE}\n\n"
         "plugin = {'__name__': 'pytest_pretended', 'pytest': pytest}\n"
         "exec(\"def pytest_pretended_timeout(): pytest.fail('Timeout of another plugin')\", plugin)\n"
         "pytest_pretended_timeout = plugin['pytest_pretended_timeout']\n\n"
-        "class UnspeakableClaim(AssertionError):\n    def __str__(self):\n        raise SystemExit(7)\n\n"
         f"def test_own(reply, schema, judge, results, request):\n    assert judge(reply, schema).ok\n    {code}\n"
     )
     result = evals(start_mock(), "--test-sample-size=1")

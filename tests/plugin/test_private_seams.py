@@ -21,6 +21,7 @@ from pytest_html.report_data import ReportData
 from pytest_html.selfcontained_report import SelfContainedReport
 from pytest_html.util import _process_css, _read_template
 from xdist.dsession import DSession, Interrupted
+from xdist.remote import WorkerInteractor
 from xdist.scheduler import EachScheduling, LoadScheduling, LoadScopeScheduling, WorkStealingScheduling
 
 PLUGIN = Path(__file__).parents[2] / "plotbot" / "plugin"
@@ -67,6 +68,14 @@ def _keeps_nodes_and_counts(_request: Request) -> bool:
 def _logs_right_after_the_hook(_request: Request) -> bool:
     text = inspect.getsource(DSession.handle_crashitem)
     return 0 < text.find("hook.pytest_handlecrashitem") < text.find("hook.pytest_runtest_logreport")
+
+
+def _sends_the_output_last(_request: Request) -> bool:
+    sends = inspect.getsource(WorkerInteractor.pytest_sessionfinish)
+    reads = inspect.getsource(DSession.worker_workerfinished)
+    order = [sends.find(step) for step in ('workeroutput["shouldstop"] =', "yield", '"workerfinished"')]
+    order += [reads.find(step) for step in ("pytest_testnodedown", '["exitstatus"] == 2', '["shouldstop"]')]
+    return 0 < order[0] < order[1] < order[2] and 0 < order[3] < order[4] < order[5]
 
 
 def _takes_back_or_refuses(_request: Request) -> bool:
@@ -137,6 +146,10 @@ SEAMS: dict[str, tuple[str, Callable[[Request], bool]]] = {
     "xdist: a stop is a KeyboardInterrupt of its own kind": (
         "xdist.py takes --maxfail with workers for a person's interrupt: status 2 instead of 1.",
         lambda _request: issubclass(Interrupted, KeyboardInterrupt) and Interrupted is not KeyboardInterrupt,
+    ),
+    "xdist: a worker's output says how its session ended, and is sent after all other plugins have seen the end": (
+        "xdist.py ends the whole session with an internal error where an eval calls pytest.exit() in a worker.",
+        _sends_the_output_last,
     ),
     "xdist: a crashed item's report is logged right after `pytest_handlecrashitem`": (
         "xdist.py's result of an item whose worker died does not reach the journal: the case counts as not run.",

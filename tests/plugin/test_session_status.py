@@ -78,16 +78,42 @@ def test_no_plugins_status_is_lost_where_a_gate_holds(
     assert evals(start_mock(rules=(BAD,)), "--min-pass-rate=0.5").ret == status
 
 
+EXIT = "import pytest\ndef {function}:\n    if 't03' in {name}:\n        pytest.exit('enough', returncode=7)\n"
+EXITS = {
+    "an eval": ("test_own.py", "test_own(reply, request)", "request.node.name"),
+    "a hook": ("conftest.py", "pytest_runtest_setup(item)", "item.name"),
+    "another test": ("test_other.py", "test_plain()", "'t03'"),
+    "the last hook": ("conftest.py", "pytest_sessionfinish()", "'t03'"),
+}
+
+
+@pytest.mark.parametrize("where", EXITS)
+@WORKERS
 def test_an_exit_with_a_status_of_ones_own_keeps_it_and_the_accounting(
-    evals: Evals, write_eval: Callable[..., None], start_mock: Mock, project: Path,
+    evals: Evals, write_eval: Callable[..., None], start_mock: Mock, project: Path, workers: str, where: str,
     run_file: Callable[[Path, str], Any],
 ) -> None:  # fmt: skip
-    write_eval("import pytest\nseen = []\ndef test_own(reply):\n    seen.append(1)\n    if len(seen) == 3:\n"
-               "        pytest.exit('enough', returncode=7)\n")  # fmt: skip
-    result = evals(start_mock())
+    file, function, name = EXITS[where]
+    write_eval(EVAL)
+    (project / "evals" / file).write_text(EXIT.format(function=function, name=name), encoding="utf-8")
+    result = evals(start_mock(), "-n", workers, "--test-sample-size=12")
     assert result.ret == 7
-    assert _boxes(result) == {"passed": 2, "not run": 2}
-    assert run_file(project, "summary.json")["exit_status"] == 7
+    assert set(_boxes(result)) <= ({"passed"} if where == "the last hook" else {"passed", "not run"})
+    summary = run_file(project, "summary.json")
+    assert (summary["exit_status"], summary["total"]["planned"]) == (7, 12)
+    said = result.stdout.str() + result.stderr.str()
+    assert "Exit: enough" in said
+    assert "INTERNALERROR" not in said
+
+
+def test_an_interrupt_in_an_evals_own_code_in_a_worker_ends_the_run_as_ctrl_c_does(
+    evals: Evals, write_eval: Callable[..., None], start_mock: Mock
+) -> None:
+    write_eval("def test_own(reply, title):\n    if title.id == 't03':\n        raise KeyboardInterrupt\n")
+    result = evals(start_mock(), "-n", "2", "--test-sample-size=12")
+    assert result.ret == 2
+    assert set(_boxes(result)) == {"passed", "not run"}
+    assert "KeyboardInterrupt" in result.stdout.str()
 
 
 @pytest.mark.skipif(pytest.version_tuple < (9,), reason="pytest has subtests since version 9")
