@@ -20,7 +20,7 @@ from plotbot.judge.schemas import normalized
 from plotbot.judge.scripts import share_in
 from plotbot.judge.story_checks import placeholders
 from plotbot.records import Finding
-from plotbot.safe import one_line
+from plotbot.safe import one_line, plural
 
 __all__ = [
     "all_of",
@@ -56,8 +56,8 @@ def word_count(field: str, *, least: int = 0, most: int | None = None) -> Check:
     def test(value: Any, _: TitleText) -> str | None:
         words = len(_text(value).split())
         if words < least:
-            return f"{_words(words)}, at least {least}"
-        return f"{_words(words)}, at most {most}" if most is not None and words > most else None
+            return f"{plural(words, 'word')}, at least {least}"
+        return f"{plural(words, 'word')}, at most {most}" if most is not None and words > most else None
 
     return _check("word_count", field, test)
 
@@ -178,10 +178,6 @@ def _check(name: str, field: str, test: Test) -> Check:
 
 class _KindError(Exception):
     """A value is no text."""
-
-
-def _words(number: int) -> str:
-    return "1 word" if number == 1 else f"{number} words"
 
 
 def _text(value: Any) -> str:

@@ -56,6 +56,12 @@ def read_regular(path: Path, largest: int = LARGEST_FILE_BYTES) -> bytes:
         return file.readall()
 
 
+def plural(number: float, one: str, many: str = "") -> str:
+    """`1 label`, `1,204 labels`; *many* where it is not *one* with an s."""
+    told = f"{number:,}" if isinstance(number, int) else f"{number:g}"
+    return f"{told} {one if number == 1 else many or f'{one}s'}"
+
+
 def digest(text: str, length: int = 8) -> str:
     """The first *length* hex digits of the text's SHA-256. Lone surrogates are allowed."""
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:length]

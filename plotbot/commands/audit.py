@@ -9,18 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from plotbot.commands.shared import (
-    SUBJECTS_RUN_HELP,
     add_settings_arguments,
     complain,
     complain_of_damage,
     project_settings,
-    subjects_run,
 )
 from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.judge.story_checks import strings_in
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.pretty_json import spread
-from plotbot.keep.run_folder import list_runs
+from plotbot.keep.run_folder import RUN_HELP, find_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run, recorded_questions
 from plotbot.keep.title_reading import UnusableFile, title_files
 from plotbot.measure.audit import Audit, Story, audit
@@ -46,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="?",
         default=DATASET,
         metavar="RUN",
-        help=f"{SUBJECTS_RUN_HELP}; default: {DATASET}, the title files",
+        help=f"{RUN_HELP}; default: {DATASET}, the title files",
     )
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="where to write it as JSON; default: audit.json in a run's folder"
@@ -61,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
         found = _of_dataset(settings, unusable)
         _show(found, DATASET, args.output)
     else:
-        recorded = read_run(subjects_run(args.run_name, settings), Disk())
+        recorded = read_run(find_run(args.run_name, settings, Path.cwd()), Disk())
         complain_of_damage(recorded)
         found = _of_run(recorded, unusable)
         _show(found, recorded.folder.run_id, args.output or recorded.folder.audit)

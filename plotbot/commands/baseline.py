@@ -11,7 +11,7 @@ from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.run_folder import RUN_HELP, find_run
 from plotbot.measure.verdict_sheet import VerdictSheet, is_rated, passes
 from plotbot.run.baseline import baseline_text
-from plotbot.safe import visible
+from plotbot.safe import plural, visible
 
 HELP = "keep a run's verdicts in a file for git, to compare later runs with"
 DEFAULT_OUTPUT = "config/baseline.json"
@@ -34,9 +34,10 @@ def run(args: argparse.Namespace) -> int:
     if not rated:
         raise InputError(f"{folder.path}: no case of this run has a verdict: a baseline of it would say nothing")
     _write(output, baseline_text(sheet))
-    print(visible(f"{output}: run {sheet.name}, {sum(map(passes, words))} of {rated} rated answers good"))
+    print(visible(f"{output}: run {sheet.name}, {sum(map(passes, words))} of {plural(rated, 'rated answer')} good"))
     if rated < len(words):
-        print(f"  {len(words) - rated} were errors, skipped or not run: they are in it as such, and pair with nothing")
+        others = len(words) - rated
+        print(f"  without a verdict: {others} (errors, skipped or not run), in it as such and paired with nothing")
     return ExitStatus.OK
 
 

@@ -24,7 +24,7 @@ from plotbot.plan.titles import read_titles
 from plotbot.run.embedded_models import size_text, too_large
 from plotbot.run.eval_files import EvalFiles
 from plotbot.run.servers import THREADS, Servers, pool_of
-from plotbot.safe import one_line, visible
+from plotbot.safe import one_line, plural, visible
 from plotbot.settings import Settings
 from plotbot.settings.keys import BY_NAME, KEYS, TOKEN, Key
 from plotbot.settings.values import plain
@@ -98,9 +98,9 @@ def settings_lines(settings: Settings, *, every: bool = True) -> list[str]:
 def checks(settings: Settings, find: FindServer, *, embedded: bool = False) -> Iterator[Check]:
     asked = _files_of_evals(settings)
     for titles in dict.fromkeys(files.titles for files in asked):
-        yield _file("titles", titles, settings, lambda path: f"{len(read_titles(path))} titles")
+        yield _file("titles", titles, settings, lambda path: plural(len(read_titles(path)), "title"))
     for prompt in dict.fromkeys(prompt for files in asked for prompt in files.prompts):
-        yield _file("prompt", prompt, settings, lambda path: f"{len(read_prompt(path))} characters")
+        yield _file("prompt", prompt, settings, lambda path: plural(len(read_prompt(path)), "character"))
     for schema in dict.fromkeys(files.schema for files in asked):
         yield _file("schema", schema, settings, _read_schema)
     if embedded:
@@ -187,7 +187,7 @@ def _meant(found: Sequence[ServerFacts], settings: Settings) -> Iterator[Check]:
     except UsageProblem as problem:
         yield Check("model", ready=False, said=str(problem))
     else:
-        what = f"{', '.join(settings.model)} is {len(names)} {'model' if len(names) == 1 else 'models'}, in this order"
+        what = f"{', '.join(settings.model)} is {plural(len(names), 'model')}, in this order"
         yield Check("model", ready=True, said=what, details=tuple(_as_asked(found[0], name) for name in names))
 
 
@@ -243,7 +243,7 @@ def _model(model: ModelFacts) -> str:
     state = {True: "loaded", False: "not loaded", None: "listed"}[model.loaded]
     each = " for each slot" if model.context_per_slot else ""
     context = f", context {model.context_length}{each}" if model.context_length else ""
-    slots = f", {model.slots} slots" if model.slots else ""
+    slots = f", {plural(model.slots, 'slot')}" if model.slots else ""
     return f"{model.id}: {state}{context}{slots}"
 
 

@@ -23,7 +23,7 @@ from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.keep.title_reading import UnusableFile, title_files
 from plotbot.measure.tally import eval_of
 from plotbot.run.recovery import kept_answers, kept_results
-from plotbot.safe import visible
+from plotbot.safe import plural, visible
 from plotbot.settings import Settings
 
 HELP = "write the answers, one a line with where it came from, as JSON Lines or CSV"
@@ -191,4 +191,4 @@ def _write(path: Path | None, rows: Iterator[Row], encode: Encode) -> None:
         write_atomically(path, data, Disk())
     except OSError as error:
         raise KeepError(describe(error, path)) from error
-    print(f"{len(written)} answers in {visible(str(path))}")
+    print(f"{plural(len(written), 'answer')} in {visible(str(path))}")

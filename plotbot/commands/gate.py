@@ -16,6 +16,7 @@ from plotbot.measure.sequential import (
     looks_of,
     refuse_untestable,
 )
+from plotbot.safe import plural
 from plotbot.settings import Settings
 
 HELP = "say how many titles a sequential gate takes on average, and how often it is right"
@@ -57,7 +58,7 @@ def plan_lines(test: Boundaries, repeats: int = 1) -> list[str]:
     rates = sorted({*_RATES, test.threshold}, reverse=True)
     looks = f"looks after {_listed(test.looks)}"
     lines = [
-        f"sequential gate: at least {_percent(test.threshold)} of {test.titles:,} titles, {looks}",
+        f"sequential gate: at least {_percent(test.threshold)} of {plural(test.titles, 'title')}, {looks}",
         "",
         "true rate   titles on average    PASS    FAIL   INCONCLUSIVE",
     ]
@@ -80,10 +81,10 @@ def _promises(test: Boundaries, repeats: int) -> Iterator[str]:
     yield f"A model at the threshold gets PASS in at most {ALPHA:.0%} of runs, and FAIL in at most {ALPHA:.0%}."
     fewest = test.fewest_to_pass
     if fewest is None:
-        all_of_them = f"{test.titles:,} passed titles of {test.titles:,}"
+        all_of_them = f"{plural(test.titles, 'passed title')} of {test.titles:,}"
         yield f"PASS is out of reach: not even {all_of_them} would prove it. Plan more titles."
     else:
-        yield f"PASS needs at least {fewest:,} titles."
+        yield f"PASS needs at least {plural(fewest, 'title')}."
 
 
 def _thresholds(settings: Settings) -> list[float]:

@@ -17,30 +17,29 @@ from pathlib import Path
 
 from plotbot.commands.init import starter_file, write_new
 from plotbot.commands.shared import (
-    SUBJECTS_RUN_HELP,
     add_settings_arguments,
     complain_of_damage,
     project_settings,
 )
 from plotbot.errors import ExitStatus, InputError, UsageProblem
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import RunFolder, list_runs
+from plotbot.keep.run_folder import RUN_HELP, RunFolder, find_run, list_runs
 from plotbot.keep.run_reading import read_run
 from plotbot.measure.judged import ABOUT, QUALITY, Judgements
 from plotbot.measure.judging import JudgedGate
 from plotbot.plan.criteria import Criterion, read_criteria
 from plotbot.report.judged import judged_lines
-from plotbot.run.answers import answer_titles, answers_folder
+from plotbot.run.answers import answer_titles
 from plotbot.run.artifacts import measure_recorded, short_path, write_artifacts
 from plotbot.run.judged import judge_runs, judgements_of, read_judgements, unjudged, with_labels, write_judgements
 from plotbot.run.labels import read_labels
-from plotbot.safe import one_line
+from plotbot.run.resume_command import JUDGING, resume_command
+from plotbot.safe import one_line, plural
 from plotbot.settings import Settings
 from plotbot.settings.keys import BY_NAME, given_options
 from plotbot.settings.values import nearest
 
 HELP = "have another model judge the answers of a run"
-JUDGING = "evals/judging"
 CRITERIA = "data/criteria.json"
 FILES = (
     "evals/conftest.py",
@@ -76,7 +75,7 @@ _JUDGED = frozenset({ExitStatus.OK, ExitStatus.FAILURES, ExitStatus.INCOMPLETE})
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_id", metavar="RUN", help=SUBJECTS_RUN_HELP)
+    parser.add_argument("run_id", metavar="RUN", help=RUN_HELP)
     parser.add_argument(
         "--judge-url", metavar="URL", help="the judge's server (default: LM_STUDIO_URL); one that has other models"
     )
@@ -104,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
     session's where it could not judge, else that of the gates.
     """
     settings, disk = project_settings(args), Disk()
-    folder = RunFolder(answers_folder(args.run_id, settings))
+    folder = find_run(args.run_id, settings, Path.cwd())
     recorded = read_run(folder, disk)
     complain_of_damage(recorded)
     answer_titles(recorded)
@@ -173,15 +172,13 @@ def _judge(
     after = judge_runs(list_runs(settings.runs_dir), folder.run_id)
     mine = before[-1] if args.resume else next((run for run in reversed(after) if run not in before), None)
     if status not in _JUDGED or mine is None:
-        hint = f"; go on with plotbot judge {folder.run_id} --resume" if mine is not None else ""
+        hint = f"; go on with {resume_command(mine, mine.header(disk))}" if mine is not None else ""
         print(f"plotbot: the judge's session ended with status {status}: nothing is judged{hint}", file=sys.stderr)
         return status or ExitStatus.NO_CASES, None
     judgements = judgements_of(mine, disk)
     if missing := unjudged(read_run(mine, disk)):
-        print(
-            f"plotbot: {missing} questions brought no verdict: plotbot judge {folder.run_id} --resume asks them again",
-            file=sys.stderr,
-        )
+        again = resume_command(mine, mine.header(disk))
+        print(f"plotbot: {plural(missing, 'question')} brought no verdict: {again} asks again", file=sys.stderr)
         status = ExitStatus.INCOMPLETE
     return status, judgements
 
@@ -207,8 +204,10 @@ def _arguments(args: argparse.Namespace, settings: Settings, folder: RunFolder) 
     given = given_options(lambda destination: getattr(args, destination, None))
     root = settings.root
     yield from (str(root / JUDGING), f"--rootdir={root}", "-c", str(root / "pytest.ini"), "-q")
-    # The subjects' own reports stay; the judge's are beside its answers.
-    yield from (f"--answers={folder.path}", f"--report-dir={folder.path / 'judge'}", f"--note=judge of {folder.run_id}")
+    # The subjects' own reports stay, and what pytest knows of their last failures; the judge's are beside its answers.
+    own = folder.path / "judge"
+    yield from (f"--answers={folder.path}", f"--report-dir={own}", "-o", f"cache_dir={own / '.pytest_cache'}")
+    yield f"--note=judge of {folder.run_id}"
     if args.embedded:
         yield "--embedded"
     if args.workers is not None:

@@ -8,16 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from plotbot.commands.shared import (
-    SUBJECTS_RUN_HELP,
     add_settings_arguments,
     complain_of_damage,
     project_settings,
-    subjects_run,
 )
 from plotbot.errors import ExitStatus, InputError, KeepError, UsageProblem
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.pretty_json import spread
-from plotbot.keep.run_folder import LAST
+from plotbot.keep.run_folder import LAST, RUN_HELP, find_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.agreement import COMPARED
 from plotbot.plan.criteria import Criterion, read_criteria
@@ -26,7 +24,7 @@ from plotbot.report.formatting import percent
 from plotbot.report.page.labels import AskedCriterion, LabelledAnswer, write_label_page
 from plotbot.run.answers import answer_titles
 from plotbot.run.labelling import Taken, failed_answers, label_tasks, labels_json, take_labels
-from plotbot.safe import one_line, visible
+from plotbot.safe import one_line, plural, visible
 from plotbot.settings import Settings
 
 HELP = "write a page to label a run's answers on, and put the labels of several people together"
@@ -37,9 +35,7 @@ _NAMED = COMPARED
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "run_name", nargs="?", default=LAST, metavar="RUN", help=f"{SUBJECTS_RUN_HELP}; default: {LAST!r}"
-    )
+    parser.add_argument("run_name", nargs="?", default=LAST, metavar="RUN", help=f"{RUN_HELP}; default: {LAST!r}")
     parser.add_argument("--criteria", type=Path, metavar="FILE", help=f"the questions; default: {CRITERIA.as_posix()}")
     parser.add_argument("--criterion", action="append", metavar="NAME", help="only this question; may be repeated")
     parser.add_argument(
@@ -60,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     settings = project_settings(args)
     criteria = _criteria(args, settings)
-    folder = subjects_run(args.run_name, settings)
+    folder = find_run(args.run_name, settings, Path.cwd())
     recorded = read_run(folder, Disk())
     complain_of_damage(recorded)
     titles = answer_titles(recorded)
@@ -106,7 +102,8 @@ def _write_page(
     asked = [AskedCriterion(one.name, one.wording, one.digest) for one in criteria]
     page = write_label_page(run_id, run_name(run_id, recorded.header), answers, asked, tasks)
     _write(path, page)
-    print(f"{len(tasks)} questions about {len({number for number, _ in tasks})} of {len(titles)} answers")
+    asked_about = len({number for number, _ in tasks})
+    print(f"{plural(len(tasks), 'question')} about {asked_about} of {plural(len(titles), 'answer')}")
     if failed:
         print("half of the answers, as far as there are so many, are ones that the judge failed")
     print(f"open {visible(str(path))}, download your labels, and put them together:")
@@ -121,14 +118,15 @@ def _shown(title: Title) -> LabelledAnswer:
 def _take(files: Sequence[Path], into: Path, run: str, criteria: Sequence[Criterion], titles: Sequence[Title]) -> None:
     taken = take_labels(files, into, run, criteria, frozenset(title.id for title in titles))
     _write(into, spread(labels_json(run, taken.labels), ascii_only=True).encode("ascii"))
-    print(f"{visible(str(into))}: {len(taken.labels)} labels, {taken.new} of them new, {taken.changed} changed")
+    counts = f"{plural(len(taken.labels), 'label')}, {taken.new} of them new, {taken.changed} changed"
+    print(f"{visible(str(into))}: {counts}")
     print("\n".join(_lines(taken)))
 
 
 def _lines(taken: Taken) -> list[str]:
     counts = Counter(label.labeller for label in taken.labels)
     named = [f"{one_line(one, 40)} {count}" for one, count in sorted(counts.most_common(_NAMED))]
-    more = f" and {len(counts) - _NAMED} others" if len(counts) > _NAMED else ""
+    more = f" and {plural(len(counts) - _NAMED, 'other')}" if len(counts) > _NAMED else ""
     return [
         f"labellers: {', '.join(named) or 'none'}{more}",
         *(

@@ -55,7 +55,7 @@ def _print(merged: Merged, settings: Settings) -> None:
         "run": short_path(measured.folder.path, settings.root),
         "reports": ", ".join(short_path(file, settings.root) for file in merged.files),
     }
-    print("\n".join(summary_lines(measured.metrics, measured.gates, paths, measured.rivals())))
+    print("\n".join(summary_lines(measured.metrics, measured.gates, paths, measured.rivals(), measured.resume())))
     if missing := missing_parts(measured.records.header):
         named = ", ".join(missing[:_MOST_NAMED])
         more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""

@@ -18,7 +18,7 @@ from plotbot.errors import AskError, ExitStatus, UsageProblem
 from plotbot.records import Title
 from plotbot.run.answers import titles_at
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_missing
-from plotbot.safe import visible
+from plotbot.safe import plural, visible
 from plotbot.settings import Settings
 
 HELP = "print what a model would be sent about a title, with its length, and send nothing"
@@ -66,9 +66,10 @@ def _conversations(files: EvalFiles, title: Title, settings: Settings) -> Iterat
 def _show(what: str, messages: Sequence[Message], settings: Settings) -> None:
     length = sum(len(message["content"]) for message in messages)
     tokens = _tokens(messages, settings)
-    print(f"# {visible(what)}: {length:,} characters{'' if tokens is None else f', {tokens:,} tokens'}")
+    counted = "" if tokens is None else f", {plural(tokens, 'token')}"
+    print(f"# {visible(what)}: {plural(length, 'character')}{counted}")
     for message in messages:
-        print(f"\n# {message['role']} ({len(message['content']):,} characters)\n{visible(message['content'])}")
+        print(f"\n# {message['role']} ({plural(len(message['content']), 'character')})\n{visible(message['content'])}")
     print()
 
 

@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
     for one, _ in runs:
         print(visible(f"run {one.records.name}\n"))
         paths = {"run": short_path(one.folder.path, settings.root), "reports": reports}
-        print("\n".join(summary_lines(one.metrics, one.gates, paths, one.rivals())) + "\n")
+        print("\n".join(summary_lines(one.metrics, one.gates, paths, one.rivals(), one.resume())) + "\n")
         if one.judged is not None:
             print("\n".join(judged_lines(one.judged)) + "\n")
     return ExitStatus.OK

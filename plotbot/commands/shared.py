@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING
 
 from plotbot.errors import InputError, UsageProblem
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import LAST, RUN_HELP, RunFolder, find_run, list_runs
+from plotbot.keep.run_folder import RUN_HELP, RunFolder, find_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.verdict_sheet import VerdictSheet, verdict_sheet
-from plotbot.run.answers import answers_folder
 from plotbot.run.baseline import read_baseline
 from plotbot.run.eval_files import EvalFiles
 from plotbot.run.recovery import Recovered
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     import pytest
 
 RUN_OR_BASELINE = f"{RUN_HELP}, or a baseline file"
-SUBJECTS_RUN_HELP = f"{RUN_HELP}; {LAST!r} is the newest that judged nothing itself"
 FOLDING_SETTINGS = (
     "GENERATED_DIR", "RUNS_DIR", "FILE_LOCK_TIMEOUT", "FILE_LOCK_POLL_INTERVAL", "FILE_LOCK_STALE_SECONDS",
 )  # fmt: skip
@@ -36,14 +34,6 @@ FOLDING_SETTINGS = (
 EVALS = "evals"
 """The folder of a project's evals."""
 _MARK = "pytest.ini"
-
-
-def subjects_run(name: str, settings: Settings) -> RunFolder:
-    """The run that *name* means for a command about answers: `last` passes over runs that judged those of others.
-
-    Raises `InputError` if there is no such run.
-    """
-    return RunFolder(answers_folder(name, settings)) if name == LAST else find_run(name, settings, Path.cwd())
 
 
 def add_project_argument(parser: argparse.ArgumentParser) -> None:

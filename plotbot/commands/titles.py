@@ -15,7 +15,7 @@ from plotbot.measure.duplicates import Alike, alike
 from plotbot.plan.feeds import read_feed
 from plotbot.plan.titles import made_id, read_titles
 from plotbot.records import Title
-from plotbot.safe import one_line, visible
+from plotbot.safe import one_line, plural, visible
 
 HELP = "collect headlines from RSS and Atom files and from lists into the titles index"
 _FEEDS = frozenset({".xml", ".rss", ".atom", ".rdf"})
@@ -56,10 +56,10 @@ def run(args: argparse.Namespace) -> int:
         own = _own_id(title, index)
         index[own] = Title(own, title.text, title.fields)
     _write(output, index)
-    print(f"{output}: {len(index)} titles, {len(index) - before} of them new")
+    print(f"{output}: {plural(len(index), 'title')}, {len(index) - before} of them new")
     _say("left out, there already", left_out)
     _say("in the index twice", [pair for pair in same if pair not in left_out])
-    _say("near duplicates, kept: remove one if they are one story", near)
+    _say("nearly like another, kept: remove one of two that are one story", near)
     return ExitStatus.OK
 
 

@@ -26,7 +26,8 @@ from plotbot.measure.tally import Tally, items_by_row, tally_of, total_tally
 from plotbot.records import NOT_NEEDED, Answer, Case, Question, run_name
 from plotbot.report.formatting import accounting_line
 from plotbot.run.recovery import kept_answers
-from plotbot.safe import visible
+from plotbot.run.resume_command import resume_command
+from plotbot.safe import plural, visible
 from plotbot.settings import Settings
 
 HELP = "prove on disk that no answer is lost and nothing is damaged"
@@ -109,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
     for path in unfinished_folders(settings.runs_dir):
         _print(f"{path.name}: a run that was killed before its first reply; it holds nothing, delete it", _Proof())
     titles = _prove_titles(settings.generated_dir, _questions(settings, disk), as_recorded, disk)
-    _print(f"title files: {titles.files}, with {titles.answers} answers", titles)
+    _print(f"title files: {titles.files}, with {plural(titles.answers, 'answer')}", titles)
     problems += len(titles.problems)
     print("\nProved." if not problems else f"\nNot proved: {problems} missing or damaged, see each NO above")
     return ExitStatus.FAILURES if problems else ExitStatus.OK
@@ -164,9 +165,7 @@ def _prove_run(run: RunOnDisk, titles: Path, disk: Disk, *, running: bool) -> _R
     _check_answers(run, proof, titles, disk, running=running)
     unfinished = proof.total.not_run + proof.total.error
     if unfinished and not running:
-        proof.notes.append(
-            f"{unfinished} not run or an error: pytest evals --resume-run {run.folder.run_id} asks them again"
-        )
+        proof.notes.append(f"{unfinished} not run or an error: {resume_command(run.folder, run.header)} asks again")
     return proof
 
 

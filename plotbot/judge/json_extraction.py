@@ -22,7 +22,7 @@ from plotbot.judge.strict_json import (
     parse_strict,
 )
 from plotbot.records import Reply
-from plotbot.safe import one_line
+from plotbot.safe import one_line, plural
 
 _REASONING_ADVICE = (
     'LM Studio put the answer into the reasoning channel. Switch off App Settings → Developer → "When applicable, '
@@ -78,7 +78,7 @@ class _Found:
 
 def extract_truncated(reply: Reply) -> Extraction:
     """What a reply holds that the server cut off at the token limit, whether its text is complete or not."""
-    counted = "" if reply.completion_tokens is None else f" after {reply.completion_tokens:,} tokens"
+    counted = "" if reply.completion_tokens is None else f" after {plural(reply.completion_tokens, 'token')}"
     content = reply.content
     ending = f"the text ends with {_quoted(content[-40:])}" if content else "there is no text"
     looped = repeated_ending(content or reply.reasoning)
@@ -129,7 +129,7 @@ def _without_text(reply: Reply) -> Extraction:
     if values or _OPENING.match(reasoning, _first(reasoning, _BLANK)):
         came = f"no text; JSON in the reasoning. {_REASONING_ADVICE}"
         return Extraction("json_in_reasoning", came, "reasoning", values)
-    thought = f"{len(reply.reasoning):,} characters of reasoning" if reasoning else "no reasoning either"
+    thought = f"{plural(len(reply.reasoning), 'character')} of reasoning" if reasoning else "no reasoning either"
     return Extraction("empty", f"no text, and {thought}", describe_position("", 0))
 
 

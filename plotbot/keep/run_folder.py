@@ -6,9 +6,10 @@ import json
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,10 @@ from plotbot.safe import one_line
 from plotbot.settings import Settings
 
 LAST = "last"
-RUN_HELP = f"a run's id or its beginning, its note, its folder, {LAST!r} for the newest, or 'last~1' for the one before"
+RUN_HELP = (
+    f"a run's id or its beginning, its note, its folder, {LAST!r} for the newest that judged no other, or 'last~1' for "
+    "the one before"
+)
 """What a RUN argument takes, for help texts."""
 _PROBE_BYTES = 4096
 _LAST = re.compile(r"last(?:~([0-9]{1,9}))?")
@@ -192,8 +196,25 @@ def unfinished_folders(runs_dir: Path) -> tuple[Path, ...]:
 
 
 def last_run(runs_dir: Path) -> RunFolder | None:
-    """The newest run; None if there is none."""
-    return next(reversed(list_runs(runs_dir)), None)
+    """The newest run that did not judge the answers of another; None if there is none."""
+    return next(_subjects_runs(runs_dir), None)
+
+
+def judged_run(run: RunFolder) -> str | None:
+    """The id of the run whose answers a run asked about; None if it asked about headlines, or cannot be read."""
+    try:
+        return judged_in(run.header(Disk()))
+    except InputError:
+        return None
+
+
+def judged_in(header: Mapping[str, Any]) -> str | None:
+    """The same of a run with this header."""
+    try:
+        titles = [Path(one["files"]["titles"]) for one in header["evals"]]
+    except (KeyError, TypeError):
+        return None
+    return next((path.name for path in titles if is_run_id(path.name)), None)
 
 
 def find_run(name: str, settings: Settings, here: Path) -> RunFolder:
@@ -201,6 +222,7 @@ def find_run(name: str, settings: Settings, here: Path) -> RunFolder:
 
     It is `last`, `last~N` for the Nth before that, a run's folder, its id or the beginning of it, or its note or the
     beginning of it. A relative folder is looked for in *here*, the current folder, and then in the project root.
+    `last` passes over the runs of judges, which are newer than the runs that they judge.
     """
     if (counted := _LAST.fullmatch(name)) is not None:
         return _counted_back(settings.runs_dir, int(counted[1] or 0))
@@ -245,13 +267,18 @@ def check_writable(folder: Path, disk: Disk) -> None:
 
 
 def _counted_back(runs_dir: Path, back: int) -> RunFolder:
-    runs = list_runs(runs_dir)
+    runs = list(islice(_subjects_runs(runs_dir), back + 1))
     if not runs:
         raise InputError(f"{runs_dir}: there is no run yet: start one with pytest evals")
     if back >= len(runs):
-        oldest = f"there are {len(runs)}, the oldest is {LAST}~{len(runs) - 1}"
+        oldest = f"the oldest is {LAST}~{len(runs) - 1}" if runs[1:] else f"there is only {LAST}"
         raise InputError(f"{runs_dir}: no run {LAST}~{back}: {oldest}")
-    return runs[-1 - back]
+    return runs[back]
+
+
+def _subjects_runs(runs_dir: Path) -> Iterator[RunFolder]:
+    """The runs that did not judge the answers of another, newest first."""
+    return (run for run in reversed(list_runs(runs_dir)) if judged_run(run) is None)
 
 
 def _named_run(name: str, runs_dir: Path) -> RunFolder | None:

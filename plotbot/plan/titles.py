@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 from plotbot.errors import InputError
 from plotbot.plan.inputs import kind_of, parse_json, read_text
 from plotbot.records import Title
-from plotbot.safe import one_line
+from plotbot.safe import one_line, plural
 
 MADE_ID_LENGTH = 6
 """Characters of an id that is made from a title's text: 0-9 and a-z."""
@@ -211,8 +211,8 @@ def _csv_entries(path: Path) -> Iterator[_Entry]:
     for line, row in rows:
         if len(row) != len(names):
             raise InputError(
-                f"{path}: line {line} has {_cells(len(row))}, the header has {len(names)}: a cell that holds a comma, "
-                "a quote or a line break stands in quotes"
+                f"{path}: line {line} has {plural(len(row), 'cell')}, the header has {len(names)}: a cell that holds a "
+                "comma, a quote or a line break stands in quotes"
             )
         cells = {name: cell.strip() for name, cell in zip(names, row, strict=True)}
         title_id, title = cells.pop("id", _MAKE), cells.pop("title")
@@ -278,10 +278,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, _Object):
         return {name: _plain(part) for name, part in value}
     return [_plain(part) for part in value] if isinstance(value, list) else value
-
-
-def _cells(number: int) -> str:
-    return "1 cell" if number == 1 else f"{number} cells"
 
 
 _JSON_EXAMPLE = '{"1abc2d": {"title": "…"}}'

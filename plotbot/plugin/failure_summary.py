@@ -23,6 +23,7 @@ from plotbot.report.formatting import WIDEST, wrapped
 from plotbot.run.artifacts import PAGE, short_path
 from plotbot.run.recorder import Recorder
 from plotbot.run.session import MainRun
+from plotbot.safe import plural
 
 SUMMARY_LINES = 20
 """Lines of pytest's short summary that failures of evals get when not all of them are shown."""
@@ -155,7 +156,7 @@ class FailureSummary:
     def _print_kinds(self, terminal: pytest.TerminalReporter, recorder: Recorder) -> None:
         kinds, settings = failure_kinds(recorder.records()), self._run.settings
         total = sum(kind.count for kind in kinds)
-        terminal.section(f"{total:,} failures of {len(kinds)} kind{'s' if len(kinds) > 1 else ''}")
+        terminal.section(f"{plural(total, 'failure')} of {plural(len(kinds), 'kind')}")
         width = self._config.get_terminal_writer().fullwidth
         for line in kind_lines(kinds, width):
             for piece in wrapped("", line) if width < WIDEST else [line]:

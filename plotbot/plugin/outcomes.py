@@ -19,7 +19,7 @@ from plotbot.plugin.exceptions import text_of
 from plotbot.plugin.failure_text import failure_text, make_traceback, retell, visible_failure
 from plotbot.records import NOT_NEEDED, Exchange, ItemResult, Reply, Verdict
 from plotbot.run.process import ItemState
-from plotbot.safe import one_line, visible
+from plotbot.safe import one_line, plural, visible
 
 MESSAGE_CHARACTERS = 1_000
 SHOWN_CHARACTERS = 20_000
@@ -144,7 +144,11 @@ def reply_text(exchange: Exchange, limit: int | None = None) -> str:
     else:
         parts = [("reasoning", reply.reasoning), ("", reply.content)]
     text = "\n".join(f"{label}: {part}" if label else part for label, part in parts if part) or "(empty)"
-    cut = text if limit is None or len(text) <= limit else f"{text[:limit]}\n… {len(text) - limit} characters more"
+    cut = (
+        text
+        if limit is None or len(text) <= limit
+        else f"{text[:limit]}\n… {plural(len(text) - limit, 'more character')}"
+    )
     return visible(cut)
 
 

@@ -19,6 +19,7 @@ from plotbot.plugin.outcomes import is_subtest, result_on
 from plotbot.plugin.terminal import Screen, screen
 from plotbot.records import ItemResult
 from plotbot.run.session import MainRun
+from plotbot.safe import plural
 
 NAME = "plotbot-progress"
 _NAMES = (NAME, "plotbot-live")
@@ -102,7 +103,7 @@ class Progress:
         counts = self._counts[model]
         judged = counts["passed"] + counts["failed"]
         rate = f" {counts['passed'] / judged:.0%} passed" if judged else ""
-        errors = f" {counts['error']} errors" if counts["error"] else ""
+        errors = f" {plural(counts['error'], 'error')}" if counts["error"] else ""
         name = model.rsplit("/", 1)[-1]
         return f"{name[:_NAME_CHARACTERS]} {counts.total()}/{self._planned[model]}{rate}{errors}"
 

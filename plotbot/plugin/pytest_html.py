@@ -36,7 +36,7 @@ from plotbot.report.explanation import explanation_lines
 from plotbot.report.formatting import as_text
 from plotbot.report.hosts import apart_sentence, mixed_sentence
 from plotbot.run.artifacts import PAGE, generator, page_name
-from plotbot.safe import one_line, visible, without_folders
+from plotbot.safe import one_line, plural, visible, without_folders
 
 MOST_REPLIES = 200
 MOST_ROWS = 1000
@@ -393,4 +393,4 @@ def _output(report: pytest.TestReport, row: CaseRow) -> str:
 
 def _head(text: str, limit: int) -> str:
     rest = len(text) - limit
-    return text if rest <= 0 else f"{text[:limit]}\n… {rest} more characters are in the run's journal"
+    return text if rest <= 0 else f"{text[:limit]}\n… {plural(rest, 'more character')} in the run's journal"

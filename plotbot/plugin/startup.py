@@ -43,6 +43,7 @@ def begin_run(config: pytest.Config, warn: Callable[[str], None]) -> MainRun:
     try:
         run = _run(config, load_settings(config.rootpath, os.environ, options.command_line(config)), warn)
         run.reuse = _reused(config, run.settings)
+        run.arguments = _arguments(config)
     except UsageProblem as problem:
         raise pytest.UsageError(str(problem)) from None
     return run
@@ -101,6 +102,24 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
     missing = _without_answer(settings, warn) if config.getoption(options.MISSING) else None
     servers = _servers(config, settings, warn)
     return MainRun(settings, servers, warn=warn, stops_early=stops_early, missing=missing, beside=beside)
+
+
+def _arguments(config: pytest.Config) -> list[str]:
+    """What pytest was told to run, seen from the project root: files, tests, and the expressions that select."""
+    said = config.args if config.args_source is pytest.Config.ArgsSource.ARGS else []
+    selected = [("-k", config.getoption("keyword")), ("-m", config.getoption("markexpr"))]
+    return [
+        *(_from_root(one, config) for one in said),
+        *(part for option, value in selected if value for part in (option, value)),
+    ]
+
+
+def _from_root(argument: str, config: pytest.Config) -> str:
+    name, found, test = argument.partition("::")
+    path = config.invocation_params.dir / name
+    return (
+        (path.relative_to(config.rootpath).as_posix() if path.is_relative_to(config.rootpath) else name) + found + test
+    )
 
 
 def _named(args: Sequence[str]) -> list[str]:

@@ -17,7 +17,7 @@ from plotbot.plugin.exceptions import text_of
 from plotbot.plugin.outcomes import attach
 from plotbot.records import ItemResult
 from plotbot.run import garbage
-from plotbot.safe import one_line
+from plotbot.safe import one_line, plural
 
 if TYPE_CHECKING:
     from plotbot.run.session import MainRun
@@ -122,7 +122,9 @@ class XdistHooks:
             has_run = self._crashes is not None and self._crashes.has_run
             if self._session is not None and not has_run and is_broken(self._session):
                 # xdist would run the rest, while pytest without workers runs nothing. No model has been asked.
-                self._stop(pytest.Session.Interrupted(f"{self._session.testsfailed} errors during collection"))
+                self._stop(
+                    pytest.Session.Interrupted(f"{plural(self._session.testsfailed, 'error')} during collection")
+                )
             rename_last_failures_of_run(self._config, self._run.recorder.items, self._run.recorder.cases)
             garbage.exempt_what_exists()
 

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from plotbot.measure.gate import GateResult
 from plotbot.measure.metrics import ModelMetrics
 
+RESUME = "pytest evals --resume"
+"""What goes on with a run of which nothing more is known."""
 ADVICE = {
     "empty": "The model said nothing: check its chat template, or ask for less in the prompt.",
     "truncated": "Answers were cut off: raise MAX_TOKENS, or load the model with a longer context.",
@@ -55,16 +57,16 @@ def advice(category: str, metrics: Sequence[ModelMetrics] = ()) -> str:
     return exact or ADVICE.get(category, "")
 
 
-def next_step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult] = ()) -> str | None:
+def next_step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult] = (), resume: str = RESUME) -> str | None:
     """The one thing to do next, or None.
 
-    A run with items that were not run is to be resumed first. Otherwise it is the advice for the most frequent failure
-    or error of all models. Among equally frequent ones an error comes first, because it leaves the run incomplete.
-    Without either it is what settles the gate.
+    A run with items that were not run is to be resumed first, by the command *resume*. Otherwise it is the advice for
+    the most frequent failure or error of all models. Among equally frequent ones an error comes first, because it
+    leaves the run incomplete. Without either it is what settles the gate.
     """
     not_run = sum(one.tally.not_run for one in metrics)
     if not_run:
-        return f"pytest evals --resume ({not_run} planned but not run; finished work is not asked again)"
+        return f"{resume} ({not_run} planned but not run; finished work is not asked again)"
     failures, errors = _total(metrics, "failures"), _total(metrics, "errors")
     known = [category for category in failures + errors if advice(category)]
     if not known:

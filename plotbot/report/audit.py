@@ -9,7 +9,7 @@ from plotbot.measure.audit import Audit, ModelAudit, Story
 from plotbot.measure.duplicates import ALIKE, ALIKE_STORIES
 from plotbot.records import Title
 from plotbot.report.formatting import Sentence, as_text, name, percent
-from plotbot.safe import one_line, visible
+from plotbot.safe import one_line, plural, visible
 
 AUDIT_VERSION = 1
 _HEADS = ("model", "stories", "distinct", "of all", "exact copies", "near copies", "from the prompt")
@@ -95,26 +95,28 @@ def _sentences(model: Mapping[str, Any]) -> Iterator[Sentence]:
 
 
 def _copy_lines(audit: Audit) -> Iterator[str]:
-    for same, what in ((True, "exact copies, but for case and punctuation"), (False, "near copies")):
+    for same, what in ((True, "exact copy, but for case and punctuation"), (False, "near copy")):
         found = [copy for copy in audit.copies if copy.same == same]
         lines = [
             f"  {_named(audit.stories[copy.second])} as {_named(audit.stories[copy.first])}{_share(copy.share)}"
             for copy in found
         ]
-        yield from _listed(f"{what}, of all models", lines)
-    yield from _listed("copies of the prompt", [f"  {_named(audit.stories[number])}" for number in audit.copied])
+        yield from _listed(f"{what}, of all models", lines, "copy", "copies")
+    lines = [f"  {_named(audit.stories[number])}" for number in audit.copied]
+    yield from _listed("copy of the prompt", lines, "copy", "copies")
 
 
 def _title_lines(audit: Audit) -> Iterator[str]:
-    for same, what in ((True, "titles that are there already"), (False, "titles nearly like another")):
+    for same, what in ((True, "title there already"), (False, "title nearly like another")):
         pairs = [pair for pair in audit.alike if pair.same == same]
         lines = [f"  {_title(pair.second)} as {_title(pair.first)}{_share(pair.share)}" for pair in pairs]
-        yield from _listed(f"{what}, of {len(audit.titles):,}", lines)
+        yield from _listed(f"{what}, of {len(audit.titles):,}", lines, "title", "titles")
 
 
-def _listed(what: str, lines: Sequence[str]) -> Iterator[str]:
+def _listed(what: str, lines: Sequence[str], one: str, many: str) -> Iterator[str]:
+    """The first *lines* below their number; *what* they are holds the word *one*, which is *many* if there are more."""
     if lines:
-        yield f"{len(lines):,} {what}:"
+        yield f"{plural(len(lines), what, what.replace(one, many, 1))}:"
         yield from lines[:_SHOWN]
     if len(lines) > _SHOWN:
         yield f"  and {len(lines) - _SHOWN:,} more"

@@ -11,7 +11,7 @@ from plotbot.records import NOT_NEEDED, ItemResult
 from plotbot.report import formatting
 from plotbot.report.formatting import as_text, terminal_width, wrapped
 from plotbot.report.rivals import chance_words, contest_sentence
-from plotbot.safe import one_line
+from plotbot.safe import one_line, plural
 
 _NAMED = 10
 _LEAST_NAME = 12
@@ -36,7 +36,7 @@ def changed_verdict_lines(before: Mapping[str, ItemResult], after: Mapping[str, 
     # What was not needed had no verdict of its own then.
     both = [item for item in after if item in before and before[item].outcome != NOT_NEEDED]
     changed = [item for item in both if _said(before[item]) != _said(after[item])]
-    lines = [f"{len(changed)} of {len(both)} verdicts changed"]
+    lines = [f"{len(changed)} of {plural(len(both), 'verdict')} changed"]
     for item in changed[:_MOST_CHANGES]:
         change = f"{_said(before[item])} -> {_said(after[item])}"
         room = max(terminal_width() - len(change) - 4, _LEAST_NAME)
@@ -58,7 +58,7 @@ def since_lines(run: str, comparisons: Sequence[Comparison]) -> list[str]:
         for one, p in zip(rated, corrected, strict=True)
     ]
     more = len(lines) - _NAMED
-    return [*lines[:_NAMED], *([f"… and {more} more rows: plotbot compare shows them"] if more > 0 else [])]
+    return [*lines[:_NAMED], *([f"… and {plural(more, 'more row')}: plotbot compare shows all"] if more > 0 else [])]
 
 
 def _row_named(comparison: Comparison, among: Sequence[Comparison]) -> str:
@@ -103,7 +103,10 @@ def _part_lines(comparison: Comparison) -> list[str]:
 def _diff_lines(diff: Sequence[str]) -> list[str]:
     """A unified diff; of a long one the first lines. A long line is cut, so that the terminal keeps the columns."""
     shown = [f"    {one_line(line, terminal_width() - 4)}" if line else "" for line in diff[:_MOST_DIFF_LINES]]
-    return [*shown, *([f"    … and {len(diff) - _MOST_DIFF_LINES} more lines"] if len(diff) > _MOST_DIFF_LINES else [])]
+    return [
+        *shown,
+        *([f"    … and {plural(len(diff) - _MOST_DIFF_LINES, 'more line')}"] if len(diff) > _MOST_DIFF_LINES else []),
+    ]
 
 
 def _shown_name(text: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from plotbot.records import Finding, ItemResult, Violation
-from plotbot.safe import one_line
+from plotbot.safe import one_line, plural
 
 MOST_LISTED = 20
 _LONGEST = 240
@@ -32,7 +32,7 @@ def explanation_lines(result: ItemResult) -> list[str]:
     lines += [f"{label}: {text}" for label, text in explained(result)]
     lines += map(_fault, faults[:MOST_LISTED])
     if len(faults) > MOST_LISTED:
-        lines.append(f"and {len(faults) - MOST_LISTED} others")
+        lines.append(f"and {plural(len(faults) - MOST_LISTED, 'other')}")
     return [*lines, *_recovery(result)]
 
 

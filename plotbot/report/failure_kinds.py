@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from plotbot.measure.tally import row_of
 from plotbot.records import ItemResult, RunRecords
 from plotbot.report.page.matrix import field_of
-from plotbot.safe import one_line
+from plotbot.safe import one_line, plural
 
 KindKey = tuple[str, str, str]
 """The outcome, the category and the detail of a kind."""
@@ -83,7 +83,7 @@ def kind_lines(kinds: Sequence[FailureKind], width: int) -> list[str]:
     lines = [_line(kind, digits, label_width, several=several, width=width) for kind in shown]
     if len(kinds) > len(shown):
         rest = sum(kind.count for kind in kinds[MOST_KINDS:])
-        lines.append(f"{rest:>{digits}} of {len(kinds) - len(shown)} more kinds")
+        lines.append(f"{rest:>{digits}} of {plural(len(kinds) - len(shown), 'more kind')}")
     return lines
 
 

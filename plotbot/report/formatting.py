@@ -17,7 +17,7 @@ from plotbot.measure.intervals import Interval
 from plotbot.measure.metrics import Challenge, ModelMetrics
 from plotbot.measure.speed import Speed
 from plotbot.measure.tally import Tally
-from plotbot.safe import visible
+from plotbot.safe import plural, visible
 
 NONE = "-"
 _MOST_GROUPS = 12
@@ -124,9 +124,8 @@ def repeats_words(metrics: ModelMetrics) -> list[str]:
     repeats = metrics.repeats
     if repeats is None:
         return []
-    worth = (
-        f"{metrics.tally.rated} answers to {repeats.titles} titles are worth {repeats.effective:.0f} independent ones"
-    )
+    worth = plural(round(repeats.effective), "independent one")
+    worth = f"{metrics.tally.rated} answers to {plural(repeats.titles, 'title')} are worth {worth}"
     most = repeats.most
     at_most = f"pass@{most} {percent(repeats.pass_at[most])}, pass^{most} {percent(repeats.pass_all[most])}"
     return [f"{worth}; {at_most}; {percent(repeats.flip_rate)} got both verdicts"]
@@ -171,10 +170,10 @@ def gate_words(gate: GateResult) -> str:
 def _sequential_words(gate: GateResult, threshold: str) -> str:
     """A sequential gate's verdict: after how many titles, with which interval, or what it waits for."""
     shares = ", each counted by its share of good answers" if gate.shares else ""
-    after = f"{gate.verdict} after {gate.titles:,} of {gate.planned:,} titles{shares}"
+    after = f"{gate.verdict} after {gate.titles:,} of {plural(gate.planned or 0, 'title')}{shares}"
     if gate.waits:
         errors = "an error" if gate.waits == 1 else f"{gate.waits} errors"
-        return f"{after}: {errors} must be asked again first; pytest evals --resume goes on to the verdict"
+        return f"{after}: {errors} must be asked again first; --resume goes on to the verdict"
     if gate.interval is None:
         return f"{after}: the first look is still to come"
     interval = f"the sequential interval {interval_percent(gate.interval)}%"
@@ -184,7 +183,7 @@ def _sequential_words(gate: GateResult, threshold: str) -> str:
         return f"{after}: {interval} contains the threshold {threshold}"
     if gate.needed is None:
         return f"{after}: {interval} contains the threshold {threshold}, and no number of titles would settle it"
-    more = f"about {gate.needed - (gate.titles or 0):,} more titles would settle it at this rate"
+    more = f"about {plural(gate.needed - (gate.titles or 0), 'more title')} would settle it at this rate"
     return f"{after}: {interval} contains the threshold {threshold}; {more}"
 
 
@@ -192,12 +191,12 @@ def challenge_sentence(challenge: Challenge) -> Sentence:
     """What a sequential comparison says of a row, as the end of a sentence about it."""
     differing = f"{challenge.lost:,} of them lost, {challenge.won:,} won"
     if challenge.worse:
-        said = f", proved after {challenge.titles:,} of {challenge.planned:,} common titles, {differing}"
+        said = f", proved after {challenge.titles:,} of {plural(challenge.planned, 'common title')}, {differing}"
         return ["worse than ", name(challenge.than), said]
-    said = f" after {challenge.titles:,} of {challenge.planned:,} common titles, {differing}"
+    said = f" after {challenge.titles:,} of {plural(challenge.planned, 'common title')}, {differing}"
     if challenge.waits:
         errors = "an error" if challenge.waits == 1 else f"{challenge.waits:,} errors"
-        said += f"; {errors} must be asked again first: pytest evals --resume"
+        said += f"; {errors} must be asked again first, by --resume"
     return ["not proved worse than ", name(challenge.than), said]
 
 
@@ -208,7 +207,9 @@ def _interval_relation(gate: GateResult, threshold: str) -> str:
         return f"lies below the threshold {threshold}"
     if gate.needed is None:
         return f"contains the threshold {threshold}, and no number of titles would settle it at this rate"
-    return f"contains the threshold {threshold}; about {gate.needed} rated titles would settle it at this rate"
+    return (
+        f"contains the threshold {threshold}; about {plural(gate.needed, 'rated title')} would settle it at this rate"
+    )
 
 
 def name(text: str) -> Part:

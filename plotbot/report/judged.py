@@ -13,7 +13,7 @@ from plotbot.measure.judging import Estimate, JudgedGate
 from plotbot.measure.tally import ModelVariant
 from plotbot.report import formatting
 from plotbot.report.formatting import Part, Sentence, as_text, name
-from plotbot.safe import one_line
+from plotbot.safe import one_line, plural
 
 _NAME_LIMIT, _WIDTH = 60, 80
 _FINGERPRINT = ("key", "quantization", "sha256", "context_length", "server", "server_version")
@@ -124,8 +124,7 @@ def _result(criterion: CriterionResult) -> str:
     if criterion.estimate is None:
         return f"{opinion} (no labels, so no rate)"
     assumed = f" of other answers; {_ASSUMPTION}" if criterion.assumed else ""
-    labels = "1 label" if criterion.labels == 1 else f"{criterion.labels} labels"
-    return f"{_rate(criterion.estimate)} good, by {labels}{assumed}; {opinion}"
+    return f"{_rate(criterion.estimate)} good, by {plural(criterion.labels, 'label')}{assumed}; {opinion}"
 
 
 def _rate(estimate: Estimate) -> str:
@@ -143,7 +142,8 @@ def _judge(judged: JudgedMetrics) -> Sentence:
             told += [", " if told else " (", f"{field} ", name(str(judgements.fingerprint[field]))]
     failures = formatting.category_counts(judgements.failed)
     of = judged.usable + sum(judgements.failed.values())
-    usable = f"{judged.usable} of its {of} answers can be used{'; its own failures: ' if failures else ''}{failures}"
+    own = f"; its own failures: {failures}" if failures else ""
+    usable = f"{judged.usable} of its {plural(of, 'answer')} can be used{own}"
     return ["judge ", name(judgements.judge), *told, ")" if told else "", f", run {judgements.judge_run}: {usable}"]
 
 
@@ -169,18 +169,19 @@ def _choices(judged: JudgedMetrics) -> Iterator[Sentence]:
 def _pairs(judged: JudgedMetrics) -> Iterator[Sentence]:
     yes, planted = judged.mismatches
     own_yes, own = judged.matches
+    mine = f"yes to {own_yes} of {plural(own, 'own headline')}"
     if planted and judged.mismatch_interval is not None:
         rate = f"{formatting.percent(yes / planted)} [{formatting.interval_percent(judged.mismatch_interval)}]"
-        mine = f"yes to {own_yes} of {own} own headlines"
-        yield [f"false positives: yes to {yes} of {planted} planted mismatches, {rate}; {mine}"]
+        told = plural(planted, "planted mismatch", "planted mismatches")
+        yield [f"false positives: yes to {yes} of {told}, {rate}; {mine}"]
     elif own:
-        yield [f"false positives: no planted mismatch among so few answers; yes to {own_yes} of {own} own headlines"]
+        yield [f"false positives: no planted mismatch among so few answers; {mine}"]
 
 
 def _retest(judged: JudgedMetrics) -> Iterator[Sentence]:
     alike, twice = judged.retest
     if twice:
-        yield [f"test-retest: {alike} of {twice} verdicts are the same when asked again"]
+        yield [f"test-retest: {alike} of {plural(twice, 'verdict is', 'verdicts are')} the same when asked again"]
     else:
         yield ["test-retest: not measured, each question was asked once; --repeats 2 asks twice"]
 
@@ -194,15 +195,15 @@ def _believed(one: Believed, labels_run: str, run: str) -> Sentence:
     if told is None:
         return [
             criterion,
-            f": {one.labels} labels",
+            f": {plural(one.labels, 'label')}",
             *source,
             ", all of answers with one verdict: label some of the other",
         ]
     figures = [("sensitivity", told.sensitivity), ("specificity", told.specificity), ("kappa", told.kappa)]
     words = ", ".join(f"{label} {'-' if value is None else f'{value:.2f}'}" for label, value in figures)
-    worth = "" if one.worth is None else f"; this judge is worth {one.worth} labels"
+    worth = "" if one.worth is None else f"; this judge is worth {plural(one.worth, 'label')}"
     base = f"base rate {formatting.percent(told.base_rate)}"
-    return [criterion, f": {words}, {base}, by {one.labels} labels", *source, worth]
+    return [criterion, f": {words}, {base}, by {plural(one.labels, 'label')}", *source, worth]
 
 
 def _believed_json(one: Believed) -> dict[str, Any]:

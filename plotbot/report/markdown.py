@@ -16,13 +16,13 @@ from plotbot.measure.pairing import Rival
 from plotbot.measure.tally import total_tally
 from plotbot.records import NOT_NEEDED, ItemResult, RunRecords
 from plotbot.report import formatting
-from plotbot.report.advice import advice, next_step
+from plotbot.report.advice import RESUME, advice, next_step
 from plotbot.report.explanation import explanation_lines
 from plotbot.report.formatting import as_text
 from plotbot.report.hosts import answered, aside_sentence, failed_attempts, mixed_sentence
 from plotbot.report.judged import gate_sentence, judged_rows, judged_sentences
 from plotbot.report.rivals import rival_sentences
-from plotbot.safe import one_line
+from plotbot.safe import one_line, plural
 
 _EXAMPLES = 10
 _MOST_GROUPS = 50
@@ -40,6 +40,7 @@ def _failed_attempts(host: HostMetrics) -> str:
 
 
 _NOT_NEEDED = "not needed"
+_LONGEST_COMMAND = 1000
 _MODEL_COLUMNS: Mapping[str, Callable[[ModelMetrics], str]] = {
     "model": lambda one: _cell(one.label),
     "planned": lambda one: str(one.tally.planned),
@@ -73,10 +74,12 @@ def summary_markdown(
     compared: Sequence[str] = (),
     rivals: Sequence[Rival] = (),
     judged: JudgedMetrics | None = None,
+    resume: str = RESUME,
 ) -> str:
     """The content of `summary.md`.
 
     *compared* are the lines of a comparison with a baseline, *rivals* the rows of the table with their verdicts.
+    *resume* is the command that goes on with the run.
     """
     blocks = [
         [f"### plotbot: {_headline(metrics, gates)}"],
@@ -94,7 +97,7 @@ def summary_markdown(
         _categories(metrics),
         *([] if judged is None else _judged(judged)),
         _verbatim(compared),
-        _step(metrics, gates),
+        _step(metrics, gates, resume),
         _examples(records),
         [_origin(records, metrics)],
     ]
@@ -148,15 +151,15 @@ def _categories(metrics: Sequence[ModelMetrics]) -> list[str]:
     )
 
 
-def _step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult]) -> list[str]:
-    step = next_step(metrics, gates)
+def _step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult], resume: str) -> list[str]:
+    step = next_step(metrics, gates, code(resume, _LONGEST_COMMAND))
     return [] if step is None else [f"**Next:** {step}"]
 
 
 def _more(metrics: Sequence[ModelMetrics]) -> list[str]:
     """A line for each row of the table on its repeats, and one on what was not asked again."""
     repeats = [(one, words) for one in metrics for words in formatting.repeats_words(one)]
-    reused = [(one, f"{one.reused:,} answers reused from earlier runs") for one in metrics if one.reused]
+    reused = [(one, f"{plural(one.reused, 'answer')} reused from earlier runs") for one in metrics if one.reused]
     return [f"- {code(one.label)}: {words}" for one, words in (*repeats, *reused)]
 
 

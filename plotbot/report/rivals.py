@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from plotbot.measure.pairing import Contest, Paired, Ranking, Rival, is_settled, rank
 from plotbot.report import formatting
 from plotbot.report.formatting import Sentence, name
+from plotbot.safe import plural
 
 _MOST_RANKED = 30
 
@@ -63,7 +64,7 @@ def chance_words(paired: Paired) -> str:
     if paired.p is None:
         return "no title is rated in both"
     if not (paired.broken or paired.fixed or paired.drifted):
-        return f"no change in {paired.titles:,} titles, pass rate {formatting.percent(paired.rate_after)}"
+        return f"no change in {plural(paired.titles, 'title')}, pass rate {formatting.percent(paired.rate_after)}"
     return f"{'more' if is_settled(paired.p) else 'not more'} than chance: {counts}"
 
 

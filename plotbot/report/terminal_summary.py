@@ -12,7 +12,7 @@ from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.pairing import Rival
 from plotbot.measure.tally import total_tally
 from plotbot.report import formatting
-from plotbot.report.advice import next_step
+from plotbot.report.advice import RESUME, next_step
 from plotbot.report.formatting import WIDEST, as_text, terminal_width, wrapped
 from plotbot.report.hosts import ascii_name, aside_sentence, failed_attempts, mixed_sentence, short
 from plotbot.report.rivals import rival_sentences
@@ -61,12 +61,13 @@ def summary_lines(
     gates: Sequence[GateResult] = (),
     paths: Mapping[str, str] | None = None,
     rivals: Sequence[Rival] = (),
+    resume: str = RESUME,
 ) -> list[str]:
     """The whole summary, line by line, without colours: table, categories, gates, paths, the next step.
 
     *paths* are the files that were written, by label (`{"report": "reports/index.html"}`); their lines are not
     wrapped, so that they can be copied. Everything else fits the terminal, or 80 columns of it. *rivals* are the rows
-    with their verdicts.
+    with their verdicts. *resume* is the command that goes on with the run.
     """
     if not metrics:
         return ["no case was planned"]
@@ -75,7 +76,7 @@ def summary_lines(
     for sentence in rival_sentences(rivals):
         lines += _wrapped("", as_text(sentence, lambda name: one_line(name, _NAME_LIMIT)))
     lines += [f"{label}: {visible(path)}" for label, path in (paths or {}).items()]
-    step = next_step(metrics, gates)
+    step = next_step(metrics, gates, resume)
     return lines if step is None else [*lines, *_wrapped("next: ", step)]
 
 

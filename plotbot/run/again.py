@@ -52,7 +52,9 @@ def like_run(settings: Settings, run: RunOnDisk) -> Likeness:
         if key.name in then and then[key.name] != today[key.name]
     ]
     name = run_name(run.folder.run_id, run.header)
-    made = settings.with_values(f"run {run.folder.run_id}", **{key.field: value for key, value in mine.items()})
+    made = settings.with_values(
+        f"run {run.folder.run_id}", origins, **{key.field: value for key, value in mine.items()}
+    )
     return Likeness(
         made,
         _samples(run) if _draws_the_same(then, made) else {},

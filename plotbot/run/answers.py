@@ -17,14 +17,13 @@ from typing import Any
 
 from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import LAST, RunFolder, find_run, is_run_id, list_runs
+from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.judging import CHOICES
 from plotbot.plan.titles import read_titles
 from plotbot.records import Answer, Case, Title
 from plotbot.run.recovery import kept_answers
 from plotbot.safe import digest
-from plotbot.settings import Settings
 
 PREFIX = "answers:"
 """Before a RUN in the `titles=` of an eval's marker."""
@@ -37,29 +36,6 @@ _QUOTE = 3
 """So many words of the headline in a row are a quote of it."""
 _LEFT_OUT = "[…]"
 _WORD = re.compile(r"[^\W_]+")
-
-
-def answers_folder(name: str, settings: Settings) -> Path:
-    """The folder of the run whose answers are meant. `last` is the newest run that did not judge answers itself.
-
-    A judge's own run is newer than the run it judges, and a worker may ask again while it is on. Raises `InputError`
-    if there is no such run.
-    """
-    if name != LAST:
-        return find_run(name, settings, settings.root).path
-    for run in reversed(list_runs(settings.runs_dir)):
-        if judged_run(run) is None:
-            return run.path
-    raise InputError(f"{settings.runs_dir}: there is no run yet whose answers could be judged: start one with pytest")
-
-
-def judged_run(run: RunFolder) -> str | None:
-    """The id of the run whose answers a run asked about; None if it asked about headlines, or cannot be read."""
-    try:
-        titles = [Path(one["files"]["titles"]) for one in run.header(Disk())["evals"]]
-    except (InputError, KeyError, TypeError):
-        return None
-    return next((path.name for path in titles if is_run_id(path.name)), None)
 
 
 def titles_at(path: Path) -> tuple[Title, ...]:

@@ -37,6 +37,7 @@ from plotbot.run.judged import judged_metrics
 from plotbot.run.recorded_case import cases_named
 from plotbot.run.recorder import Recorder
 from plotbot.run.recovery import kept_results
+from plotbot.run.resume_command import resume_command
 from plotbot.safe import digest, file_stem
 from plotbot.settings import Settings
 
@@ -59,6 +60,11 @@ class MeasuredRun:
     metrics: Sequence[ModelMetrics]
     gates: Sequence[GateResult]
     judged: JudgedMetrics | None = None
+
+    def resume(self) -> str:
+        """The command that runs what was not run; empty if all was."""
+        left = any(one.tally.not_run for one in self.metrics)
+        return resume_command(self.folder, self.records.header) if left else ""
 
     def rivals(self) -> Sequence[Rival]:
         """The rows of the run with their verdicts, to be compared with one another; empty for a single row."""
@@ -253,7 +259,8 @@ def short_path(path: Path, root: Path) -> str:
 
 def _markdown(runs: Sequence[MeasuredRun], compared: Sequence[str]) -> bytes:
     return "\n".join(
-        summary_markdown(run.records, run.metrics, run.gates, compared, run.rivals(), run.judged) for run in runs
+        summary_markdown(run.records, run.metrics, run.gates, compared, run.rivals(), run.judged, run.resume())
+        for run in runs
     ).encode()
 
 

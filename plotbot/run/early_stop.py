@@ -18,7 +18,7 @@ from plotbot.measure.stopping import CHALLENGES, RowTests, sequential_tests
 from plotbot.measure.tally import ModelVariant, eval_of, items_by_row, row_of
 from plotbot.measure.verdict_sheet import VerdictSheet, is_rated, passes, verdict_sheet
 from plotbot.records import NOT_NEEDED, Case, ItemResult, PlannedItem, Question, RunRecords
-from plotbot.safe import digest, one_line
+from plotbot.safe import digest, one_line, plural
 from plotbot.settings import Settings
 
 
@@ -199,10 +199,10 @@ def _decision(tests: RowTests) -> str:
     if tests.gate is not None and tests.gate.stop == tests.stop:
         gate = tests.gate.result()
         decided = "decided" if gate.waits else f"decided, {gate.verdict},"
-        return f"the sequential gate was {decided} after {gate.titles} of {gate.planned} titles"
+        return f"the sequential gate was {decided} after {gate.titles} of {plural(gate.planned or 0, 'title')}"
     assert tests.challenge is not None, "a row without a gate was stopped by its challenge"
     told = tests.challenge.result()
-    return f"worse than {one_line(told.than, 80)} after {told.titles} of {told.planned} common titles"
+    return f"worse than {one_line(told.than, 80)} after {told.titles} of {plural(told.planned, 'common title')}"
 
 
 def _few(labels: Sequence[str]) -> str:

@@ -16,7 +16,7 @@ from plotbot.ask.servers.host import DEFAULT_SLOTS
 from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.errors import EngineError
 from plotbot.run.model_hashes import model_sha256
-from plotbot.safe import one_line
+from plotbot.safe import one_line, plural
 from plotbot.settings import Settings
 
 _CACHE_STEP = 256
@@ -139,7 +139,7 @@ def _slots(settings: Settings) -> int:
 def too_large(model: EmbeddedModel, has: Memory) -> str | None:
     """Why a model may not fit in memory, or None. Raises `EngineError` where it surely does not."""
     needed = model.needed_bytes
-    slots = f"{model.options.slots} slots of {model.options.context_length} tokens"
+    slots = f"{plural(model.options.slots, 'slot')} of {model.options.context_length} tokens"
     what = f"{model.name} needs about {size_text(needed)} of memory ({slots})"
     cure = "Lower EMBEDDED_SLOTS or CONTEXT_LENGTH, or choose a smaller file."
     if has.total is not None and needed > _HOPELESS * has.total:

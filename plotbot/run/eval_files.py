@@ -10,10 +10,11 @@ from typing import Any, Self
 from plotbot.ask.transport.prompts import prompt_hash
 from plotbot.errors import InputError
 from plotbot.judge import Schema, compile_schema
+from plotbot.keep.run_folder import find_run
 from plotbot.plan.inputs import OPTIONS, read_prompt, read_schema, read_template
 from plotbot.plan.variants import below, variants_of
 from plotbot.records import Question, Variant
-from plotbot.run.answers import PREFIX, answers_folder
+from plotbot.run.answers import PREFIX
 from plotbot.settings import Settings
 
 _OTHERS = (
@@ -110,8 +111,10 @@ def local_path(there: str, files: Sequence[str | None], root: Path) -> str:
 def _titles(named: object, settings: Settings) -> Path | None:
     """The run folder that the marker's `answers:RUN` means, or ANSWERS where it names no titles; None for files."""
     if isinstance(named, str) and named.startswith(PREFIX):
-        return answers_folder(named.removeprefix(PREFIX), settings)
-    return answers_folder(settings.answers, settings) if named is None and settings.answers is not None else None
+        return find_run(named.removeprefix(PREFIX), settings, settings.root).path
+    if named is None and settings.answers is not None:
+        return find_run(settings.answers, settings, settings.root).path
+    return None
 
 
 class Schemas:

@@ -31,7 +31,7 @@ from plotbot.run.judged import judged_metrics
 from plotbot.run.recorder import Recorder
 from plotbot.run.recovery import note_deleted, recover_held, withdraw_suspect
 from plotbot.run.session import MainRun
-from plotbot.safe import one_line, visible, without_folders
+from plotbot.safe import one_line, plural, visible, without_folders
 from plotbot.settings.keys import EVERY_MODEL
 
 _MOST_NAMED = 5
@@ -96,7 +96,7 @@ def finish_run(run: MainRun, session: SessionEnd, pages: ModelPages, baseline: B
         status,
         lines=[
             *_changes(run, recorder),
-            *summary_lines(measured.metrics, measured.gates, paths, measured.rivals()),
+            *summary_lines(measured.metrics, measured.gates, paths, measured.rivals(), measured.resume()),
             *_below(compared),
             *_since(run, measured, session),
         ],
@@ -230,4 +230,4 @@ def _unfolded(recorder: Recorder) -> Iterator[str]:
     reasons = list(recorder.unfolded.values())
     yield from (f"kept in the journal, not in its title file: {visible(why)}" for why in reasons[:_MOST_NAMED])
     if len(reasons) > _MOST_NAMED:
-        yield f"… and {len(reasons) - _MOST_NAMED} more answers; summary.json names them all"
+        yield f"… and {plural(len(reasons) - _MOST_NAMED, 'more answer')}; summary.json names all"

@@ -13,7 +13,7 @@ from typing import Any
 from plotbot.errors import InputError
 from plotbot.judge import kept_values
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import RunFolder
+from plotbot.keep.run_folder import RunFolder, judged_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.judged import (
     CHOICE,
@@ -28,8 +28,8 @@ from plotbot.measure.judging import Calibration, Labelled
 from plotbot.measure.tally import ModelVariant
 from plotbot.plan.criteria import YES, Criterion
 from plotbot.records import Case, Question
-from plotbot.run.answers import judged_run
 from plotbot.run.labels import Labels, counted
+from plotbot.run.resume_command import judged_by_command
 from plotbot.safe import one_line
 
 JUDGED_VERSION = 1
@@ -256,8 +256,8 @@ def _from_json(data: Mapping[str, Any]) -> Judgements:
 
 
 def judge_runs(runs: Sequence[RunFolder], subjects: str) -> list[RunFolder]:
-    """Those of *runs* that judged the answers of the run with the id *subjects*."""
-    return [run for run in runs if judged_run(run) == subjects]
+    """Those of *runs* in which `plotbot judge` judged the answers of the run with the id *subjects*."""
+    return [run for run in runs if judged_run(run) == subjects and judged_by_command(run.header(Disk())) is not None]
 
 
 def unjudged(run: RunOnDisk) -> int:

@@ -14,7 +14,7 @@ from typing import Any
 from plotbot.errors import InputError
 from plotbot.plan.criteria import Criterion
 from plotbot.plan.inputs import kind_of, parse_json
-from plotbot.safe import one_line
+from plotbot.safe import one_line, plural
 
 LABELS_VERSION = 1
 PASS, FAIL = "pass", "fail"
@@ -96,17 +96,13 @@ def counted(labels: Iterable[Label], criteria: Iterable[Criterion], answers: Map
 
 def _notes(reworded: Counter[str], unknown: Counter[str], strangers: int, tied: int) -> Iterable[str]:
     for criterion, count in reworded.items():
-        yield f"{_labels(count)} of {one_line(criterion, 60)} void: its wording has changed since"
+        yield f"{plural(count, 'label')} of {one_line(criterion, 60)} void: its wording has changed since"
     for criterion, count in unknown.items():
-        yield f"{_labels(count)} of {one_line(criterion, 60)} void: there is no such criterion any more"
+        yield f"{plural(count, 'label')} of {one_line(criterion, 60)} void: there is no such criterion any more"
     if strangers:
-        yield f"{_labels(strangers)} of answers that were not judged left out"
+        yield f"{plural(strangers, 'label')} of answers that were not judged left out"
     if tied:
-        yield f"{tied} answer{'' if tied == 1 else 's'} without a label: as many labellers say pass as fail"
-
-
-def _labels(count: int) -> str:
-    return f"{count} label{'' if count == 1 else 's'}"
+        yield f"{plural(tied, 'answer')} without a label: as many labellers say pass as fail"
 
 
 def _label(path: Path, number: int, entry: Any) -> Label:

@@ -9,7 +9,7 @@ from plotbot.keep.run_reading import RunOnDisk
 from plotbot.measure.tally import row_of
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem
 from plotbot.report.explanation import explanation_lines
-from plotbot.safe import one_line, visible
+from plotbot.safe import one_line, plural, visible
 
 _LONGEST_NAME = 200
 
@@ -55,7 +55,7 @@ def _verdict(item: str, result: ItemResult | None) -> Iterator[str]:
 
 
 def _answer(exchange: Exchange) -> Iterator[str]:
-    took = f"{exchange.seconds:.2f} s, {len(exchange.attempts)} attempts"
+    took = f"{exchange.seconds:.2f} s, {plural(len(exchange.attempts), 'attempt')}"
     if exchange.fault is not None:
         yield from _part(f"no reply ({took})", exchange.fault.message)
         yield from _part("body", exchange.raw.decode("utf-8", "backslashreplace"))

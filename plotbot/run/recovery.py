@@ -21,6 +21,7 @@ from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.keep.title_files import MovedAside, configured_fold, title_locks, title_path, withdraw
 from plotbot.records import Answer, Exchange, ItemResult, Question
 from plotbot.run.recorder import Recorder
+from plotbot.safe import plural
 from plotbot.settings import Settings
 
 _ValueOf = Callable[[Exchange, ItemResult, Question], Any]
@@ -175,7 +176,8 @@ def _recover_and_warn(folder: RunFolder, settings: Settings, disk: Disk, warn: C
         warn(f"run {run_id} could not be searched for answers to fold: {error}")
         return
     if recovered.folded:
-        warn(f"run {run_id} had left {recovered.folded} answers in its journal: they are in their title files now")
+        left = plural(recovered.folded, "answer")
+        warn(f"run {run_id} had left {left} in its journal: now in the title files")
     for reason in recovered.unfolded.values():
         warn(f"run {run_id}: an answer stays in its journal: {reason}")
 

@@ -16,13 +16,12 @@ from plotbot.ask.servers.model_patterns import is_pattern
 from plotbot.errors import InputError
 from plotbot.fingerprint import Fingerprint
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import find_run, last_run, list_runs
+from plotbot.keep.run_folder import find_run, judged_run, last_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.sequential import SEQUENTIAL
 from plotbot.measure.stopping import CHALLENGES
 from plotbot.measure.tally import eval_of
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, Variant, note_of, run_name
-from plotbot.run.answers import judged_run
 from plotbot.run.early_stop import is_sequential
 from plotbot.run.eval_files import EvalFiles, local_path
 from plotbot.run.recorder import Recorder
@@ -256,7 +255,8 @@ def as_in(plan: Mapping[str, Any], settings: Settings, *, only_asked: bool = Fal
         for key, value in values.items()
         if settings.left_open(key, header.get("origins")) and (value != today[key.name] or key.name == "MODEL")
     }
-    return settings.with_values(f"run {plan['run']}", **open_now, **_recorded_files(settings, header["settings"]))
+    origins, files = header.get("origins"), _recorded_files(settings, header["settings"])
+    return settings.with_values(f"run {plan['run']}", origins, **open_now, **files)
 
 
 def titles_in(plan: Mapping[str, Any]) -> dict[str, set[str]]:

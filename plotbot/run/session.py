@@ -29,9 +29,10 @@ from plotbot.run.early_stop import EarlyStop, Stop, challenges_of, is_sequential
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_missing
 from plotbot.run.recorder import Recorder, RunPlan
 from plotbot.run.recovery import recover_dead_runs
+from plotbot.run.resume_command import ARGUMENTS
 from plotbot.run.reuse import Recorded, find_answers
 from plotbot.run.servers import Servers
-from plotbot.safe import digest, one_line
+from plotbot.safe import digest, one_line, plural
 from plotbot.settings import Settings
 
 _NOTHING: Mapping[str, Recorded] = {}
@@ -74,6 +75,7 @@ class MainRun:
         self.problem: UsageProblem | None = None
         self.recorder: Recorder | None = None
         self.announcements: list[str] = []
+        self.arguments: Sequence[str] = ()
         self.reuse: Sequence[RunFolder] = ()
         self.stop_when_worse = False
         self.baseline: tuple[VerdictSheet, str] | None = None
@@ -335,7 +337,7 @@ class MainRun:
             self._runs_that_asked({case.prompt_hash for case in cases}),
         )
         sources = {one.run.folder.run_id for one in found.values()}
-        what = f"answers of {len(sources)} earlier run{'' if len(sources) == 1 else 's'}"
+        what = f"answers of {plural(len(sources), 'earlier run')}"
         self._announce(cases, found, f"reuse of the {what}")
         return found
 
@@ -382,6 +384,7 @@ class MainRun:
         values = self.settings.to_json()
         return {
             "plotbot": __version__,
+            ARGUMENTS: list(self.arguments),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
             "sample_seed": self.settings.sample_seed,
             "drawn": getattr(self._planned(), "drawn", None),

@@ -100,7 +100,7 @@ class PytestRuns:
         self._runs_dir = settings.runs_dir
         self._ended = ended
         self._process: subprocess.Popen[bytes] | None = None
-        self._newest = _id_of(last_run(self._runs_dir))
+        self._newest = _id_of(_newest(self._runs_dir))
         self._done: list[RunFolder] = []
 
     @property
@@ -125,7 +125,7 @@ class PytestRuns:
     def finish(self) -> list[str]:
         """Take note of the run that has ended; say what has moved since the one before."""
         self._process = None
-        run = last_run(self._runs_dir)
+        run = _newest(self._runs_dir)
         if run is None or run.run_id == self._newest:
             return []
         self._newest = run.run_id
@@ -236,6 +236,11 @@ def _first_new_line(before: _Content, now: _Content) -> str:
 def _words_in_common(one: Sequence[str], other: Sequence[str]) -> int:
     """With how many words both begin."""
     return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
+def _newest(runs_dir: Path) -> RunFolder | None:
+    """The newest run, also a judge's: what is watched may be the evals that judge."""
+    return next(reversed(list_runs(runs_dir)), None)
 
 
 def _id_of(run: RunFolder | None) -> str:

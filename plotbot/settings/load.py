@@ -23,6 +23,7 @@ from plotbot.settings.values import UnfitError, from_text, nearest, plain, shown
 CONFIG = "config/config.json"
 _COMMENTS = ("_", "//", "$schema")
 _PREFIX = "PLOTBOT_"
+_AND = ", "
 _LEFT_OPEN = frozenset({"default", "drawn"})
 _SEEDS_TO_DRAW = 1_000_000  # short enough to be typed again
 
@@ -58,7 +59,7 @@ class Settings(SettingValues):
 
     root: Path
     origins: Mapping[str, str]
-    """By key: `default`, `drawn`, `config/config.json`, `PLOTBOT_<KEY>`, the option, or what replaced the value."""
+    """By key: `default`, `drawn`, `config/config.json`, `PLOTBOT_<KEY>`, the option, or the run that had the value."""
 
     lm_api_token: Secret | None = field(default=None, repr=False)
     lm_api_token_hosts: frozenset[str] = field(default=frozenset(), repr=False)
@@ -109,11 +110,15 @@ class Settings(SettingValues):
         """The least pass rate of a model: its own, else the one for all, else None."""
         return self.min_pass_rate.get(model, self.min_pass_rate.get(EVERY_MODEL))
 
-    def with_values(self, origin: str, **values: Any) -> Self:
-        """A copy with other values, given by field name in the form of the configuration file."""
+    def with_values(self, origin: str, earlier: Mapping[str, str] | None = None, /, **values: Any) -> Self:
+        """A copy with other values, given by field name in the form of the configuration file.
+
+        Values of an *earlier* run, whose origins these are, keep the precedence that they had there: what a run like
+        that one takes over from it counts for no less in a run that is like this one in turn.
+        """
         changed = {name: _typed(BY_NAME[name.upper()], value, self.root, origin) for name, value in values.items()}
-        origins = {**self.origins, **dict.fromkeys(map(str.upper, values), origin)}
-        return dataclasses.replace(self, origins=origins, **changed)
+        own = {name.upper(): _carried(origin, (earlier or {}).get(name.upper(), "default")) for name in values}
+        return dataclasses.replace(self, origins={**self.origins, **own}, **changed)
 
     def to_json(self) -> dict[str, Any]:
         """All values and origins but the token, in builtin types, for the plan's header and for workers."""
@@ -286,8 +291,13 @@ def token_in(environ: Mapping[str, str]) -> Secret | None:
     return Secret(text) if text else None
 
 
+def _carried(origin: str, before: str) -> str:
+    """The origin of a value that an earlier run had from *before*: `--top-p, run 20261129-101500-7f3a01`."""
+    return f"{before.partition(_AND)[0]}{_AND}{origin}" if _strength(before) else origin
+
+
 def _strength(origin: str) -> int:
     """By how much the place of a value takes precedence: the file, then a variable, then an option."""
     if origin.startswith("--"):
         return 3
-    return 2 if origin.startswith(_PREFIX) else int(origin == CONFIG)
+    return 2 if origin.startswith(_PREFIX) else int(origin.startswith(CONFIG))

@@ -67,6 +67,13 @@ def test_a_run_like_another_has_its_titles_seeds_and_settings_but_for_what_is_se
     assert like.header["settings"]["NOTE"] is None
     run(server, "--like=first", "--test-sample-size=3")
     assert len(_runs(project)[2].cases) == 3
+    # A value of the configuration file did not count then, and does not count in a run that is like this one in turn.
+    (project / "config").mkdir(exist_ok=True)
+    (project / "config" / "config.json").write_text('{"TEMPERATURE": 0.9, "TOP_P": 0.5}', encoding="utf-8")
+    for _ in range(2):
+        result = run(server, "--like=last")
+        sent = server.requests[-1].json()
+        assert (sent["temperature"], sent["top_p"]) == (0.1, 0.5), _said(result)
 
 
 @pytest.mark.parametrize("other", ["--resume", "--missing", "--replay=last"])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from plotbot.commands import main
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.journal import Journal
 from plotbot.measure.tally import BOXES
@@ -48,6 +51,32 @@ def test_resuming_asks_what_was_an_error_and_nothing_else(evals: Evals, project:
     assert len(_runs(project)) == 1
     summary = json.loads((project / "data" / "runs" / _run_id(project) / "summary.json").read_bytes())
     assert summary["total"] == {"planned": 4, "passed": 4, **dict.fromkeys(BOXES[1:], 0)}
+
+
+def test_what_is_next_is_a_command_that_goes_on_with_this_run(
+    pytester: pytest.Pytester, project: Path, start_mock: Mock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of several evals one was run: `pytest evals --resume` would be refused."""
+    story = project / "evals" / "test_story_seeds.py"
+    (project / "evals" / "test_other.py").write_bytes(story.read_bytes())
+    server = start_mock(rules=(Rule(reply="no JSON at all", headline="Headline", nth=(1,)),))
+    url = f"--lm-studio-url={server.url}"
+    given = ("-x", "--sample-seed=1", "--test-sample-size=4", "-k", "story_seed and t0", url)
+    result = pytester.runpytest_inprocess(str(story), *given)
+    told = re.search(r"next: (pytest .*?) \(2 planned but not run", " ".join(line.strip() for line in result.outlines))
+    assert told is not None, _said(result)
+    command = shlex.split(told[1])
+    assert command[1:5] == ["evals/test_story_seeds.py", "-k", "story_seed and t0", "--resume"]
+    assert f"**Next:** `{told[1]}` (2 planned" in (project / "reports" / "summary.md").read_text(encoding="utf-8")
+    # After another run it is named.
+    pytester.runpytest_inprocess(str(story), "--test-sample-size=1", url)
+    run = _runs(project)[0]
+    capsys.readouterr()
+    main(["report", run, f"--rootdir={project}"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"next: {told[1].replace('--resume', f'--resume-run {run}')} (2 planned" in shown
+    command = [f"--resume-run={run}" if one == "--resume" else one for one in command]
+    pytester.runpytest_inprocess(*command[1:]).assert_outcomes(passed=2, failed=1)
 
 
 def test_a_resumed_run_needs_no_settings_of_its_own(evals: Evals, start_mock: Mock) -> None:

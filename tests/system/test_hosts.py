@@ -283,7 +283,7 @@ def test_when_all_hosts_are_killed_the_run_is_incomplete_and_resumes_elsewhere(
         server.end()
     assert run.wait() == 10, run.output
     assert "No host answers any more. Nothing answers at" in run.output
-    assert "pytest evals --resume goes on where this run ends." in run.output
+    assert "--resume goes on where this run ends." in run.output
     answered = {exchange.case for exchange in exchanges(tmp_path) if exchange.reply is not None}
     tried = {exchange.case for exchange in exchanges(tmp_path) if exchange.reply is None}
     assert len(answered) >= 6 * hosts

@@ -234,7 +234,7 @@ def test_after_an_interrupt_the_judge_goes_on_where_it_was(judged: _Judged, stop
         [sys.executable, "-m", "plotbot", "judge", "last", "--model=judge", f"--judge-url={server.url}", "--repeats=1"],
         cwd=judged.folder,
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
     )
@@ -245,9 +245,11 @@ def test_after_an_interrupt_the_judge_goes_on_where_it_was(judged: _Judged, stop
         os.killpg(process.pid, signal.SIGINT)
     else:
         process.terminate()  # as `timeout` and a job's end do, to the command alone
-    said = process.communicate(timeout=60)[1].decode()
+    shown, said = (text.decode() for text in process.communicate(timeout=60))
     assert process.returncode == 2, said
-    assert "--resume" in said
+    command = f"plotbot judge {judged.run.name} --resume --judge-url {server.url}"
+    assert f"next: {command}" in " ".join(shown.split())
+    assert command in said
     assert not (judged.run / "judged.json").exists()
     rules = (*quick, Rule(model="judge", headline="Answer each", reply=_quality()))
     good = judged._start_mock(models=MODELS, rules=rules)
@@ -255,6 +257,10 @@ def test_after_an_interrupt_the_judge_goes_on_where_it_was(judged: _Judged, stop
     assert done.returncode == 0, done.stdout + done.stderr
     assert judged.summary()["judge"]["usable"] == 3 * TITLES
     assert not any(b"four numbered" in one.body for one in good.requests)
+    # The judge's session is no session of the subjects: the last run is theirs, and so are the last failures.
+    again = judged._call("pytest", "evals", "--lf", f"--lm-studio-url={good.url}", "--collect-only", "-q")
+    assert f"{TITLES} tests collected" in again.stdout, again.stdout
+    assert "[subject-" in again.stdout
 
 
 def test_what_cannot_be_judged_is_refused_in_a_sentence(judged: _Judged) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from plotbot.safe import digest, file_stem, is_plain_name, one_line, slug, visible, without_folders
+from plotbot.safe import digest, file_stem, is_plain_name, one_line, plural, slug, visible, without_folders
 
 SLUG = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 HOSTILE_IDS = [
@@ -88,6 +88,12 @@ def test_one_line_is_one_line_of_a_length(text: str, limit: int, expected: str) 
 
 def test_a_huge_text_is_cut_before_it_is_looked_at() -> None:
     assert len(one_line("x " * 5_000_000, 50)) == 50
+
+
+def test_one_thing_has_no_plural() -> None:
+    assert [plural(number, "label") for number in (0, 1, 1204)] == ["0 labels", "1 label", "1,204 labels"]
+    assert [plural(number, "story", "stories") for number in (1, 2)] == ["1 story", "2 stories"]
+    assert [plural(number, "second") for number in (1.0, 0.5)] == ["1 second", "0.5 seconds"]
 
 
 def test_a_digest_accepts_lone_surrogates_and_has_its_length() -> None:

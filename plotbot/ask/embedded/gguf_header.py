@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from plotbot.errors import EngineError
-from plotbot.safe import one_line
+from plotbot.safe import one_line, plural
 
 _MOST_ENTRIES = 1_000_000
 _MOST_TEXT = 16_000_000
@@ -115,7 +115,7 @@ class _Reader:
         alignment = max(number(metadata, "general.alignment", 32), 1)
         missing = -(-self._place // alignment) * alignment + end - len(self._data)
         if count and missing > 0:
-            raise _BrokenError(f"{missing:,} bytes are missing at its end")
+            raise _BrokenError(f"{plural(missing, 'byte is', 'bytes are')} missing at its end")
         return Header(metadata, size if known else 0, parameters)
 
     def _dimensions(self) -> tuple[int, ...]:

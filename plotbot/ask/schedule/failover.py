@@ -132,7 +132,7 @@ class Failover:
         tell = f"{host.name} is set aside, its cases are asked elsewhere: {why}" if first and host.announced else None
         ask_again = [*cases, *self._held_back.pop(host, [])]
         if all(one.gone for one in self._hosts):
-            give_up = f"No host answers any more. {why} pytest evals --resume goes on where this run ends."
+            give_up = f"No host answers any more. {why} --resume goes on where this run ends."
             return Decision(tell=tell, ask_again=ask_again, give_up=give_up)
         return Decision(
             tell=tell, ask_again=ask_again, probe=host if counts else None, probe_after=host.pause_seconds

@@ -14,7 +14,7 @@ from plotbot.ask.servers.discovery import ServerFacts
 from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.ask.transport.prompts import messages
 from plotbot.records import Case, Question
-from plotbot.safe import one_line
+from plotbot.safe import one_line, plural
 
 BYTES_PER_TOKEN = 4
 """The usual rate over languages and tokenizers."""
@@ -153,11 +153,12 @@ def needless_waiting(workers: int, max_in_flight: int | None, slots: int | None,
     """What only waits: xdist workers (0 without) beyond the window, and requests beyond the servers' slots."""
     found = []
     if workers > window:
-        found.append(f"-n {workers}: only {window} requests are in flight at once, so -n {window} does as well.")
+        at_once = plural(window, "request is", "requests are")
+        found.append(f"-n {workers}: only {at_once} in flight at once, so -n {window} does as well.")
     if max_in_flight is not None and slots is not None and max_in_flight > slots + 1:
         found.append(
-            f"MAX_IN_FLIGHT is {max_in_flight}, but there are {slots} slots: requests wait in the server's queue, and "
-            "their times include the wait (REQUEST_TIMEOUT counts it, too)."
+            f"MAX_IN_FLIGHT is {max_in_flight}, but there {'is' if slots == 1 else 'are'} {plural(slots, 'slot')}: "
+            "requests wait in the server's queue, and their times include the wait (REQUEST_TIMEOUT counts it, too)."
         )
     return found
 

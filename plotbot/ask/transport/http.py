@@ -24,7 +24,7 @@ from urllib.parse import urlsplit
 from plotbot.ask.transport.connection import CA_FILE, Connection, tls_context
 from plotbot.ask.transport.deadline import DeadlineThread, RequestInFlight
 from plotbot.errors import AskError
-from plotbot.safe import one_line
+from plotbot.safe import one_line, plural
 
 CONNECT_SECONDS = 4.0
 """Not every platform lets another thread end a connect, and an interrupted run has five seconds to end."""
@@ -241,12 +241,13 @@ def _late(request: _Request, in_flight: RequestInFlight) -> AskError:
     if request.json_body is None:
         return AskError(
             "timeout",
-            f"{_host(request)} accepts connections, but gave no complete answer within {request.seconds:g} seconds, "
-            "although no model was asked. Look at its log, start it again, or correct LM_STUDIO_URL.",
+            f"{_host(request)} accepts connections, but gave no complete answer within "
+            f"{plural(request.seconds, 'second')}, although no model was asked. Look at its log, start it again, or "
+            "correct LM_STUDIO_URL.",
         )
     return AskError(
         "timeout",
-        f"No complete answer from {_host(request)} within {request.seconds:g} seconds. "
+        f"No complete answer from {_host(request)} within {plural(request.seconds, 'second')}. "
         "Raise REQUEST_TIMEOUT, lower MAX_TOKENS, or ask for less at once with MAX_IN_FLIGHT.",
     )
 
@@ -255,7 +256,7 @@ def _not_connected(request: _Request) -> AskError:
     # A GET asks whether a server is there. One that is silent may be so for a while, unlike one that refuses.
     return AskError(
         "timeout" if request.json_body is None else "unreachable",
-        f"{_host(request)} accepted no connection within {min(request.seconds, CONNECT_SECONDS):g} seconds. "
+        f"{_host(request)} accepted no connection within {plural(min(request.seconds, CONNECT_SECONDS), 'second')}. "
         "Look whether its machine is on and reached from here, and whether it is overloaded, or correct LM_STUDIO_URL.",
     )
 

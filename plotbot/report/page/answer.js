@@ -148,7 +148,7 @@ async function said(entry, exchange, item) {
   if (exchange.reasoning) nodes.push(details("Its reasoning", raw("The reasoning", textParts(exchange.reasoning))));
   if (exchange.raw)
     nodes.push(
-      el("h4", {}, `What the server sent (${number(exchange.raw.length)} bytes)`),
+      el("h4", {}, `What the server sent (${plural(exchange.raw.length, "byte", "bytes")})`),
       raw("The body", textParts(exchange.raw)),
     );
   return nodes;

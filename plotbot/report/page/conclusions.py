@@ -17,6 +17,7 @@ from plotbot.report.formatting import Sentence, listed, name
 from plotbot.report.hosts import apart_sentence, mixed_sentence
 from plotbot.report.page.matrix import Place
 from plotbot.report.rivals import rival_sentences
+from plotbot.safe import plural
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +76,9 @@ def what_fails_most(contenders: Sequence[Contender], places: Counter[Place]) -> 
     sentences: list[Sentence] = [_most(failures, "failed answer", contenders) if failures else ["No answer failed."]]
     if places:
         (field, keyword), count = min(places.items(), key=lambda pair: (-pair[1], pair[0]))
-        answers = "1 answer" if count == 1 else f"{count:,} answers"
-        sentences.append(["Of the schema, ", name(field), " breaks ", name(keyword), f" most often: in {answers}."])
+        sentences.append(
+            ["Of the schema, ", name(field), " breaks ", name(keyword), f" most often: in {plural(count, 'answer')}."]
+        )
     if errors:
         sentences.append(
             [*_most(errors, "error", contenders), " Errors are the server's and do not count against a model."]
@@ -94,7 +96,13 @@ def what_is_missing(contenders: Sequence[Contender], unjudged: int = 0) -> list[
             for one in contenders
             if one.metrics.tally.not_run
         ]
-        sentences.append([f"{total.not_run:,} of {total.planned:,} planned cases were not run: ", *listed(behind), "."])
+        sentences.append(
+            [
+                f"{total.not_run:,} of {plural(total.planned, 'planned case was', 'planned cases were')} not run: ",
+                *listed(behind),
+                ".",
+            ]
+        )
         sentences.append(["Resume the run: finished work is not asked again."])
     if unjudged:
         sentences.append([f"{unjudged:,} of them have an answer that no test has judged."])
@@ -134,7 +142,7 @@ def _ranked(contenders: Iterable[Contender]) -> list[_Rated]:
 
 def _alone(one: _Rated) -> Sentence:
     tally = one.contender.metrics.tally
-    told = f" passed {tally.passed:,} of {tally.rated:,} rated answers, {formatting.percent(one.rate)}."
+    told = f" passed {tally.passed:,} of {plural(tally.rated, 'rated answer')}, {formatting.percent(one.rate)}."
     sure = (
         f" With 95\N{NO-BREAK SPACE}% confidence its rate on such titles lies between {_bounds(one.interval, ' and ')}."
     )

@@ -31,6 +31,7 @@ from plotbot.report.page.conclusions import Contender
 from plotbot.report.page.matrix import Entry, Matrix, PageRun, build_matrix
 from plotbot.report.page.payloads import Chunks, Texts, packed, payload
 from plotbot.report.page.sealed import inert, sealed_page
+from plotbot.safe import plural
 
 SCRIPTS = (
     "dom", "data", "query", "sorting", "diff", "texts", "address", "overview", "charts", "speed", "groups", "gates",
@@ -428,7 +429,7 @@ def _left_out(matrix: Matrix, packing: _Packing) -> str:
     failed = sum(entry.outcome != "passed" for entry in matrix.entries if entry.key in packing.left_out)
     which = f"{failed:,} of them did not pass" if failed else "all of them passed"
     return (
-        f"The texts of {held:,} cases are in this page. Those of {left:,} are not ({which}); "
+        f"The texts of {plural(held, 'case')} are in this page. Those of {left:,} are not ({which}); "
         "plotbot report RUN --case ID shows them"
     )
 

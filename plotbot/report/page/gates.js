@@ -22,7 +22,7 @@ function gateFigure(one) {
   const { zone, looks } = one.course;
   const [verdict, threshold] = one.gate;
   const band = zone ? "The band is where a look leaves it open." : "The bars are the interval at each look.";
-  const told = `${verdict} after ${number(looks[looks.length - 1][0])} of ${number(one.course.planned)} titles. ${band}`;
+  const told = `${verdict} after ${number(looks[looks.length - 1][0])} of ${plural(one.course.planned, "title", "titles")}. ${band}`;
   const dashes = ` The dashed line is the threshold, ${shareText(threshold)}.`;
   return el(
     "figure",

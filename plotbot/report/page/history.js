@@ -115,7 +115,7 @@ function drawLine(series) {
     svg(
       "svg",
       { viewBox: `0 0 ${WIDTH} ${TOP + HEIGHT + 26}`, role: "group" },
-      svg("title", {}, visible(`Pass rate of ${series.label} over ${points.length} runs`)),
+      svg("title", {}, visible(`Pass rate of ${series.label} over ${plural(points.length, "run", "runs")}`)),
       grid(),
       changes(points),
       svg("polyline", { class: "rates", points: rated.join(" ") }),

@@ -54,9 +54,9 @@ def test_the_headline_is_no_copy_and_alike_titles_are_named(
     printed = plotbot("audit")
     assert printed.out.splitlines() == [
         "no stories to audit",
-        "1 titles that are there already, of 3:",
+        "1 title there already, of 3:",
         "  2 Goose sues town, over pond! as 1 Goose sues town over pond",
-        "1 titles nearly like another, of 3:",
+        "1 title nearly like another, of 3:",
         "  3 Goose sues the town over pond as 1 Goose sues town over pond, 83.3% in common",
     ]
 

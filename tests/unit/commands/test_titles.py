@@ -28,8 +28,8 @@ def test_headlines_are_collected_and_duplicates_named(project: Path, capsys: pyt
     assert f"{project / 'data/titles_index.json'}: 5 titles, 5 of them new" in said
     assert "1 left out, there already:\n" in said
     assert "NEW! (as " in said
-    assert "1 near duplicates, kept: remove one if they are one story:\n" in said
-    assert "Goose sues the town" in said.partition("near duplicates")[2]
+    assert "1 nearly like another, kept: remove one of two that are one story:\n" in said
+    assert "Goose sues the town" in said.partition("nearly like")[2]
     assert "\x1b" not in said
     titles = read_titles(project / "data" / "titles_index.json")
     assert [title.text for title in titles][:2] == ["Goose sues town", "New"]

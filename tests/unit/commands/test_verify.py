@@ -223,7 +223,9 @@ def test_unfinished_work_is_said_with_the_command_that_goes_on(
     run = write_run(runs_dir, row("a", asked=False, outcome=None), row("b", said=None, outcome="error"))
     printed = plotbot("verify")
     assert printed.status == 0
-    assert f"2 not run or an error: pytest evals --resume-run {run.run_id}" in printed.out
+    assert "2 not run or an error: pytest evals --resume asks again" in printed.out
+    write_run(runs_dir, row("c"), run_id="20991122-121501-7f3a01")
+    assert f"pytest evals --resume-run {run.run_id} asks again" in plotbot("verify").out
 
 
 def test_nothing_at_all_is_proved(plotbot: Make) -> None:

@@ -179,6 +179,12 @@ def _noted(path: Path, note: str, file: str = "plan.json") -> None:
         (path / file).write_text(json.dumps({"header": {"settings": {"NOTE": note}}}))
 
 
+def _judges(path: Path, judged: str) -> None:
+    path.mkdir()
+    evals = [{"files": {"titles": f"data/runs/{judged}"}}]
+    (path / "plan.json").write_text(json.dumps({"header": {"settings": {}, "evals": evals}}))
+
+
 HOSTILE = "\x1b[2J</script>" + "猫" * 180
 NAMED = {
     "last": "20261123-223011-7f3a01",
@@ -205,10 +211,25 @@ def test_a_run_is_found_by_how_long_ago_its_beginning_or_its_note(tmp_path: Path
     assert find_run(name, _settings(runs, root=tmp_path), tmp_path).run_id == NAMED[name]
 
 
+def test_the_last_run_is_not_the_judge_s_which_its_id_names(tmp_path: Path) -> None:
+    _noted(tmp_path / OLDER, "first")
+    _noted(tmp_path / "20261122-223000-7f3a01", "second")
+    _judges(tmp_path / "20261123-223011-7f3a01", "20261122-223000-7f3a01")
+    settings = _settings(tmp_path)
+    assert [find_run(name, settings, tmp_path).run_id for name in ("last", "last~1", "20261123")] == [
+        "20261122-223000-7f3a01", OLDER, "20261123-223011-7f3a01",
+    ]  # fmt: skip
+    newest = last_run(tmp_path)
+    assert newest is not None
+    assert newest.run_id == "20261122-223000-7f3a01"
+    with pytest.raises(InputError, match="no run last~2: the oldest is last~1"):
+        find_run("last~2", settings, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [
-        ("last~9", "no run last~9: there are 3, the oldest is last~2"),
+        ("last~9", "no run last~9: the oldest is last~2"),
         ("2026", "2 runs have the id or the note '2026', or one that begins so: name one of them by its id"),
         ("twice", "2 runs have the id or the note 'twice'"),
         ("never", "no run 'never'"),

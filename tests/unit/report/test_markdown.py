@@ -49,7 +49,7 @@ def test_the_comment_shows_table_gate_categories_and_next_step(make_records: Mak
     assert "| `m` | 3 | 1 | 1 | 0 | 0 | 1 | 50.0% [9-91] | - | - |" in lines
     assert "- gate for `m`: **FAIL: the pass rate 50% misses the threshold 90%**" in lines
     assert f"| `m` | failure | `fenced` | 1 | {advice('fenced')} |" in lines
-    assert "**Next:** pytest evals --resume (1 planned but not run; finished work is not asked again)" in lines
+    assert "**Next:** `pytest evals --resume` (1 planned but not run; finished work is not asked again)" in lines
     assert "| `t[b]` | `fenced` | `came in a fence` |" in lines
     last = "planned 3 = 1 passed + 1 failed + 0 error + 0 skipped + 1 not run"
     assert lines[-1] == f"run `20260101-run`, sample seed `7`, {last}"

@@ -173,7 +173,7 @@ def test_a_case_that_was_never_asked_still_has_its_prompt_and_a_place() -> None:
     assert payload["exchange"] is None
     assert [message["role"] for message in payload["messages"]] == ["system", "user"]
     assert data.index["categories"] == [("not_run", "not_run")]
-    assert "1 of 1 planned cases were not run" in told(data.index["words"]["missing"])
+    assert "1 of 1 planned case was not run" in told(data.index["words"]["missing"])
 
 
 def test_an_item_whose_case_is_lost_stands_under_its_own_name() -> None:
