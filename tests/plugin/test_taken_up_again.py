@@ -61,7 +61,7 @@ def test_what_is_next_is_a_command_that_goes_on_with_this_run(
     (project / "evals" / "test_other.py").write_bytes(story.read_bytes())
     server = start_mock(rules=(Rule(reply="no JSON at all", headline="Headline", nth=(1,)),))
     url = f"--lm-studio-url={server.url}"
-    given = ("-x", "--sample-seed=1", "--test-sample-size=4", "-k", "story_seed and t0", url)
+    given = ("-x", "--sample-seed=1", "--test-sample-size=4", "--max-in-flight=1", "-k", "story_seed and t0", url)
     result = pytester.runpytest_inprocess(str(story), *given)
     told = re.search(r"next: (pytest .*?) \(2 planned but not run", " ".join(line.strip() for line in result.outlines))
     assert told is not None, _said(result)
