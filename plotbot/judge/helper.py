@@ -17,6 +17,7 @@ import atexit
 import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -38,6 +39,16 @@ _LEAST_SECONDS = 0.3
 _START_SECONDS = 0.3
 # After so many seconds of a request a spare helper starts.
 _SPARE_SECONDS = 0.4
+# So long is waited for the end of a process whose output has ended.
+_LAST_SECONDS = 0.5
+_ENDED_TWICE = (
+    "the helper process that judges this reply ended twice before its time was up ({how}): another program or the "
+    "system ended it, perhaps because memory is short; pytest evals --resume judges the reply again"
+)
+
+
+class _EndedError(Exception):
+    """A helper has ended, or could not start, before its time was up. The message says how."""
 
 
 class _Process:
@@ -71,6 +82,15 @@ class _Process:
             raise OSError("it did not start")
         self._ready = True
 
+    def ending(self) -> str:
+        """How the process has ended, as `SIGKILL` or `status 1`; empty if it has not, half a second after this call."""
+        try:
+            status = self._process.wait(_LAST_SECONDS)
+        except subprocess.TimeoutExpired:
+            return ""
+        names = {-one.value: one.name for one in signal.Signals}
+        return names.get(status, f"status {status}")
+
     def end(self) -> None:
         if self._owner == os.getpid():
             self._process.kill()
@@ -99,24 +119,37 @@ class _Helper:
                 self._spare = _Process()
 
     def violations(self, schema: Mapping[str, Any], value: Any, seconds: float) -> tuple[Violation, ...]:
+        asked = json.dumps(schema, default=dict), json.dumps(value)
         with self._lock:
             try:
-                answer = self._ask(json.dumps(schema, default=dict), json.dumps(value), seconds)
-            except BaseException as stopped:
-                # An interrupt too leaves half of an answer behind, which the next request must not read.
-                self._end_running()
-                if isinstance(stopped, OSError | ValueError):
-                    raise TooCostlyError(f"the process that judges by a costly schema broke off: {stopped}") from None
-                raise
+                answer = self._answer(*asked, seconds)
+            except _EndedError:
+                # It may not have been this reply's doing: the system takes any process when memory is short.
+                try:
+                    answer = self._answer(*asked, seconds)
+                except _EndedError as again:
+                    raise TooCostlyError(_ENDED_TWICE.format(how=again)) from None
         if "violations" not in answer:
             raise too_costly(answer.get("out_of_time", ""))
         return tuple(Violation(*violation) for violation in answer["violations"])
 
+    def _answer(self, schema: str, value: str, seconds: float) -> Mapping[str, Any]:
+        """The answer of a helper. Raises `_EndedError` if it ends, or cannot be used, before the time is up."""
+        try:
+            return self._ask(schema, value, seconds)
+        except BaseException as stopped:
+            how = self._process.ending() if self._process and isinstance(stopped, OSError | ValueError) else ""
+            # An interrupt too leaves half of an answer behind, which the next request must not read.
+            self._end_running()
+            if isinstance(stopped, OSError | ValueError):
+                raise _EndedError(how or str(stopped)) from None
+            raise
+
     def _ask(self, schema: str, value: str, seconds: float) -> Mapping[str, Any]:
         began = time.monotonic()
         process = self._running()
-        late = max(time.monotonic() - began - _START_SECONDS, 0.0)
-        seconds = max(seconds - late, _LEAST_SECONDS)
+        ready = time.monotonic()
+        seconds = max(seconds - max(ready - began - _START_SECONDS, 0.0), _LEAST_SECONDS)
         process.into.write(f"{schema}\n{seconds}\n{value}\n".encode("ascii"))
         process.into.flush()
         spare = threading.Timer(_SPARE_SECONDS, self._start_spare)
@@ -131,7 +164,9 @@ class _Helper:
                 at = answer["at"]
         finally:
             spare.cancel()
-        # It has ended itself.
+        if time.monotonic() - ready < seconds:
+            raise OSError("it ended before its time was up")
+        # Its watchdog has ended it.
         self._end_running()
         return {"out_of_time": at}
 

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import signal
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -107,6 +111,30 @@ def test_no_reply_waits_for_a_helper_to_start(monkeypatch: pytest.MonkeyPatch) -
     assert len(started) == 2
     assert own.violations(schema, ["aaa"], LIMIT) == ()
     assert len(started) == 2
+    own.end()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="SIGSTOP and SIGKILL")
+@pytest.mark.parametrize("deaths", [1, 2])
+def test_a_helper_that_is_killed_from_outside_is_replaced_once(monkeypatch: pytest.MonkeyPatch, deaths: int) -> None:
+    own, schema = helper._Helper(), strings("^(a+)+$")
+    left, running = [deaths], own._running
+
+    def then_killed() -> Any:
+        process = running()
+        if left[0] > 0:
+            left[0] -= 1
+            # It cannot answer before it is killed, in the midst of the request.
+            os.kill(process._process.pid, signal.SIGSTOP)
+            threading.Timer(0.05, process._process.kill).start()
+        return process
+
+    monkeypatch.setattr(own, "_running", then_killed)
+    if deaths == 1:
+        assert own.violations(schema, ["aaa"], LIMIT) == ()
+    else:
+        with pytest.raises(TooCostlyError, match=r"ended twice before its time was up \(SIGKILL\)"):
+            own.violations(schema, ["aaa"], LIMIT)
     own.end()
 
 
