@@ -18,7 +18,8 @@ from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.judge.story_checks import strings_in
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.pretty_json import spread
-from plotbot.keep.run_folder import RUN_HELP, find_run, list_runs
+from plotbot.keep.run_finding import RUN_HELP, find_run
+from plotbot.keep.run_folder import list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run, recorded_questions
 from plotbot.keep.title_reading import UnusableFile, title_files
 from plotbot.measure.audit import Audit, Story, audit
@@ -59,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
         found = _of_dataset(settings, unusable)
         _show(found, DATASET, args.output)
     else:
-        recorded = read_run(find_run(args.run_name, settings, Path.cwd()), Disk())
+        recorded = read_run(find_run(args.run_name, settings, Path.cwd(), complain), Disk())
         complain_of_damage(recorded)
         found = _of_run(recorded, unusable)
         _show(found, recorded.folder.run_id, args.output or recorded.folder.audit)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from plotbot.commands.shared import add_settings_arguments, project_settings, sheet_of_run
+from plotbot.commands.shared import add_settings_arguments, complain, project_settings, sheet_of_run
 from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
-from plotbot.keep.run_folder import RUN_HELP, find_run
+from plotbot.keep.run_finding import RUN_HELP, find_run
 from plotbot.measure.verdict_sheet import VerdictSheet, is_rated, passes
 from plotbot.run.baseline import baseline_text
 from plotbot.safe import plural, visible
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the file, over an earlier one, which git has. Raises `InputError` for a run without a verdict."""
     settings = project_settings(args)
-    folder = find_run(args.run_id, settings, Path.cwd())
+    folder = find_run(args.run_id, settings, Path.cwd(), complain)
     sheet = sheet_of_run(folder)
     output = settings.root / DEFAULT_OUTPUT if args.output is None else Path.cwd() / args.output
     words = _words(sheet)

@@ -18,7 +18,8 @@ from typing import Any
 from plotbot.commands.shared import add_settings_arguments, complain, project_settings, readable
 from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
-from plotbot.keep.run_folder import RUN_HELP, RunFolder, find_run, list_runs
+from plotbot.keep.run_finding import RUN_HELP, find_run
+from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.keep.title_reading import UnusableFile, title_files
 from plotbot.measure.tally import eval_of
@@ -58,7 +59,7 @@ def run(args: argparse.Namespace) -> int:
     """
     settings = project_settings(args)
     unusable: list[str] = []
-    only_run = None if args.run_name is None else find_run(args.run_name, settings, Path.cwd())
+    only_run = None if args.run_name is None else find_run(args.run_name, settings, Path.cwd(), complain)
     if args.all:
         rows = _from_journals([only_run] if only_run else list_runs(settings.runs_dir), unusable)
     else:

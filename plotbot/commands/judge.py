@@ -18,12 +18,14 @@ from pathlib import Path
 from plotbot.commands.init import starter_file, write_new
 from plotbot.commands.shared import (
     add_settings_arguments,
+    complain,
     complain_of_damage,
     project_settings,
 )
 from plotbot.errors import ExitStatus, InputError, UsageProblem
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import RUN_HELP, RunFolder, find_run, list_runs
+from plotbot.keep.run_finding import RUN_HELP, find_run
+from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import read_run
 from plotbot.measure.judged import ABOUT, QUALITY, Judgements
 from plotbot.measure.judging import JudgedGate
@@ -103,7 +105,7 @@ def run(args: argparse.Namespace) -> int:
     session's where it could not judge, else that of the gates.
     """
     settings, disk = project_settings(args), Disk()
-    folder = find_run(args.run_id, settings, Path.cwd())
+    folder = find_run(args.run_id, settings, Path.cwd(), complain)
     recorded = read_run(folder, disk)
     complain_of_damage(recorded)
     answer_titles(recorded)

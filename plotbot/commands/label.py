@@ -9,13 +9,14 @@ from pathlib import Path
 
 from plotbot.commands.shared import (
     add_settings_arguments,
+    complain,
     complain_of_damage,
     project_settings,
 )
 from plotbot.errors import ExitStatus, InputError, KeepError, UsageProblem
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.pretty_json import spread
-from plotbot.keep.run_folder import LAST, RUN_HELP, find_run
+from plotbot.keep.run_finding import LAST, RUN_HELP, find_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.agreement import COMPARED
 from plotbot.plan.criteria import Criterion, read_criteria
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
     _check(args)
     settings = project_settings(args)
     criteria = _criteria(args, settings)
-    folder = find_run(args.run_name, settings, Path.cwd())
+    folder = find_run(args.run_name, settings, Path.cwd(), complain)
     recorded = read_run(folder, Disk())
     complain_of_damage(recorded)
     titles = answer_titles(recorded)

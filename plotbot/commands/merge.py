@@ -17,7 +17,8 @@ from plotbot.commands.shared import (
     project_settings,
 )
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import RUN_HELP, RunFolder, find_run
+from plotbot.keep.run_finding import RUN_HELP, find_run
+from plotbot.keep.run_folder import RunFolder
 from plotbot.measure.tally import missing_parts
 from plotbot.report.terminal_summary import summary_lines
 from plotbot.run.artifacts import short_path
@@ -37,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Return the status that one run of all parts would have had. Raises as `merge_runs` does."""
     settings = project_settings(args)
-    folders = [find_run(name, settings, Path.cwd()) for name in args.runs]
+    folders = [find_run(name, settings, Path.cwd(), complain) for name in args.runs]
     merged = merge_runs([RunFolder(folder.path.resolve()) for folder in folders], settings, Disk(), complain)
     for shard in merged.shards:
         complain_of_damage(shard.run)

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from plotbot.commands.shared import add_run_arguments, chosen_runs, complain_of_damage, project_settings
 from plotbot.errors import ExitStatus, InputError
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import LAST, RunFolder
+from plotbot.keep.run_finding import LAST
+from plotbot.keep.run_folder import RunFolder
 from plotbot.keep.run_reading import read_run
 from plotbot.report.judged import judged_lines
 from plotbot.report.terminal_summary import summary_lines

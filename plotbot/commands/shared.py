@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from plotbot.errors import InputError, UsageProblem
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import RUN_HELP, RunFolder, find_run, list_runs
+from plotbot.keep.run_finding import RUN_HELP, find_run
+from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.verdict_sheet import VerdictSheet, verdict_sheet
 from plotbot.run.baseline import read_baseline
@@ -92,7 +93,7 @@ def project_root(rootdir: str | None, here: Path) -> Path:
 
 def chosen_runs(settings: Settings, names: Sequence[str]) -> tuple[RunFolder, ...]:
     """The named runs; without names all runs of the project, oldest first. Raises `InputError` for an unknown name."""
-    return tuple(find_run(name, settings, Path.cwd()) for name in names) or list_runs(settings.runs_dir)
+    return tuple(find_run(name, settings, Path.cwd(), complain) for name in names) or list_runs(settings.runs_dir)
 
 
 def readable(folders: Sequence[RunFolder], disk: Disk, unreadable: list[str]) -> Iterator[RunOnDisk]:
@@ -116,7 +117,7 @@ def find_sheet(name: str, settings: Settings, here: Path) -> VerdictSheet:
             if path.is_file():
                 return read_baseline(path).sheet
     try:
-        folder = find_run(name, settings, here)
+        folder = find_run(name, settings, here, complain)
     except InputError as error:
         if Path(name).suffix or len(Path(name).parts) > 1:
             raise InputError(f"{visible(name)}: no such file or folder; {error}; give {RUN_OR_BASELINE}") from None

@@ -1,4 +1,4 @@
-"""A run's own folder: its id, the files in it, and how a run is found."""
+"""A run's own folder: its id, the files in it, and which runs there are."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,19 +16,9 @@ from plotbot.errors import InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.locks import take_lock
 from plotbot.keep.pretty_json import spread
-from plotbot.records import Case, PlannedItem, Question, note_of
-from plotbot.safe import one_line
-from plotbot.settings import Settings
+from plotbot.records import Case, PlannedItem, Question
 
-LAST = "last"
-RUN_HELP = (
-    f"a run's id or its beginning, its note, its folder, {LAST!r} for the newest that judged no other, or 'last~1' for "
-    "the one before"
-)
-"""What a RUN argument takes, for help texts."""
 _PROBE_BYTES = 4096
-_LAST = re.compile(r"last(?:~([0-9]{1,9}))?")
-_MOST_NAMED = 5
 _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{6}")
 _HIDDEN_SUFFIX = ".new"
 
@@ -217,25 +206,6 @@ def judged_in(header: Mapping[str, Any]) -> str | None:
     return next((path.name for path in titles if is_run_id(path.name)), None)
 
 
-def find_run(name: str, settings: Settings, here: Path) -> RunFolder:
-    """Resolve a RUN argument. Raises `InputError` if there is no such run, or more than one.
-
-    It is `last`, `last~N` for the Nth before that, a run's folder, its id or the beginning of it, or its note or the
-    beginning of it. A relative folder is looked for in *here*, the current folder, and then in the project root.
-    `last` passes over the runs of judges, which are newer than the runs that they judge.
-    """
-    if (counted := _LAST.fullmatch(name)) is not None:
-        return _counted_back(settings.runs_dir, int(counted[1] or 0))
-    folders = [RunFolder(path.resolve()) for path in (here / name, settings.root / name) if name and _is_folder(path)]
-    # Any folder of the project may have the name of a note.
-    runs = [folder for folder in folders if folder.plan.exists() or folder.journal.exists()]
-    found = next(iter(runs), None) or _named_run(name, settings.runs_dir) or next(iter(folders), None)
-    if found is None:
-        newest = ", ".join(run.run_id for run in list_runs(settings.runs_dir)[-3:]) or "none"
-        raise InputError(f"{settings.runs_dir}: no run {one_line(repr(name), 80)}; the newest here: {newest}")
-    return found
-
-
 def short_id(run_id: str, runs: Iterable[RunFolder]) -> str:
     """The shortest beginning of a run's id, from day and minute on, that none of the other *runs* has."""
     others = [run.run_id for run in runs if run.run_id != run_id]
@@ -266,57 +236,9 @@ def check_writable(folder: Path, disk: Disk) -> None:
         disk.unlink(probe)
 
 
-def _counted_back(runs_dir: Path, back: int) -> RunFolder:
-    runs = list(islice(_subjects_runs(runs_dir), back + 1))
-    if not runs:
-        raise InputError(f"{runs_dir}: there is no run yet: start one with pytest evals")
-    if back >= len(runs):
-        oldest = f"the oldest is {LAST}~{len(runs) - 1}" if runs[1:] else f"there is only {LAST}"
-        raise InputError(f"{runs_dir}: no run {LAST}~{back}: {oldest}")
-    return runs[back]
-
-
 def _subjects_runs(runs_dir: Path) -> Iterator[RunFolder]:
     """The runs that did not judge the answers of another, newest first."""
     return (run for run in reversed(list_runs(runs_dir)) if judged_run(run) is None)
-
-
-def _named_run(name: str, runs_dir: Path) -> RunFolder | None:
-    """The run with this id or note, else the only one whose id or note begins so. Raises `InputError` if several do."""
-    if not name:
-        return None
-    runs = list_runs(runs_dir)
-    # A shell completes the name of a folder with a slash.
-    beginning = name.rstrip("/\\") or name
-    for fits in (
-        lambda run: run.run_id == beginning,
-        lambda run: run.run_id.startswith(beginning),
-        lambda run: _note(run) == name,
-        lambda run: _note(run).startswith(name),
-    ):
-        found = [run for run in runs if fits(run)]
-        if len(found) > 1:
-            newest = ", ".join(run.run_id for run in found[-_MOST_NAMED:])
-            what = f"{len(found)} runs have the id or the note {one_line(repr(name), 80)}, or one that begins so"
-            raise InputError(f"{what}: name one of them by its id: {newest}")
-        if found:
-            return found[0]
-    return None
-
-
-def _note(run: RunFolder) -> str:
-    try:
-        return note_of(run.header(Disk()))
-    except InputError:
-        return ""
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        # A note may be longer than a file name can be.
-        return False
 
 
 def _write_probe(probe: Path, disk: Disk) -> None:

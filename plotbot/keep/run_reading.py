@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from plotbot.errors import InputError
-from plotbot.keep.filesystem import Disk
+from plotbot.keep.filesystem import Disk, describe
 from plotbot.keep.journal import LOCK_NAME
 from plotbot.keep.journal_reading import Damaged, JournalLine, read_line_at, stream_journal
 from plotbot.keep.locks import take_lock
@@ -164,6 +164,16 @@ def read_run(folder: RunFolder, disk: Disk) -> RunOnDisk:
 def recorded_questions(folder: RunFolder, disk: Disk) -> Mapping[str, Question]:
     """The questions of a run by prompt hash, without reading its journal. Raises `InputError` as `read_run` does."""
     return _read_plan(folder, disk).questions
+
+
+def refuse_unusable(folder: RunFolder, disk: Disk) -> None:
+    """Raise `InputError` where `read_run` does, without reading the journal."""
+    _read_plan(folder, disk)
+    if folder.journal.exists():
+        try:
+            disk.open_read(folder.journal).close()
+        except OSError as error:
+            raise InputError(describe(error, folder.journal)) from error
 
 
 def is_running(folder: RunFolder) -> bool:

@@ -10,7 +10,8 @@ import pytest
 
 from plotbot.errors import UsageProblem
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import LAST, RUN_HELP, RunFolder, find_run, list_runs
+from plotbot.keep.run_finding import LAST, RUN_HELP, find_run
+from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import RunOnDisk
 from plotbot.keep.title_reading import answered_titles
 from plotbot.plan.plan import Beside, Missing
@@ -42,7 +43,7 @@ def begin_run(config: pytest.Config, warn: Callable[[str], None]) -> MainRun:
     """
     try:
         run = _run(config, load_settings(config.rootpath, os.environ, options.command_line(config)), warn)
-        run.reuse = _reused(config, run.settings)
+        run.reuse = _reused(config, run.settings, warn)
         run.arguments = _arguments(config)
     except UsageProblem as problem:
         raise pytest.UsageError(str(problem)) from None
@@ -58,12 +59,12 @@ def link_to_watch(config: pytest.Config) -> None:
     config.stash[WATCH] = WatchLink.taken_from(os.environ)
 
 
-def _reused(config: pytest.Config, settings: Settings) -> list[RunFolder]:
+def _reused(config: pytest.Config, settings: Settings, warn: Callable[[str], None]) -> list[RunFolder]:
     """The runs that `--reuse` names, oldest first. Raises `InputError` for one that is not there."""
     names, here = config.getoption(options.REUSE), config.invocation_params.dir
     if ALL in names:
         return list(list_runs(settings.runs_dir))
-    found = {folder.path: folder for folder in (find_run(name, settings, here) for name in names)}
+    found = {folder.path: folder for folder in (find_run(name, settings, here, warn) for name in names)}
     return sorted(found.values(), key=lambda folder: folder.run_id)
 
 
@@ -74,22 +75,22 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
     replay, resume_run = config.getoption(options.REPLAY), config.getoption(options.RESUME_RUN)
     stops_early = bool(config.getoption("maxfail"))
     beside = Beside(names=_named(config.args))
-    like = config.getoption(options.LIKE)
+    like, here = config.getoption(options.LIKE), config.invocation_params.dir
     for option, name in (("--replay", replay), ("--resume-run", resume_run), ("--like", like)):
         if name is not None and not name.strip():
             # An unset variable of a shell.
             raise UsageProblem(f"{option} needs the name of a run, and this one is empty: give {RUN_HELP}")
     if replay is not None or resume_run is not None or config.getoption(options.RESUME):
-        recorded = find_recorded(replay or resume_run or LAST, settings, config.invocation_params.dir)
+        recorded = find_recorded(replay or resume_run or LAST, settings, here, warn)
         settings = as_recorded(settings, recorded, may_differ=replay is not None)
         servers = _servers(config, settings, warn, embedded=bool(recorded.header.get("embedded")))
         if replay is not None:
             return ReplayedRun(settings, servers, recorded, warn=warn)
         return ResumedRun(settings, servers, recorded, warn=warn, stops_early=stops_early)
     if like is not None:
-        return _like(config, settings, find_recorded(like, settings, config.invocation_params.dir), warn)
+        return _like(config, settings, find_recorded(like, settings, here, warn), warn)
     if any(config.getoption(option, default=False) for option in _AGAIN):
-        earlier = last_session(settings, _last_session(config))
+        earlier = last_session(settings, _last_session(config), warn)
         if earlier is not None:
             # Its failures are what `--lf` is about, not those that pytest remembers of a model it did not ask.
             settings = as_in(earlier, settings, only_asked=config.getoption("lf", default=False))

@@ -7,6 +7,7 @@ end the question and begin another one.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,7 @@ _MANY = 200
 _QUOTE = 3
 """So many words of the headline in a row are a quote of it."""
 _LEFT_OUT = "[…]"
+_log = logging.getLogger("plotbot.run")
 _WORD = re.compile(r"[^\W_]+")
 
 

@@ -10,7 +10,7 @@ from typing import Any, Self
 from plotbot.ask.transport.prompts import prompt_hash
 from plotbot.errors import InputError
 from plotbot.judge import Schema, compile_schema
-from plotbot.keep.run_folder import find_run
+from plotbot.keep.run_finding import find_run
 from plotbot.plan.inputs import OPTIONS, read_prompt, read_schema, read_template
 from plotbot.plan.variants import below, variants_of
 from plotbot.records import Question, Variant

@@ -70,13 +70,19 @@ def recover_held(recorder: Recorder, settings: Settings, disk: Disk) -> None:
 
 
 def note_deleted(recorder: Recorder, settings: Settings) -> None:
-    """At the end of a run: note the folded answers whose title files were deleted while the run was on."""
+    """At the end of a run: note the folded answers whose title files were deleted while the run was on.
+
+    That is the disk's doing as much as a title file that it refuses: which of the two happens is a matter of moments.
+    """
     folder = settings.generated_dir
     there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    for case_id in recorder.folded:
-        path = title_path(folder, recorder.cases[case_id].title.id)
-        if path.name not in there:
-            recorder.unfolded[case_id] = f"{path}: deleted while the run was on; plotbot export --all still has it"
+    files = {case_id: title_path(folder, recorder.cases[case_id].title.id) for case_id in recorder.folded}
+    gone = {
+        case_id: f"{path}: deleted while the run was on; plotbot export --all still has it"
+        for case_id, path in files.items()
+        if path.name not in there
+    }
+    recorder.note_unfolded(gone, disk_refused=bool(gone))
 
 
 def withdraw_suspect(recorder: Recorder, settings: Settings, disk: Disk) -> str:

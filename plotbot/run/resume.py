@@ -16,8 +16,9 @@ from plotbot.ask.servers.model_patterns import is_pattern
 from plotbot.errors import InputError
 from plotbot.fingerprint import Fingerprint
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import find_run, judged_run, last_run, list_runs
-from plotbot.keep.run_reading import RunOnDisk, read_run
+from plotbot.keep.run_finding import Warn, find_run, newest_run
+from plotbot.keep.run_folder import judged_run, list_runs
+from plotbot.keep.run_reading import RunOnDisk, read_run, refuse_unusable
 from plotbot.measure.sequential import SEQUENTIAL
 from plotbot.measure.stopping import CHALLENGES
 from plotbot.measure.tally import eval_of
@@ -162,9 +163,9 @@ class ReplayedRun(MainRun):
         return exchange
 
 
-def find_recorded(name: str, settings: Settings, here: Path) -> RunOnDisk:
+def find_recorded(name: str, settings: Settings, here: Path, warn: Warn) -> RunOnDisk:
     """The run that a RUN argument means, read back. Raises `InputError` if there is none, or it cannot be read."""
-    return read_run(find_run(name, settings, here), Disk())
+    return read_run(find_run(name, settings, here, warn), Disk())
 
 
 def as_recorded(settings: Settings, run: RunOnDisk, *, may_differ: bool) -> Settings:
@@ -221,15 +222,22 @@ def _shown(value: Any) -> str:
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
-def last_session(settings: Settings, name: str) -> Mapping[str, Any] | None:
-    """The plan of the last session's run; None if there is no run.
+def last_session(settings: Settings, name: str, warn: Warn) -> Mapping[str, Any] | None:
+    """The plan of the last session's run, or of the newest that can be used; None if there is no run.
 
     *name* is that run's id, or `last` where it is not known: the run with the highest id may be another, after
-    `--resume-run` or where a clock was set back. Raises `InputError` if the plan cannot be read.
+    `--resume-run` or where a clock was set back. Raises `InputError` if there are runs, and none can be used.
     """
     known = {run.run_id: run for run in list_runs(settings.runs_dir)}
-    run = known.get(name) or last_run(settings.runs_dir)
-    plan: Mapping[str, Any] | None = None if run is None else run.read_json(run.plan, Disk())
+    if not known:
+        return None
+    run = known.get(name) or newest_run(settings.runs_dir, warn)
+    try:
+        refuse_unusable(run, Disk())
+    except InputError as error:
+        run = newest_run(settings.runs_dir, lambda _: None)
+        warn(f"the last session's run cannot be used, and run {run.run_id} is taken: {error}")
+    plan: Mapping[str, Any] = run.read_json(run.plan, Disk())
     return plan
 
 

@@ -28,12 +28,13 @@ deleted = []
 """
 
 
+@pytest.mark.parametrize("arguments", [(), ("-n", "2")])
 def test_answers_that_are_deleted_while_the_run_is_on_are_named(
-    evals: Evals, start_mock: StartMock, project: Path, run_file: RunFile
+    evals: Evals, start_mock: StartMock, project: Path, run_file: RunFile, arguments: tuple[str, ...]
 ) -> None:
     (project / "evals" / "conftest.py").write_text(DELETES.format(folder="data/generated_data"), encoding="utf-8")
-    result = evals(start_mock())
-    assert result.ret == 10
+    result = evals(start_mock(), "--max-in-flight=1", *arguments)
+    assert result.ret == 3
     result.stdout.fnmatch_lines(["*deleted while the run was on; plotbot export --all still has it*"])
     summary = run_file(project, "summary.json")
     kept = {path.stem for path in (project / "data" / "generated_data").glob("*.json")}

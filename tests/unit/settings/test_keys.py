@@ -92,7 +92,7 @@ def test_the_last_run_s_plan_is_made_again(
 ) -> None:
     add_key(decides)
     recorded(INVENTED=0.5)
-    plan = last_session(today(tmp_path), "last")
+    plan = last_session(today(tmp_path), "last", print)
     assert plan is not None
     assert as_in(plan, today(tmp_path)).to_json()["values"]["INVENTED"] == value
     assert as_in(plan, today(tmp_path, INVENTED="0.7")).to_json()["values"]["INVENTED"] == 0.7
