@@ -26,7 +26,7 @@ from plotbot.plugin import fixtures  # noqa: E402
 from plotbot.settings.keys import KEYS, settings_table_markdown  # noqa: E402
 
 _STARS: dict[object, str] = {inspect.Parameter.VAR_POSITIONAL: "*", inspect.Parameter.VAR_KEYWORD: "**"}
-_FIXTURE = type(fixtures.results)
+_FIXTURE = type(fixtures.ItemFixtures.reply)
 _MADE = "<!-- made by docs/generate.py; a test compares -->"
 _TABLE = re.compile(r"(<!-- settings:[^\n]*-->\n).*?(\n<!-- end of settings -->)", re.DOTALL)
 
@@ -90,7 +90,8 @@ def api_page() -> str:
 
 
 def _fixtures() -> Iterator[str]:
-    found = {**vars(fixtures.ItemFixtures), "results": fixtures.results}
+    no_process: Any = None
+    found = {**vars(fixtures.ItemFixtures), **vars(fixtures.session_fixtures(no_process))}
     for name, value in found.items():
         if isinstance(value, _FIXTURE):
             yield f"- **`{name}`**: {' '.join((inspect.getdoc(inspect.unwrap(value)) or '').split())}"

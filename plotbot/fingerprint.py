@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, ClassVar, Self
 
 
@@ -62,9 +63,13 @@ class Fingerprint:
 
     def to_json(self) -> dict[str, Any]:
         """The fields that are told."""
-        return {name: value for name in self.__slots__ if (value := getattr(self, name)) is not None}
+        return {name: value for name, value in zip(self.__slots__, _VALUES(self), strict=True) if value is not None}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
         """Fields that this version does not know are left out: a later one may have written *data*."""
         return cls(**{name: value for name, value in data.items() if name in cls.__slots__})
+
+
+# In one call: it is asked for four times a case.
+_VALUES = attrgetter(*Fingerprint.__slots__)

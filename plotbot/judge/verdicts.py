@@ -13,7 +13,7 @@ from plotbot.judge.checks import Check, TitleText, findings_of
 from plotbot.judge.json_extraction import Extraction, extract, extract_truncated
 from plotbot.judge.json_paths import json_path
 from plotbot.judge.schemas import MAX_COUNTED, MAX_LISTED, Schema, compile_schema, normalized
-from plotbot.judge.story_checks import strings_in
+from plotbot.judge.story_checks import OBJECTS, strings_in
 from plotbot.judge.strict_json import StrictJsonError, parse_strict
 from plotbot.judge.time_limit import JUDGING_SECONDS
 from plotbot.records import Exchange, Finding, ItemResult, Question, Reply, Title, Verdict, Violation
@@ -80,7 +80,7 @@ def judge(
     """
     criteria = _Criteria(schema, TitleText.of(title), check, time.monotonic() + JUDGING_SECONDS)
     verdict = _judged(criteria, reply)
-    return replace(verdict, tolerated=verdict.recoverable and verdict.category in tolerate)
+    return replace(verdict, tolerated=True) if verdict.recoverable and verdict.category in tolerate else verdict
 
 
 def kept_value(reply: Reply, schema: Mapping[str, Any] | Schema, category: str) -> Any:
@@ -180,10 +180,10 @@ def _count(number: int, noun: str) -> str:
 
 
 def _entries(value: Any) -> Iterator[tuple[str, Mapping[str, Any]]]:
-    if isinstance(value, Mapping):
+    if isinstance(value, list):
+        yield from ((f"$[{index}]", entry) for index, entry in enumerate(value) if isinstance(entry, OBJECTS))
+    elif isinstance(value, Mapping):
         yield "$", value
-    elif isinstance(value, list):
-        yield from ((f"$[{index}]", entry) for index, entry in enumerate(value) if isinstance(entry, Mapping))
 
 
 def _rebased_message(message: str, base: str) -> str:

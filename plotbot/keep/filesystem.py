@@ -102,7 +102,7 @@ class Disk:
         """Rename *source* over *target*. Tries again, for 1.3 s in all, when Windows refuses because a file is busy."""
         for delay in _REPLACE_DELAYS:
             try:
-                source.replace(target)
+                os.replace(source, target)  # noqa: PTH105  Path.replace makes a path that is thrown away
             except OSError as error:
                 if getattr(error, "winerror", None) not in _WINDOWS_BUSY:
                     raise

@@ -40,6 +40,8 @@ _ASCII = _encoder(ascii_only=True)
 
 def _spread(value: Any, encode: _Encode, margin: str) -> str:
     kind = type(value)
+    if kind is list and _TEXTS.issuperset(map(type, value)):
+        return f"[{', '.join(map(encode, value))}]"
     if kind not in _CONTAINERS or _is_plain(value, kind) or len(margin) > _WIDEST_MARGIN:
         return encode(value)
     inner = margin + "  "

@@ -243,9 +243,10 @@ def _headline_words(text: str, room: int) -> str:
     Letters lose their accents. A headline in another script has none: its title's id has to do.
     """
     # Four words are in the first few hundred characters of any headline.
-    plain = unicodedata.normalize("NFKD", text[:400].casefold().replace("'", "").replace("’", ""))
-    bare = "".join(one for one in plain if not unicodedata.combining(one))
-    words = [word for word in _WORD.findall(bare) if word.isascii() and word not in _SAYS_NOTHING][:4]
+    plain = text[:400].casefold().replace("'", "").replace("’", "")
+    if not plain.isascii():
+        plain = "".join(one for one in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(one))
+    words = [word for word in _WORD.findall(plain) if word.isascii() and word not in _SAYS_NOTHING][:4]
     while words and len("-".join(words)) > room:
         words.pop()
     return "-".join(words)

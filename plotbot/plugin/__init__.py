@@ -10,12 +10,10 @@ import pytest
 
 from plotbot.errors import UsageProblem
 from plotbot.plugin import collection, exceptions, failure_text, options, outcomes
-from plotbot.plugin.fixtures import PROCESS, ItemFixtures, results
+from plotbot.plugin.fixtures import PROCESS, ItemFixtures, session_fixtures
 from plotbot.run import garbage
 from plotbot.run.process import Process
 from plotbot.settings import Settings
-
-__all__ = ["results"]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -27,6 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     config.add_cleanup(garbage.restorer())
     with garbage.loading():
         process = config.stash[PROCESS] = _begin_process(config)
+    config.pluginmanager.register(session_fixtures(process), "plotbot-session-fixtures")
     config.pluginmanager.register(ItemFixtures(process, lists=not options.runs_items(config)), "plotbot-fixtures")
 
 

@@ -94,9 +94,11 @@ def share_equal_parts(items: Iterable[pytest.Item]) -> None:
     """
     no_words: set[str] = set()
     first: dict[str, object] = {}
+    places: dict[tuple[object, str], pytest.Item] = {}
     for item in items:
         if _case_of(item) is None:
             continue
+        _share_place(item, places)
         item.extra_keyword_matches = item.extra_keyword_matches or no_words
         callspec = item.callspec  # type: ignore[attr-defined]
         for name in _OF_CALLSPECS if len(callspec.params) == 1 else ():
@@ -105,6 +107,18 @@ def share_equal_parts(items: Iterable[pytest.Item]) -> None:
             if name == "indices" or value == shared:
                 # A frozen object, which pytest has handed over.
                 object.__setattr__(callspec, name, shared)
+
+
+def _share_place(item: pytest.Item, first: dict[tuple[object, str], pytest.Item]) -> None:
+    """Give an item the place in its file of the *first* item of its function: pytest looks it up anew for each."""
+    if type(item) is not pytest.Function:
+        # A plugin's own kind of item may have its own idea of a place.
+        return
+    same = first.setdefault((item.parent, item.originalname), item)
+    if same is not item:
+        path, line, _ = same.location
+        # Where pytest keeps what it has looked up.
+        vars(item)["location"] = path, line, item.getmodpath()
 
 
 def let_go(item: pytest.Item) -> None:

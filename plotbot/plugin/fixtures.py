@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from types import EllipsisType
+from types import EllipsisType, ModuleType
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,15 +21,26 @@ if TYPE_CHECKING:
 PROCESS = pytest.StashKey[Process]()
 
 
-@pytest.fixture(scope="session")
-def results(pytestconfig: pytest.Config) -> Iterator[Results]:
-    """The writer: `results.keep()` keeps a good answer in its title file. Every worker has one."""
-    # A worker that has not loaded this yet asks for its cases sooner.
-    from plotbot.run.results import Results  # noqa: PLC0415  see above
+def session_fixtures(process: Process) -> ModuleType:
+    """A plugin with the fixtures of a session: a module, because pytest is about to refuse methods for a session.
 
-    results = Results(pytestconfig.stash[PROCESS])
-    yield results
-    results.close()
+    They need none of pytest's own fixtures: pytest makes a definition of `request`, signature and all, for each item
+    with a fixture that asks for it, as `pytestconfig` does.
+    """
+
+    @pytest.fixture(scope="session")
+    def results() -> Iterator[Results]:
+        """The writer: `results.keep()` keeps a good answer in its title file. Every worker has one."""
+        # A worker that has not loaded this yet asks for its cases sooner.
+        from plotbot.run.results import Results  # noqa: PLC0415  see above
+
+        results = Results(process)
+        yield results
+        results.close()
+
+    plugin = ModuleType(f"{__name__}.session")
+    vars(plugin)["results"] = results
+    return plugin
 
 
 class ItemFixtures:

@@ -91,7 +91,7 @@ def as_shown(report: pytest.TestReport, result: ItemResult, config: pytest.Confi
 
     The report stays as it is, because pytest asks again.
     """
-    if result.outcome != "passed":
+    if result.outcome != "passed" or not _may_be_turned(config):
         return result
     before = report.outcome, report.longrepr
     status = config.hook.pytest_report_teststatus(report=report, config=config)
@@ -101,6 +101,13 @@ def as_shown(report: pytest.TestReport, result: ItemResult, config: pytest.Confi
         return result
     category = "assertion" if status[0] == "failed" else "eval_code"
     return replace(result, outcome=status[0], category=category, message=one_line(message, MESSAGE_CHARACTERS))
+
+
+def _may_be_turned(config: pytest.Config) -> bool:
+    """Whether a plugin that is neither pytest's own nor plotbot's has a say in a report's status."""
+    plugins = (impl.plugin for impl in config.hook.pytest_report_teststatus.get_hookimpls())
+    modules = (getattr(plugin, "__name__", type(plugin).__module__) for plugin in plugins)
+    return not all(module.startswith(("_pytest.", "plotbot.")) for module in modules)
 
 
 def turn(report: pytest.TestReport, result: ItemResult) -> None:

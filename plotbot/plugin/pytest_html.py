@@ -213,7 +213,9 @@ class _Rows:
     def _bounded(self, entry: _Entry | None) -> _Entry | None:
         if entry is None or entry.row.outcome != "passed" or len(self) <= MOST_REPLIES:
             return entry
-        return None if len(self) > MOST_ROWS else replace(entry, row=replace(entry.row, reply=None))
+        if len(self) > MOST_ROWS:
+            return None
+        return entry if entry.row.reply is None else replace(entry, row=replace(entry.row, reply=None))
 
 
 class _PageConfig:

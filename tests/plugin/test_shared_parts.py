@@ -19,6 +19,10 @@ import pytest
 def place(request):
     return request.param
 
+@pytest.fixture(autouse=True)
+def place_in_file(request):
+    assert request.node.location == type(request.node).location.func(request.node)
+
 @pytest.mark.parametrize("number", [7, 8])
 @pytest.mark.parametrize("place", ["here", "there"], indirect=True)
 def test_with_parameters(reply, title, number, place, tmp_path, request):
@@ -29,6 +33,10 @@ def test_without(reply, title, tmp_path, request):
     assert request.node.callspec.params["reply"][0].title == title
     assert request.node.callspec.id in request.node.name
     (tmp_path / "note").write_text(title.text)
+
+class TestOfAClass:
+    def test_without_too(self, reply):
+        pass
 """
 CONFTEST = """
 import json
@@ -57,5 +65,5 @@ def test_items_share_what_is_equal_and_keep_their_own_parameters(
     (project / "evals" / "conftest.py").write_text(CONFTEST, encoding="utf-8")
     write_eval(EVAL)
     result = evals(start_mock(), "--test-sample-size=3", "-k", "with", *workers)
-    result.assert_outcomes(passed=15)
+    result.assert_outcomes(passed=18)
     assert json.loads((project / "seen.json").read_bytes()) == [3, 1, 0]
