@@ -2,6 +2,7 @@
 
 By default it writes the dataset: the answers in the title files, the latest one for each model and prompt hash. With
 `--all` it writes every answer that an eval has kept, from the journals: also those that a later repeat or run replaced.
+A merged run and one with `--reuse` have answers of other runs; `--all` writes each answer once.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.keep.title_reading import UnusableFile, title_files
 from plotbot.measure.tally import eval_of
-from plotbot.run.recovery import kept_answers, kept_results
-from plotbot.safe import plural, visible
+from plotbot.run.recovery import kept_answers
+from plotbot.safe import digest, plural, visible
 from plotbot.settings import Settings
 
 HELP = "write the answers, one a line with where it came from, as JSON Lines or CSV"
@@ -32,6 +33,8 @@ COLUMNS = (
     "title_id", "title", "fields", "model", "prompt_hash", "variant", "response_format", "repeat", "eval", "run",
     "case", "at", "fingerprint", "params", "response",
 )  # fmt: skip
+_OF_ANSWER = ("title_id", "title", "model", "prompt_hash", "at", "response")
+"""What no two answers have in common: a copy has the time of the request."""
 # A spreadsheet runs a cell that begins with one of these as a formula.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
@@ -64,7 +67,8 @@ def run(args: argparse.Namespace) -> int:
         rows = _from_journals([only_run] if only_run else list_runs(settings.runs_dir), unusable)
     else:
         rows = _from_title_files(settings, unusable)
-    _write(args.output, _chosen(rows, args, only_run), _FORMATS[args.format])
+    chosen = _chosen(rows, args, only_run)
+    _write(args.output, _once(chosen) if args.all else chosen, _FORMATS[args.format])
     for reason in unusable:
         complain(reason)
     return ExitStatus.FAILURES if unusable else ExitStatus.OK
@@ -72,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _chosen(rows: Iterator[Row], args: argparse.Namespace, run: RunFolder | None) -> Iterator[Row]:
     """The rows that all options allow. Raises `InputError` at the end for an option that names what no row has."""
-    wanted = {name for names in args.model or () for name in names.split(",")}
+    wanted = {name.strip() for names in args.model or () for name in names.split(",")}
     seen: dict[str, set[str]] = {"model": set(), "eval": set(), "prompt_hash": set()}
     for row in rows:
         for name, values in seen.items():
@@ -89,6 +93,16 @@ def _chosen(rows: Iterator[Row], args: argparse.Namespace, run: RunFolder | None
         _refuse_unknown("--eval", {args.eval}, seen["eval"])
     if not any(name.startswith(args.prompt_hash or "") for name in seen["prompt_hash"]):
         _refuse_unknown("--prompt-hash", {args.prompt_hash}, seen["prompt_hash"])
+
+
+def _once(rows: Iterable[Row]) -> Iterator[Row]:
+    """The rows without those of answers that another run has copied, from its shards or with `--reuse`."""
+    seen: set[str] = set()
+    for row in rows:
+        answer = digest(json.dumps([row[name] for name in _OF_ANSWER]), 32)
+        if answer not in seen:
+            seen.add(answer)
+            yield row
 
 
 def _refuse_unknown(option: str, missing: set[str], known: set[str]) -> None:
@@ -134,15 +148,21 @@ def _from_journals(folders: Iterable[RunFolder], unusable: list[str]) -> Iterato
 
 
 def _origins(run: RunOnDisk) -> dict[str, Row]:
-    """By case id: what a run's plan and journal tell of a kept answer beside its meta."""
+    """By case id: what a run's plan and journal tell of a kept answer beside its meta.
+
+    Several evals of the same files share a case, and each may have kept its answer.
+    """
+    evals: dict[str, dict[str, None]] = {}
+    for result in run.results.values():
+        if result.kept and result.case in run.cases:
+            evals.setdefault(result.case, {})[eval_of(result.item, run.cases[result.case])] = None
     return {
         case_id: {
-            "eval": eval_of(result.item, run.cases[case_id]),
+            "eval": ", ".join(sorted(names)),
             "response_format": run.cases[case_id].response_format,
             "repeat": run.cases[case_id].repeat,
         }
-        for case_id, result in kept_results(run).items()
-        if case_id in run.cases
+        for case_id, names in evals.items()
     }
 
 

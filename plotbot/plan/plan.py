@@ -8,7 +8,7 @@ import re
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -42,11 +42,16 @@ class Beside:
     """Titles that are asked beside those drawn.
 
     *ids* are title ids by model. *names* are item names, as reports and node ids have them: a name holds its title's id
-    as a slug, among other words. pytest runs the items that are named, so a title too many does no harm.
+    as a slug, among other words. Where nothing else is named, pytest runs these items *alone*, so a title too many does
+    no harm.
     """
 
-    def __init__(self, ids: Mapping[str, Collection[str]] | None = None, names: Sequence[str] = ()) -> None:
+    def __init__(
+        self, ids: Mapping[str, Collection[str]] | None = None, names: Sequence[str] = (), *, alone: bool = True
+    ) -> None:
         self._ids = ids or {}
+        self._all_names = names
+        names = names if alone else ()
         self._names = frozenset(names)
         self._unmatched = {name: f"-{name}-" for name in names}
         self._words = list(self._unmatched.values())
@@ -62,6 +67,11 @@ class Beside:
     def unmatched(self) -> list[str]:
         """The names that hold no id of any title that was looked at."""
         return list(self._unmatched)
+
+    def strange(self, cases: Iterable[Case]) -> list[str]:
+        """The names of items that none of these cases has."""
+        slugs = [case.slug for case in cases] if self._all_names else []
+        return [name for name in self._all_names if not any(slug in name for slug in slugs)]
 
     def wants(self, title: Title, model: str) -> bool:
         """Whether the title is to be asked of the model."""

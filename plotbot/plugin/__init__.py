@@ -61,6 +61,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     session.items[:] = collection.in_order(session.items)
     if not collection.is_broken(session) and options.runs_items(session.config):
         try:
+            collection.refuse_copies(session)
             if chosen := collection.planned(session.items):
                 process.run.select(chosen)
                 collection.share_equal_parts(session.items)

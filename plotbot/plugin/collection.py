@@ -68,6 +68,19 @@ def in_order(items: Sequence[pytest.Item]) -> list[pytest.Item]:
     return [next(evals) if item in models else item for item in items]
 
 
+def refuse_copies(session: pytest.Session) -> None:
+    """Raise `InputError` for evals that pytest-forked would run in a copy of this process: no thread asks there."""
+    config = session.config
+    if not config.pluginmanager.has_plugin("pytest_forked"):
+        return
+    evals = [item for item in session.items if _case_of(item) is not None]
+    if evals and (config.getoption("forked") or any(item.get_closest_marker("forked") for item in evals)):
+        raise InputError(
+            "pytest-forked (--forked, or the marker `forked`) runs each test in a copy of this process, which cannot "
+            "ask a model: leave it out for evals. With -n 2, xdist runs them in processes of their own."
+        )
+
+
 def planned(items: Sequence[pytest.Item]) -> list[PlannedItem]:
     """The items of evals, each with the group of its title. Raises `InputError` for a `group_by=` that gives none."""
     tests: dict[str, list[tuple[pytest.Item, Case]]] = {}

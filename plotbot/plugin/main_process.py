@@ -125,9 +125,9 @@ class MainHooks:
             recorder.forget_text(result.case)
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
-        """Show an exception in an eval's own code as an error: it says nothing about the model."""
+        """Show what says nothing about the model as an error: an exception in an eval's own code, a worker's crash."""
         result = result_on(report)
-        if report.failed and report.when == "call" and result is not None and result.outcome == "error":
+        if report.failed and result is not None and result.outcome == "error":
             return "error", "E", "ERROR"
         return None
 

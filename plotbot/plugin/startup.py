@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,7 +74,7 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
         raise UsageProblem(contradiction)
     replay, resume_run = config.getoption(options.REPLAY), config.getoption(options.RESUME_RUN)
     stops_early = bool(config.getoption("maxfail"))
-    beside = Beside(names=_named(config.args))
+    beside = _beside(config.args)
     like, here = config.getoption(options.LIKE), config.invocation_params.dir
     for option, name in (("--replay", replay), ("--resume-run", resume_run), ("--like", like)):
         if name is not None and not name.strip():
@@ -94,7 +94,7 @@ def _run(config: pytest.Config, settings: Settings, warn: Callable[[str], None])
         if earlier is not None:
             # Its failures are what `--lf` is about, not those that pytest remembers of a model it did not ask.
             settings = as_in(earlier, settings, only_asked=config.getoption("lf", default=False))
-            beside = Beside(titles_in(earlier), _named(config.args))
+            beside = _beside(config.args, titles_in(earlier))
     if config.getoption(options.MISSING) and settings.shard is not None:
         raise UsageProblem(
             f"--missing and SHARD ({settings.origins['SHARD']}) do not go together: each part would draw from what the "
@@ -123,10 +123,10 @@ def _from_root(argument: str, config: pytest.Config) -> str:
     )
 
 
-def _named(args: Sequence[str]) -> list[str]:
-    """The names of the items that the command line names; none where it names whole files or tests too."""
+def _beside(args: Sequence[str], ids: Mapping[str, Collection[str]] | None = None) -> Beside:
+    """The titles of the items that the command line names, and those with these *ids*."""
     names = [arg.partition("[")[2].removesuffix("]") for arg in args if "::" in arg and arg.endswith("]")]
-    return names if len(names) == len(args) else []
+    return Beside(ids, names, alone=len(names) == len(args))
 
 
 def note_session(config: pytest.Config, run_id: str) -> None:
@@ -149,7 +149,7 @@ def _like(config: pytest.Config, settings: Settings, recorded: RunOnDisk, warn: 
     like = like_run(settings, recorded)
     servers = _servers(config, like.settings, warn, embedded=like.embedded)
     stops_early = bool(config.getoption("maxfail"))
-    beside = Beside(names=_named(config.args))
+    beside = _beside(config.args)
     run = MainRun(like.settings, servers, warn=warn, stops_early=stops_early, beside=beside, samples=like.samples)
     run.announcements.append(like.told)
     return run

@@ -174,11 +174,14 @@ class MainRun:
     @property
     def why_empty(self) -> list[str]:
         """Why nothing is asked, in sentences; none where evals have cases, or where there are no evals."""
-        if self.recorder is not None and self._beside.unmatched:
-            return [
-                f"{one_line(name, 120)}: its title is not in the titles file, so there is no such case"
-                for name in self._beside.unmatched
-            ]
+        if self.recorder is not None and (strange := self._beside.strange(self.recorder.cases.values())):
+            unmatched = "its title is not in the titles file, so there is no such case"
+            other = (
+                "no case of this session. Name items alone, without whole files, and with the model, the variants and "
+                "the repeats of their run; --like RUN has the settings of a run"
+            )
+            gone = self._beside.unmatched
+            return [f"{one_line(name, 120)}: {unmatched if name in gone else other}" for name in strange]
         if self.recorder is None or not self.recorder.questions or self.recorder.cases:
             return []
         if self._missing is not None:

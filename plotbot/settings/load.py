@@ -150,6 +150,8 @@ def _is_private(host: str) -> bool:
         address = ipaddress.ip_address(bare)
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
+    # An IPv6 socket reaches an IPv4 address under ::ffff:0:0/96.
+    address = getattr(address, "ipv4_mapped", None) or address
     # 169.254.169.254 is where a cloud tells a machine its secrets, and nothing at home has such an address.
     return address.is_loopback or (address.is_private and not (address.version == 4 and address.is_link_local))
 

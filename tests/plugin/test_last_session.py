@@ -90,9 +90,20 @@ def test_a_node_id_runs_its_title_whatever_the_seed(
         assert server.stats().models["mock-model"].requests == 1
 
 
-def test_a_node_id_whose_title_is_gone_says_so(pytester: pytest.Pytester, project: Path, start_mock: Mock) -> None:
-    del project
-    named = "evals/test_story_seeds.py::test_story_seed[mock-model-gone7-r1]"
-    result = pytester.runpytest_inprocess(named, "--lm-studio-url", start_mock().url)
+@pytest.mark.parametrize(
+    ("name", "beside", "why"),
+    [
+        ("mock-model-gone7-r1", [], "its title is not in the titles file"),
+        ("mock-model-headline-07-goose-elected-t07-r2", [], "no case of this session"),
+        ("mock-model-headline-07-goose-elected-t07-r1", ["test_plain.py"], "no case of this session"),
+    ],
+)
+def test_a_node_id_that_there_is_not_says_why(
+    pytester: pytest.Pytester, project: Path, start_mock: Mock, name: str, beside: list[str], why: str
+) -> None:
+    (project / "test_plain.py").write_text("def test_plain():\n    pass\n", encoding="utf-8")
+    named = f"evals/test_story_seeds.py::test_story_seed[{name}]"
+    given = ("--sample-seed=1", "--test-sample-size=1", "--lm-studio-url", start_mock().url)
+    result = pytester.runpytest_inprocess(named, *beside, *given)
     assert result.ret == 4
-    result.stdout.fnmatch_lines(["*mock-model-gone7-r1: its title is not in the titles file*"])
+    result.stdout.fnmatch_lines([f"*{name}: {why}*"])

@@ -176,6 +176,23 @@ def test_a_case_that_kills_every_worker_is_an_error(
     assert _boxes(result)["error"] == 1
 
 
+@pytest.mark.parametrize("marker", ["", "import pytest\n@pytest.mark.forked\n"])
+def test_evals_in_copies_of_the_process_are_refused(
+    evals: Evals, write_eval: Callable[..., None], start_mock: Mock, project: Path, marker: str
+) -> None:
+    (project / "pytest_forked.py").write_text(
+        "def pytest_addoption(parser):\n    parser.addoption('--forked', action='store_true')\n"
+        "def pytest_configure(config):\n    config.addinivalue_line('markers', 'forked: in a process of its own')\n",
+        encoding="utf-8",
+    )
+    write_eval(f"{marker}def test_own(reply):\n    assert reply.content\n")
+    server = start_mock()
+    result = evals(server, "-p", "pytest_forked", *([] if marker else ["--forked"]))
+    assert result.ret == 4
+    result.stderr.fnmatch_lines(["*pytest-forked (--forked, or the marker `forked`) runs each test in a copy*"])
+    assert server.stats().models["mock-model"].requests == 0
+
+
 def test_an_evals_exception_is_an_error_in_a_junit_file(
     evals: Evals, write_eval: Callable[..., None], start_mock: Mock, project: Path
 ) -> None:

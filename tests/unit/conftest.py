@@ -51,6 +51,7 @@ class Row:
     at: str = AT
     repeat: int = 1
     variant: str = ""
+    test: str = "test_story_seed"
 
     @property
     def case(self) -> Case:
@@ -62,7 +63,7 @@ class Row:
 
     @property
     def item(self) -> str:
-        return f"evals/test_story_seeds.py::test_story_seed[{self.case.slug}]"
+        return f"evals/test_story_seeds.py::{self.test}[{self.case.slug}]"
 
     def exchange(self) -> Exchange:
         fault = Fault("timeout", "no answer in 90 s") if self.said is None else None

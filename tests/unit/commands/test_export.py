@@ -121,6 +121,30 @@ def test_all_answers_are_those_of_the_journals_also_where_a_later_run_has_replac
     assert (latest, every) == ([["second"]], [["first"], ["second"]])
 
 
+def test_an_answer_that_two_evals_have_kept_is_one_line_with_both(
+    plotbot: Make, runs_dir: Path, write_run: Make, row: Make
+) -> None:
+    _kept(plotbot, runs_dir, write_run, row("a"), row("a", test="test_tone"), row("b"))
+    [line] = map(json.loads, plotbot("export", "--eval", "test_tone").out.splitlines())
+    assert [line["title_id"], *line["eval"].split(", ")] == [
+        "a", "evals/test_story_seeds.py::test_story_seed[*]", "evals/test_story_seeds.py::test_tone[*]",
+    ]  # fmt: skip
+    for option in ((), ("--all",)):
+        lines = plotbot("export", *option, "--eval", "test_story_seed[", "--model", " m ,m").out.splitlines()
+        assert [json.loads(line)["title_id"] for line in lines] == ["a", "b"]
+
+
+def test_all_answers_are_each_there_once_where_another_run_has_copied_them(
+    plotbot: Make, runs_dir: Path, write_run: Make, row: Make
+) -> None:
+    first, again = row("a"), row("a", at="2026-11-23T00:00:00+00:00")
+    for run, rows in (("01", [first]), ("02", [again]), ("03", [first, again, row("b")])):
+        write_run(runs_dir, *rows, run_id=f"20261123-000000-0000{run}")
+    lines = [json.loads(line) for line in plotbot("export", "--all").out.splitlines()]
+    assert [(line["title_id"], line["run"][-2:]) for line in lines] == [("a", "01"), ("a", "02"), ("b", "03")]
+    assert len(plotbot("export", "--all", "--run", "last").out.splitlines()) == 2
+
+
 def test_answers_whose_run_is_gone_are_exported_without_what_only_the_run_knew(
     plotbot: Make, runs_dir: Path, write_run: Make, row: Make
 ) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from plotbot.plugin.main_process import MainHooks
 from plotbot.plugin.outcomes import result_on
 from plotbot.plugin.xdist import CrashHooks, is_stop, stop_session
 
@@ -48,6 +49,8 @@ def test_the_item_is_given_to_another_worker_once_and_is_an_error_the_second_tim
     hooks.pytest_handlecrashitem(ITEM, second, scheduler)
     assert scheduler.pending == [ITEM]
     assert hooks.pytest_report_teststatus(second) is None
+    # pytest itself would count it among the failed assertions.
+    assert MainHooks.pytest_report_teststatus(cast("Any", None), second) == ("error", "E", "ERROR")
     result = result_on(second)
     assert result is not None
     assert (result.case, result.outcome, result.category) == ("case", "error", "eval_code")

@@ -277,6 +277,8 @@ def test_the_readme_s_table_has_a_row_for_every_key() -> None:
         ("http://192.168.1.7:1234", {}, {}, True),
         ("http://10.0.0.7:1234", {}, {}, True),
         ("http://169.254.169.254", {}, {}, False),
+        ("http://[::ffff:169.254.169.254]", {}, {}, False),
+        ("http://[::ffff:192.168.1.7]:1234", {}, {}, True),
         ("https://Models.Example", {"LM_API_TOKEN_HOSTS": "gpu, models.example"}, {}, True),
         ("https://evil.models.example", {"LM_API_TOKEN_HOSTS": "models.example"}, {}, False),
         ("https://models.example", {"PLOTBOT_LM_STUDIO_URL": "https://models.example"}, {}, True),
