@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run_and_flush(sys.argv[1:] if argv is None else argv)
     except PlotbotError as problem:
-        print(f"plotbot: {problem}", file=sys.stderr)
+        _complain(str(problem))
         return ExitStatus.USAGE if isinstance(problem, UsageProblem) else ExitStatus.HARNESS_FAULT
     except KeyboardInterrupt:
         print("plotbot: interrupted", file=sys.stderr)
@@ -36,6 +36,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _discard_further_output()
         return _READER_GONE
+
+
+def _complain(problem: str) -> None:
+    # Here, so that a command which prints nothing of the kind loads nothing for it.
+    from plotbot.report.formatting import fitted  # noqa: PLC0415  see above
+
+    print("\n".join(fitted(f"plotbot: {problem}")), file=sys.stderr)
 
 
 def command_names() -> list[str]:

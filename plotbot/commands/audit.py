@@ -13,6 +13,7 @@ from plotbot.commands.shared import (
     complain,
     complain_of_damage,
     project_settings,
+    say,
 )
 from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.judge.story_checks import strings_in
@@ -66,17 +67,17 @@ def run(args: argparse.Namespace) -> int:
         _show(found, recorded.folder.run_id, args.output or recorded.folder.audit)
         if args.output is None:
             page = write_own_page(measure_recorded(recorded)[0], settings.report_dir, Disk())
-            print(f"in the run's page, too: {visible(str(page))}")
+            say(f"in the run's page, too: {visible(str(page))}")
     for reason in unusable:
         complain(reason)
     return ExitStatus.FAILURES if unusable else ExitStatus.OK
 
 
 def _show(found: Audit, subject: str, output: Path | None) -> None:
-    print("\n".join(audit_lines(found)))
+    say("\n".join(audit_lines(found)))
     if output is not None:
         _write(output, audit_json(found, subject))
-        print(f"every copy by name: {visible(str(output))}")
+        say(f"every copy by name: {visible(str(output))}")
 
 
 def _of_run(recorded: RunOnDisk, unusable: list[str]) -> Audit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from plotbot.commands.shared import add_settings_arguments, complain, project_settings, sheet_of_run
+from plotbot.commands.shared import add_settings_arguments, complain, project_settings, say, sheet_of_run
 from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.run_finding import RUN_HELP, find_run
@@ -34,10 +34,10 @@ def run(args: argparse.Namespace) -> int:
     if not rated:
         raise InputError(f"{folder.path}: no case of this run has a verdict: a baseline of it would say nothing")
     _write(output, baseline_text(sheet))
-    print(visible(f"{output}: run {sheet.name}, {sum(map(passes, words))} of {plural(rated, 'rated answer')} good"))
+    say(visible(f"{output}: run {sheet.name}, {sum(map(passes, words))} of {plural(rated, 'rated answer')} good"))
     if rated < len(words):
         others = len(words) - rated
-        print(f"  without a verdict: {others} (errors, skipped or not run), in it as such and paired with nothing")
+        say(f"  without a verdict: {others} (errors, skipped or not run), in it as such and paired with nothing")
     return ExitStatus.OK
 
 

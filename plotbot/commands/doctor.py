@@ -16,7 +16,7 @@ from plotbot.ask.servers.discovery import ServerFacts, resolve_models
 from plotbot.ask.servers.host import find_server
 from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.ask.servers.model_patterns import expand_models, is_pattern
-from plotbot.commands.shared import EVALS, add_settings_arguments, evals_of, project_settings
+from plotbot.commands.shared import EVALS, add_settings_arguments, evals_of, project_settings, say
 from plotbot.errors import ExitStatus, UsageProblem
 from plotbot.judge import compile_schema
 from plotbot.plan.inputs import read_prompt, read_schema
@@ -60,20 +60,20 @@ def run(args: argparse.Namespace) -> int:
     settings = project_settings(args)
     found = list(checks(settings, find_server, embedded=args.embedded or bool(settings.embedded_model)))
     status = report(found)
-    print(f"\nplotbot {__version__}, project {visible(str(settings.root))}")
+    say(f"\nplotbot {__version__}, project {visible(str(settings.root))}")
     lines = settings_lines(settings, every=args.all)
-    print("\n".join(lines or ["every setting has its default; --all shows them"]))
+    say("\n".join(lines or ["every setting has its default; --all shows them"]))
     return status
 
 
 def report(found: Sequence[Check]) -> int:
     """Prints the verdict, then each check; returns the exit status."""
     refused = [check.what for check in found if not check.ready]
-    print(f"Not ready, see NO below: {visible(', '.join(refused))}\n" if refused else "Ready: pytest evals\n")
+    say(f"Not ready, see NO below: {visible(', '.join(refused))}\n" if refused else "Ready: pytest evals\n")
     for check in found:
-        print(f"{'ok' if check.ready else 'NO':<3} {visible(check.what)}: {visible(check.said)}")
+        say(f"{'ok' if check.ready else 'NO':<3} {visible(check.what)}: {visible(check.said)}")
         for detail in check.details:
-            print(f"      {visible(detail)}")
+            say(f"      {visible(detail)}")
     return ExitStatus.USAGE if refused else ExitStatus.OK
 
 

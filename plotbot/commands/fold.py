@@ -11,6 +11,7 @@ from plotbot.commands.shared import (
     complain_of_folding,
     project_settings,
     readable,
+    say,
 )
 from plotbot.errors import ExitStatus
 from plotbot.keep.filesystem import Disk
@@ -37,13 +38,13 @@ def run(args: argparse.Namespace) -> int:
         _report(visible(run_name(recorded.folder.run_id, recorded.header)), recovered)
         folded, unfolded = folded + recovered.folded, unfolded + len(recovered.unfolded)
     if not folded and not unfolded:
-        print("Nothing was left to fold.")
+        say("Nothing was left to fold.")
     return ExitStatus.FAILURES if unfolded or unreadable else ExitStatus.OK
 
 
 def _report(run: str, recovered: Recovered) -> None:
     if recovered.running:
-        print(f"{run}: left alone. {visible(recovered.running)}")
+        say(f"{run}: left alone. {visible(recovered.running)}")
     if recovered.folded:
-        print(f"{run}: {recovered.folded} answer{'s' if recovered.folded > 1 else ''} folded")
+        say(f"{run}: {recovered.folded} answer{'s' if recovered.folded > 1 else ''} folded")
     complain_of_folding(run, recovered)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 
-from plotbot.commands.shared import add_settings_arguments, project_settings
+from plotbot.commands.shared import add_settings_arguments, project_settings, say
 from plotbot.errors import UsageProblem
 from plotbot.measure.betting import Bets, boundaries_of_alike_answers
 from plotbot.measure.sequential import (
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
             f"TEST_SAMPLE_SIZE ({settings.origins['TEST_SAMPLE_SIZE']}) is 0, all: say how many, --titles N"
         )
     for threshold in _thresholds(settings):
-        print("\n".join(plan_lines(_planned_test(threshold, titles, settings), settings.repeats)))
+        say("\n".join(plan_lines(_planned_test(threshold, titles, settings), settings.repeats)))
     return 0
 
 

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 import plotbot
+from plotbot.commands.shared import say
 from plotbot.errors import InputError
 
 HELP = "write the files that a project of your own begins with"
@@ -32,11 +33,11 @@ def run(args: argparse.Namespace) -> int:
     folder = Path.cwd() / args.folder
     written = [name for name in STARTER_FILES if write_new(folder / name, starter_file(name))]
     for name in STARTER_FILES:
-        print(f"{'wrote' if name in written else 'there already, left as it is:'} {name}")
+        say(f"{'wrote' if name in written else 'there already, left as it is:'} {name}")
     there = "" if folder == Path.cwd() else f"cd {args.folder}, "
-    print(f"\nNow: {there}load a model in LM Studio, then: pytest evals")
-    print("Without LM Studio: pytest evals --embedded (needs pip install 'plotbot[embedded]')")
-    print("An eval of your own: plotbot new NAME")
+    say(f"\nNow: {there}load a model in LM Studio, then: pytest evals")
+    say("Without LM Studio: pytest evals --embedded (needs pip install 'plotbot[embedded]')")
+    say("An eval of your own: plotbot new NAME")
     return 0
 
 

@@ -21,6 +21,7 @@ from plotbot.commands.shared import (
     complain,
     complain_of_damage,
     project_settings,
+    say,
 )
 from plotbot.errors import ExitStatus, InputError, UsageProblem
 from plotbot.keep.filesystem import Disk
@@ -112,7 +113,7 @@ def run(args: argparse.Namespace) -> int:
     labels = None if args.labels is None else read_labels(Path.cwd() / args.labels)
     for name in FILES:
         if write_new(settings.root / name, starter_file(name)):
-            print(f"wrote {name}: the judge's, yours to change")
+            say(f"wrote {name}: the judge's, yours to change")
     _refuse_several_judges(args)
     thresholds = _thresholds(args.min_judged or (), read_criteria(settings.root / CRITERIA))
     if _asks(args):
@@ -128,8 +129,8 @@ def run(args: argparse.Namespace) -> int:
     measured, outcome = measure_recorded(recorded)
     files = write_artifacts([(measured, outcome)], settings.report_dir, settings.runs_dir, disk)
     assert measured.judged is not None
-    print("\n".join(("", *judged_lines(measured.judged))))
-    print(f"reports: {', '.join(short_path(file, settings.root) for file in files)}")
+    say("\n".join(("", *judged_lines(measured.judged))))
+    say(f"reports: {', '.join(short_path(file, settings.root) for file in files)}")
     return ExitStatus.INCOMPLETE if status == ExitStatus.INCOMPLETE else _status(measured.judged.gates)
 
 
@@ -175,12 +176,12 @@ def _judge(
     mine = before[-1] if args.resume else next((run for run in reversed(after) if run not in before), None)
     if status not in _JUDGED or mine is None:
         hint = f"; go on with {resume_command(mine, mine.header(disk))}" if mine is not None else ""
-        print(f"plotbot: the judge's session ended with status {status}: nothing is judged{hint}", file=sys.stderr)
+        complain(f"the judge's session ended with status {status}: nothing is judged{hint}")
         return status or ExitStatus.NO_CASES, None
     judgements = judgements_of(mine, disk)
     if missing := unjudged(read_run(mine, disk)):
         again = resume_command(mine, mine.header(disk))
-        print(f"plotbot: {plural(missing, 'question')} brought no verdict: {again} asks again", file=sys.stderr)
+        complain(f"{plural(missing, 'question')} brought no verdict: {again} asks again")
         status = ExitStatus.INCOMPLETE
     return status, judgements
 

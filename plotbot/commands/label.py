@@ -12,6 +12,7 @@ from plotbot.commands.shared import (
     complain,
     complain_of_damage,
     project_settings,
+    say,
 )
 from plotbot.errors import ExitStatus, InputError, KeepError, UsageProblem
 from plotbot.keep.filesystem import Disk, describe, write_atomically
@@ -104,11 +105,11 @@ def _write_page(
     page = write_label_page(run_id, run_name(run_id, recorded.header), answers, asked, tasks)
     _write(path, page)
     asked_about = len({number for number, _ in tasks})
-    print(f"{plural(len(tasks), 'question')} about {asked_about} of {plural(len(titles), 'answer')}")
+    say(f"{plural(len(tasks), 'question')} about {asked_about} of {plural(len(titles), 'answer')}")
     if failed:
-        print("half of the answers, as far as there are so many, are ones that the judge failed")
-    print(f"open {visible(str(path))}, download your labels, and put them together:")
-    print(f"  plotbot label {run_id} --take labels.json")
+        say("half of the answers, as far as there are so many, are ones that the judge failed")
+    say(f"open {visible(str(path))}, download your labels, and put them together:")
+    say(f"  plotbot label {run_id} --take labels.json")
 
 
 def _shown(title: Title) -> LabelledAnswer:
@@ -120,8 +121,8 @@ def _take(files: Sequence[Path], into: Path, run: str, criteria: Sequence[Criter
     taken = take_labels(files, into, run, criteria, frozenset(title.id for title in titles))
     _write(into, spread(labels_json(run, taken.labels), ascii_only=True).encode("ascii"))
     counts = f"{plural(len(taken.labels), 'label')}, {taken.new} of them new, {taken.changed} changed"
-    print(f"{visible(str(into))}: {counts}")
-    print("\n".join(_lines(taken)))
+    say(f"{visible(str(into))}: {counts}")
+    say("\n".join(_lines(taken)))
 
 
 def _lines(taken: Taken) -> list[str]:

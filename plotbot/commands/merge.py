@@ -15,6 +15,7 @@ from plotbot.commands.shared import (
     complain_of_damage,
     complain_of_folding,
     project_settings,
+    say,
 )
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_finding import RUN_HELP, find_run
@@ -50,13 +51,13 @@ def run(args: argparse.Namespace) -> int:
 def _print(merged: Merged, settings: Settings) -> None:
     measured = merged.measured
     parts = ", ".join(f"{shard.label} ({shard.name})" for shard in merged.shards)
-    print(visible(f"run {measured.records.name}, merged from {parts}\n"))
+    say(visible(f"run {measured.records.name}, merged from {parts}\n"))
     paths = {
         "answers": short_path(settings.generated_dir, settings.root),
         "run": short_path(measured.folder.path, settings.root),
         "reports": ", ".join(short_path(file, settings.root) for file in merged.files),
     }
-    print("\n".join(summary_lines(measured.metrics, measured.gates, paths, measured.rivals(), measured.resume())))
+    say("\n".join(summary_lines(measured.metrics, measured.gates, paths, measured.rivals(), measured.resume())))
     if missing := missing_parts(measured.records.header):
         named = ", ".join(missing[:_MOST_NAMED])
         more = f" and {len(missing) - _MOST_NAMED} more" if len(missing) > _MOST_NAMED else ""

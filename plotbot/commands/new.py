@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from plotbot.commands.init import starter_file, write_new
-from plotbot.commands.shared import add_project_argument, project_root
+from plotbot.commands.shared import add_project_argument, project_root, say
 from plotbot.errors import InputError, UsageProblem
 from plotbot.safe import one_line, slug
 
@@ -42,12 +42,12 @@ def run(args: argparse.Namespace) -> int:
     # All before the first line is printed: a reader such as `head` closes the output early.
     written = {path: write_new(root / path, content) for path, content in files.items()}
     for path, is_new in written.items():
-        print(f"{'wrote' if is_new else 'there already, left as it is:'} {path}")
+        say(f"{'wrote' if is_new else 'there already, left as it is:'} {path}")
     there = "" if root == Path.cwd() else f"cd {root} && "
-    print(f"\nEdit the files in data/{name} and the check in evals/test_{name}.py. Load a model in LM Studio, then:")
-    print(f"  {there}pytest evals/test_{name}.py")
-    print(f"Without LM Studio: pytest evals/test_{name}.py --embedded")
-    print(f"What a model would be sent: plotbot prompt evals/test_{name}.py")
+    say(f"\nEdit the files in data/{name} and the check in evals/test_{name}.py. Load a model in LM Studio, then:")
+    say(f"  {there}pytest evals/test_{name}.py")
+    say(f"Without LM Studio: pytest evals/test_{name}.py --embedded")
+    say(f"What a model would be sent: plotbot prompt evals/test_{name}.py")
     return 0
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 
 from plotbot.ask.servers.host import Host
 from plotbot.ask.servers.pin import Pin, pinned_json
-from plotbot.commands.shared import add_settings_arguments, project_settings
+from plotbot.commands.shared import add_settings_arguments, complain, project_settings, say
 from plotbot.errors import KeepError, ServerProblem
 from plotbot.fingerprint import Fingerprint
 from plotbot.keep.filesystem import Disk, write_atomically
@@ -44,8 +43,8 @@ def run(args: argparse.Namespace) -> int:
     except OSError as error:
         raise KeepError(f"{settings.pin_path} cannot be written: {error.strerror or error}") from None
     for model in pin.models.values():
-        print("\n".join(_lines(model)))
-    print(f"\nPinned in {visible(str(settings.pin_path))}. pytest evals --pinned asks nothing else.")
+        say("\n".join(_lines(model)))
+    say(f"\nPinned in {visible(str(settings.pin_path))}. pytest evals --pinned asks nothing else.")
     return 0
 
 
@@ -58,7 +57,7 @@ def _hosts(settings: Settings, *, embedded: bool) -> Sequence[Host]:
 
 
 def _warn(sentence: str) -> None:
-    print(f"plotbot: {visible(sentence)}", file=sys.stderr)
+    complain(sentence)
 
 
 def _loaded(host: Host) -> list[Fingerprint]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from plotbot.commands.shared import add_run_arguments, chosen_runs, complain_of_damage, project_settings
+from plotbot.commands.shared import add_run_arguments, chosen_runs, complain_of_damage, project_settings, say
 from plotbot.errors import ExitStatus, InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_finding import LAST
@@ -45,11 +45,11 @@ def run(args: argparse.Namespace) -> int:
     files = write_artifacts(runs, settings.report_dir, settings.runs_dir, disk)
     reports = ", ".join(short_path(file, settings.root) for file in files)
     for one, _ in runs:
-        print(visible(f"run {one.records.name}\n"))
+        say(visible(f"run {one.records.name}\n"))
         paths = {"run": short_path(one.folder.path, settings.root), "reports": reports}
-        print("\n".join(summary_lines(one.metrics, one.gates, paths, one.rivals(), one.resume())) + "\n")
+        say("\n".join(summary_lines(one.metrics, one.gates, paths, one.rivals(), one.resume())) + "\n")
         if one.judged is not None:
-            print("\n".join(judged_lines(one.judged)) + "\n")
+            say("\n".join(judged_lines(one.judged)) + "\n")
     return ExitStatus.OK
 
 
@@ -73,7 +73,7 @@ def _print_case(folders: Sequence[RunFolder], wanted: str, disk: Disk) -> int:
     lines = [line for folder in folders for line in case_lines(read_run(folder, disk), wanted)]
     if not lines:
         raise _no_case(folders, wanted)
-    print("\n".join(lines))
+    say("\n".join(lines))
     return ExitStatus.OK
 
 

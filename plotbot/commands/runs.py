@@ -9,13 +9,14 @@ from datetime import datetime
 from itertools import compress
 from typing import Any
 
-from plotbot.commands.shared import add_settings_arguments, complain, project_settings
+from plotbot.commands.shared import add_settings_arguments, complain, project_settings, say
 from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, list_runs, unfinished_folders
 from plotbot.keep.run_reading import is_running, read_run
 from plotbot.measure.tally import items_by_row, missing_parts, tally_of, total_tally, variant_names
 from plotbot.records import NOT_NEEDED, note_of
+from plotbot.report.formatting import WIDEST, terminal_width
 from plotbot.run.artifacts import short_path, write_history_page
 from plotbot.safe import one_line, visible
 
@@ -53,15 +54,15 @@ def run(args: argparse.Namespace) -> int:
     for path in unfinished_folders(settings.runs_dir):
         complain(f"{path}: a run that was killed before its first reply; it holds nothing, delete it")
     if not lines:
-        print("There is no run yet. Start one with pytest evals.")
+        say("There is no run yet. Start one with pytest evals.")
         return 0
-    print("\n".join(table(lines)))
-    print(f"\n{_STATES}")
+    say("\n".join(table(lines) if terminal_width() == WIDEST else in_words(lines)))
+    say(f"\n{_STATES}")
     if args.html:
         page = write_history_page(settings.runs_dir, settings.report_dir, Disk())
-        print(visible(f"\nAll runs with their rates over time: {short_path(page, settings.root)}"))
+        say(visible(f"\nAll runs with their rates over time: {short_path(page, settings.root)}"))
     if any(line.counts.get(NOT_NEEDED) for line in lines):
-        print("needless: not needed, because a sequential gate was decided without them.")
+        say("needless: not needed, because a sequential gate was decided without them.")
     return 0
 
 
@@ -93,6 +94,19 @@ def table(lines: Sequence[RunLine]) -> list[str]:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     room = max(_WIDTH - sum(widths[:-1]) - len(widths) + 1, len(_HEADERS[-1]))
     return [_aligned(row, widths, room, range(2, 2 + len(_BOXES) - (not needless))) for row in rows]
+
+
+def in_words(lines: Sequence[RunLine]) -> list[str]:
+    """What the table tells, for a terminal that is too narrow for it: each run's id and state, and its figures."""
+    told: list[str] = []
+    for line in lines:
+        boxes = zip(_HEADERS[2:], _BOXES, strict=False)
+        figures = [
+            f"{head} {line.counts[box]}" for head, box in boxes if line.counts.get(box, -1) >= (box == NOT_NEEDED)
+        ]
+        names = [one_line(one, _WIDTH) for one in (line.started, line.note, line.models) if one]
+        told += [f"{line.run} {line.state}", f"  {', '.join([*figures, *names])}".rstrip()]
+    return told
 
 
 def _cells(line: RunLine) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from plotbot.keep.run_finding import RUN_HELP, find_run
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.verdict_sheet import VerdictSheet, verdict_sheet
+from plotbot.report.formatting import fitted
 from plotbot.run.baseline import read_baseline
 from plotbot.run.eval_files import EvalFiles
 from plotbot.run.recovery import Recovered
@@ -174,9 +175,14 @@ def _absolute(target: str) -> str:
     return f"{Path.cwd() / path}{found}{test}"
 
 
+def say(text: str) -> None:
+    """Print lines for a person: on a terminal of fewer than 80 columns in lines that it holds."""
+    print("\n".join(piece for line in text.split("\n") for piece in fitted(line)))
+
+
 def complain(text: str) -> None:
-    """Print one line on stderr. Control characters in it, which may come from a file, are made visible."""
-    print(f"plotbot: {visible(text)}", file=sys.stderr)
+    """Print the same on stderr. Control characters in it, which may come from a file, are made visible."""
+    print("\n".join(fitted(f"plotbot: {visible(text)}")), file=sys.stderr)
 
 
 def complain_of_damage(run: RunOnDisk) -> None:

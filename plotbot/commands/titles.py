@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plotbot.commands.shared import add_settings_arguments, project_settings
+from plotbot.commands.shared import add_settings_arguments, project_settings, say
 from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.measure.duplicates import Alike, alike
@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         own = _own_id(title, index)
         index[own] = Title(own, title.text, title.fields)
     _write(output, index)
-    print(f"{output}: {plural(len(index), 'title')}, {len(index) - before} of them new")
+    say(f"{output}: {plural(len(index), 'title')}, {len(index) - before} of them new")
     _say("left out, there already", left_out)
     _say("in the index twice", [pair for pair in same if pair not in left_out])
     _say("nearly like another, kept: remove one of two that are one story", near)
@@ -102,12 +102,12 @@ def _write(path: Path, index: Mapping[str, Title]) -> None:
 
 def _say(what: str, pairs: Sequence[Alike]) -> None:
     if pairs:
-        print(f"{len(pairs)} {what}:")
+        say(f"{len(pairs)} {what}:")
     for pair in pairs[:_SHOWN]:
         same = "" if pair.same else f", {pair.share:.0%} of the words"
-        print(f"  {_named(pair.second)} (as {_named(pair.first)}{same})")
+        say(f"  {_named(pair.second)} (as {_named(pair.first)}{same})")
     if len(pairs) > _SHOWN:
-        print(f"  and {len(pairs) - _SHOWN} more")
+        say(f"  and {len(pairs) - _SHOWN} more")
 
 
 def _named(title: Title) -> str:

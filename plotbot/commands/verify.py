@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from plotbot.commands.shared import add_run_arguments, chosen_runs, project_settings
+from plotbot.commands.shared import add_run_arguments, chosen_runs, project_settings, say
 from plotbot.errors import ExitStatus, InputError
 from plotbot.judge import Schema, compile_schema
 from plotbot.keep.filesystem import Disk
@@ -112,7 +112,7 @@ def run(args: argparse.Namespace) -> int:
     titles = _prove_titles(settings.generated_dir, _questions(settings, disk), as_recorded, disk)
     _print(f"title files: {titles.files}, with {plural(titles.answers, 'answer')}", titles)
     problems += len(titles.problems)
-    print("\nProved." if not problems else f"\nNot proved: {problems} missing or damaged, see each NO above")
+    say("\nProved." if not problems else f"\nNot proved: {problems} missing or damaged, see each NO above")
     return ExitStatus.FAILURES if problems else ExitStatus.OK
 
 
@@ -131,17 +131,17 @@ def _prove_and_print(folder: RunFolder, titles: Path, as_recorded: set[_Place], 
 
 
 def _print(headline: str, proof: _Proof) -> None:
-    print(f"{'NO' if proof.problems else 'ok':<3} {visible(headline)}")
+    say(f"{'NO' if proof.problems else 'ok':<3} {visible(headline)}")
     if isinstance(proof, _RunProof) and proof.fates:
         fates = ", ".join(f"{count} {fate}" for fate, count in proof.fates.items())
-        print(f"    answers kept: {proof.fates.total()} = {fates}")
+        say(f"    answers kept: {proof.fates.total()} = {fates}")
     _print_lines("NO: ", proof.problems)
     _print_lines("", proof.notes)
 
 
 def _print_lines(label: str, lines: Sequence[str]) -> None:
     for line in lines:
-        print(f"    {label}{visible(line)}")
+        say(f"    {label}{visible(line)}")
 
 
 def _questions(settings: Settings, disk: Disk) -> Mapping[str, Question]:

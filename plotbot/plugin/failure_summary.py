@@ -19,7 +19,7 @@ from plotbot.plugin import options
 from plotbot.plugin.failure_text import shorten
 from plotbot.plugin.outcomes import SHOWN_CHARACTERS, has_asked, is_of_eval, result_on, show_reply
 from plotbot.report.failure_kinds import KindKey, failure_kinds, kind_lines, kind_of
-from plotbot.report.formatting import WIDEST, wrapped
+from plotbot.report.formatting import WIDEST, fitted, terminal_width
 from plotbot.run.artifacts import PAGE, short_path
 from plotbot.run.recorder import Recorder
 from plotbot.run.session import MainRun
@@ -157,13 +157,14 @@ class FailureSummary:
         kinds, settings = failure_kinds(recorder.records()), self._run.settings
         total = sum(kind.count for kind in kinds)
         terminal.section(f"{plural(total, 'failure')} of {plural(len(kinds), 'kind')}")
-        width = self._config.get_terminal_writer().fullwidth
-        for line in kind_lines(kinds, width):
-            for piece in wrapped("", line) if width < WIDEST else [line]:
-                terminal.write_line(piece)
+        # pytest takes a terminal of fewer than 40 columns for one of 80.
+        narrow = terminal_width() < WIDEST
+        width = terminal_width() if narrow else self._config.get_terminal_writer().fullwidth
         page = short_path(settings.report_dir / PAGE, settings.root)
-        terminal.write_line(f"all of them: {page}#show=bad")
-        terminal.write_line(f"one by one: pytest {shlex.join(self._config.args)} --lf -x")
+        more = f"all of them: {page}#show=bad", f"one by one: pytest {shlex.join(self._config.args)} --lf -x"
+        for line in (*kind_lines(kinds, width), *more):
+            for piece in fitted(line):
+                terminal.write_line(piece)
 
 
 def _only(

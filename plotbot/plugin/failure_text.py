@@ -14,6 +14,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import pytest
 
 from plotbot.plugin.exceptions import text_of
+from plotbot.report.formatting import fitted
 from plotbot.safe import visible
 
 _PLACE = "plotbot_place"
@@ -49,7 +50,8 @@ class FailureText:
 
     def toterminal(self, terminal: TerminalLines) -> None:
         for line in self.text.split("\n"):
-            terminal.line(line)
+            for piece in fitted(line):
+                terminal.line(piece)
 
 
 class BareException:

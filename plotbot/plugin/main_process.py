@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from plotbot.plugin.signals import Signals, keep_exit_status, keep_traceable, te
 from plotbot.plugin.startup import WATCH, begin_run, link_to_watch, note_session
 from plotbot.plugin.xdist import XdistHooks, is_stop, stop_session
 from plotbot.records import Exchange, ItemResult
+from plotbot.report.formatting import fitted
 from plotbot.run import garbage
 from plotbot.run.process import Process
 from plotbot.run.recorder import Recorder
@@ -73,7 +74,8 @@ class MainHooks:
             return None
         seed, origin = self._run.settings.sample_seed, self._run.settings.origins["SAMPLE_SEED"]
         sample = f"plotbot: sample seed {seed} ({origin}; repeat the sample with --sample-seed {seed})"
-        return [sample, *(f"plotbot: {model}" for model in self._run.described_models())]
+        models = (f"plotbot: {model}" for model in self._run.described_models())
+        return [piece for line in (sample, *models) for piece in fitted(line)]
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         self._session = session
@@ -180,7 +182,7 @@ class MainHooks:
     def _announced(self) -> list[str]:
         """The run's announcements, each once."""
         told, self._run.announcements = self._run.announcements, []
-        return [visible(f"plotbot: {one}") for one in told]
+        return [piece for one in told for piece in fitted(visible(f"plotbot: {one}"))]
 
     def _has_evals(self) -> bool:
         return self._run.recorder is not None and bool(self._run.recorder.items)
@@ -194,12 +196,16 @@ class MainHooks:
         finished, self._shown = self._finished, True
         if finished is not None and finished.lines:
             terminalreporter.section("plotbot")
-        for warning in dict.fromkeys([*self._warnings, *(finished.warnings if finished else ())]):
-            terminalreporter.write_line(f"plotbot: {warning}", yellow=True)
-        for fault in finished.faults if finished else ():
-            terminalreporter.write_line(f"plotbot: {fault}", red=True)
-        for line in finished.lines if finished else ():
-            terminalreporter.write_line(line)
+        warned = dict.fromkeys([*self._warnings, *(finished.warnings if finished else ())])
+        self._write(terminalreporter, [f"plotbot: {warning}" for warning in warned], yellow=True)
+        if finished is not None:
+            self._write(terminalreporter, [f"plotbot: {fault}" for fault in finished.faults], red=True)
+            self._write(terminalreporter, finished.lines)
+
+    def _write(self, terminal: pytest.TerminalReporter, lines: Sequence[str], **colour: bool) -> None:
+        for line in lines:
+            for piece in fitted(line):
+                terminal.write_line(piece, **colour)
 
     def _result(self, report: pytest.TestReport) -> ItemResult | None:
         """The result to record of a report; None of a test that is no eval, and of a subtest, whose item goes on.

@@ -14,6 +14,8 @@ from typing import Any, Protocol, TextIO, cast
 
 import pytest
 
+from plotbot.report.formatting import fitted
+
 TICK_SECONDS = 0.5
 LOG_SECONDS = 30.0
 _ERASE_BELOW = "\x1b[J"
@@ -49,7 +51,7 @@ class Log:
 
     def show(self, line: str) -> None:
         begin = "\n" if self._terminal.width_of_current_line else ""
-        _write(self._fd, f"{begin}{line}\n")
+        _write(self._fd, "\n".join([begin + fitted(line)[0], *fitted(line)[1:], ""]))
 
 
 class BottomLine:

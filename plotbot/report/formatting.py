@@ -43,6 +43,15 @@ def wrapped(label: str, text: str) -> list[str]:
     return textwrap.wrap(text, width, initial_indent=label, subsequent_indent=indent, break_on_hyphens=False)
 
 
+def fitted(line: str) -> list[str]:
+    """The line as it is; where the terminal is narrower than 80 columns, lines that it holds. Words stay whole."""
+    width = terminal_width()
+    if width == WIDEST or len(line) <= width:
+        return [line]
+    indent = " " * min(len(line) - len(line.lstrip()) + 2, width // 2)
+    return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)
+
+
 def percent(share: float | None) -> str:
     """A share in percent with one decimal; 0.0% and 100.0% only if they are exact."""
     if share is None:

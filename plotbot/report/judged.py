@@ -15,7 +15,7 @@ from plotbot.report import formatting
 from plotbot.report.formatting import Part, Sentence, as_text, name
 from plotbot.safe import one_line, plural
 
-_NAME_LIMIT, _WIDTH = 60, 80
+_NAME_LIMIT = 60
 _FINGERPRINT = ("key", "quantization", "sha256", "context_length", "server", "server_version")
 OPINION = "the judge's opinion"
 _ASSUMPTION = "it is assumed that the judge errs alike on those and on these"
@@ -55,7 +55,8 @@ def judged_lines(judged: JudgedMetrics) -> list[str]:
 
 
 def _wrapped(line: str) -> list[str]:
-    wrapped = textwrap.wrap(line, _WIDTH, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
+    width = formatting.terminal_width()
+    wrapped = textwrap.wrap(line, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
     return wrapped or [""]
 
 

@@ -13,7 +13,7 @@ from plotbot.measure.pairing import Rival
 from plotbot.measure.tally import total_tally
 from plotbot.report import formatting
 from plotbot.report.advice import RESUME, next_step
-from plotbot.report.formatting import WIDEST, as_text, terminal_width, wrapped
+from plotbot.report.formatting import WIDEST, as_text, fitted, terminal_width, wrapped
 from plotbot.report.hosts import ascii_name, aside_sentence, failed_attempts, mixed_sentence, short
 from plotbot.report.rivals import rival_sentences
 from plotbot.safe import one_line, visible
@@ -65,9 +65,10 @@ def summary_lines(
 ) -> list[str]:
     """The whole summary, line by line, without colours: table, categories, gates, paths, the next step.
 
-    *paths* are the files that were written, by label (`{"report": "reports/index.html"}`); their lines are not
-    wrapped, so that they can be copied. Everything else fits the terminal, or 80 columns of it. *rivals* are the rows
-    with their verdicts. *resume* is the command that goes on with the run.
+    *paths* are the files that were written, by label (`{"report": "reports/index.html"}`). So that they can be copied,
+    their lines are wrapped only where the terminal is narrower than 80 columns, and between paths. Everything else fits
+    the terminal, or 80 columns of it. *rivals* are the rows with their verdicts. *resume* is the command that goes on
+    with the run.
     """
     if not metrics:
         return ["no case was planned"]
@@ -77,7 +78,8 @@ def summary_lines(
         lines += _wrapped("", as_text(sentence, lambda name: one_line(name, _NAME_LIMIT)))
     lines += [f"{label}: {visible(path)}" for label, path in (paths or {}).items()]
     step = next_step(metrics, gates, resume)
-    return lines if step is None else [*lines, *_wrapped("next: ", step)]
+    lines += [] if step is None else _wrapped("next: ", step)
+    return [piece for line in lines for piece in fitted(line)]
 
 
 def table_lines(metrics: Sequence[ModelMetrics]) -> list[str]:

@@ -106,3 +106,18 @@ def test_a_run_that_stops_early_counts_what_ran(evals: Evals, server: MockServer
     result = evals(server, *ALL, "--maxfail=5", "-k", "beta")
     assert result.ret == 1
     assert "5 failures of " in result.stdout.str()
+
+
+@pytest.mark.parametrize("columns", [40, 20])
+def test_a_narrow_terminal_holds_all_that_plotbot_prints_but_for_single_words(
+    evals: Evals, server: MockServer, monkeypatch: pytest.MonkeyPatch, project: Path, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    evals(server, *ALL, "--note=a note", "--min-pass-rate=0.9")
+    (project / "data" / "runs" / ".20991231-000000-000000.new").mkdir()
+    output = evals(server, *ALL, "--resume").stdout.str()
+    header = output.partition("plotbot: sample seed")[2].partition("rootdir:")[0]
+    parts = dict(re.findall(r"^=+ (.*?) =+\n(.*?)(?=^=)", output, re.MULTILINE | re.DOTALL))
+    lines = "\n".join([header, parts["18 failures of 4 kinds"], parts["plotbot"]]).splitlines()
+    assert [line for line in lines if len(line) > columns and " " in line.strip()] == []
+    assert "before its first reply" in " ".join(parts["plotbot"].split())
