@@ -157,8 +157,9 @@ class Recorder:
         for one in found:
             cases = [case for case in self._answered_now if one.may_have_answered(self._exchanges[case])]
             if cases and self._journal is not None:
-                self._wrong_models.setdefault(one.why, set()).update(cases)
-                self._journal.append("wrong_model", {"why": one.why, "cases": sorted(cases)})
+                why = without_folders(one.why, self._root)
+                self._wrong_models.setdefault(why, set()).update(cases)
+                self._journal.append("wrong_model", {"why": why, "cases": sorted(cases)})
         suspect = {case.id for case in self.suspect}
         self._folded -= suspect
         for item, result in self._results.items():

@@ -43,6 +43,7 @@ def test_it_is_in_the_journal_and_outlives_thenewest_summary(
     assert main(["report"]) == 0
     (told,) = newest_summary(project)["wrong_models"]
     assert SWAPPED in told
+    assert " what config/pin.json pins" in told
     capsys.readouterr()
     assert main(["runs"]) == 0
     # Without its summary a run counts as dead, and not as complete.
