@@ -177,7 +177,7 @@ def _absolute(target: str) -> str:
 
 def say(text: str) -> None:
     """Print lines for a person: on a terminal of fewer than 80 columns in lines that it holds."""
-    print("\n".join(piece for line in text.split("\n") for piece in fitted(line)))
+    print("\n".join(fitted(text)))
 
 
 def complain(text: str) -> None:

@@ -162,9 +162,8 @@ class FailureSummary:
         width = terminal_width() if narrow else self._config.get_terminal_writer().fullwidth
         page = short_path(settings.report_dir / PAGE, settings.root)
         more = f"all of them: {page}#show=bad", f"one by one: pytest {shlex.join(self._config.args)} --lf -x"
-        for line in (*kind_lines(kinds, width), *more):
-            for piece in fitted(line):
-                terminal.write_line(piece)
+        for line in fitted("\n".join([*kind_lines(kinds, width), *more])):
+            terminal.write_line(line)
 
 
 def _only(

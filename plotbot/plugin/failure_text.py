@@ -49,9 +49,8 @@ class FailureText:
         return self.text
 
     def toterminal(self, terminal: TerminalLines) -> None:
-        for line in self.text.split("\n"):
-            for piece in fitted(line):
-                terminal.line(piece)
+        for line in fitted(self.text):
+            terminal.line(line)
 
 
 class BareException:

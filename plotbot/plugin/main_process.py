@@ -75,7 +75,7 @@ class MainHooks:
         seed, origin = self._run.settings.sample_seed, self._run.settings.origins["SAMPLE_SEED"]
         sample = f"plotbot: sample seed {seed} ({origin}; repeat the sample with --sample-seed {seed})"
         models = (f"plotbot: {model}" for model in self._run.described_models())
-        return [piece for line in (sample, *models) for piece in fitted(line)]
+        return fitted("\n".join([sample, *models]))
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
         self._session = session
@@ -203,9 +203,8 @@ class MainHooks:
             self._write(terminalreporter, finished.lines)
 
     def _write(self, terminal: pytest.TerminalReporter, lines: Sequence[str], **colour: bool) -> None:
-        for line in lines:
-            for piece in fitted(line):
-                terminal.write_line(piece, **colour)
+        for line in fitted("\n".join(lines)) if lines else ():
+            terminal.write_line(line, **colour)
 
     def _result(self, report: pytest.TestReport) -> ItemResult | None:
         """The result to record of a report; None of a test that is no eval, and of a subtest, whose item goes on.

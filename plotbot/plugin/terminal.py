@@ -51,7 +51,7 @@ class Log:
 
     def show(self, line: str) -> None:
         begin = "\n" if self._terminal.width_of_current_line else ""
-        _write(self._fd, "\n".join([begin + fitted(line)[0], *fitted(line)[1:], ""]))
+        _write(self._fd, begin + "\n".join([*fitted(line), ""]))
 
 
 class BottomLine:

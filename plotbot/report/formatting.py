@@ -43,10 +43,14 @@ def wrapped(label: str, text: str) -> list[str]:
     return textwrap.wrap(text, width, initial_indent=label, subsequent_indent=indent, break_on_hyphens=False)
 
 
-def fitted(line: str) -> list[str]:
-    """The line as it is; where the terminal is narrower than 80 columns, lines that it holds. Words stay whole."""
-    width = terminal_width()
-    if width == WIDEST or len(line) <= width:
+def fitted(text: str) -> list[str]:
+    """The lines of a text; where the terminal is narrower than 80 columns, lines that it holds. Words stay whole."""
+    width, lines = terminal_width(), text.split("\n")
+    return lines if width == WIDEST else [piece for line in lines for piece in _folded(line, width)]
+
+
+def _folded(line: str, width: int) -> list[str]:
+    if len(line) <= width:
         return [line]
     indent = " " * min(len(line) - len(line.lstrip()) + 2, width // 2)
     return textwrap.wrap(line, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False)

@@ -79,7 +79,7 @@ def summary_lines(
     lines += [f"{label}: {visible(path)}" for label, path in (paths or {}).items()]
     step = next_step(metrics, gates, resume)
     lines += [] if step is None else _wrapped("next: ", step)
-    return [piece for line in lines for piece in fitted(line)]
+    return fitted("\n".join(lines))
 
 
 def table_lines(metrics: Sequence[ModelMetrics]) -> list[str]:

@@ -84,14 +84,14 @@ def test_of_several_models_those_at_work_are_told(progress: Callable[..., Progre
     view = progress(4000.0, a=1, b=2, c=1)
     for case in ("a0", "b0"):
         view.note(result(case, "error"))
-    assert view.line() == "plotbot: b 1/2 1 errors | 2/4 in all | 0 tokens/s | 3 in flight | 1:06:40 left"
+    assert view.line() == "plotbot: b 1/2 1 error | 2/4 in all | 0 tokens/s | 3 in flight | 1:06:40 left"
 
 
 def test_a_later_word_about_an_item_replaces_the_earlier_one(progress: Callable[..., Progress]) -> None:
     view = progress(10.0, m=2)
     view.note(result("m0", "passed"))
     view.note(result("m0", "error"))
-    assert view.line() == "plotbot: m 1/2 1 errors | 5 tokens/s | 3 in flight | 0:10 left"
+    assert view.line() == "plotbot: m 1/2 1 error | 5 tokens/s | 3 in flight | 0:10 left"
 
 
 @on_a_terminal

@@ -220,7 +220,7 @@ def test_a_crashed_workers_case_has_a_row(config: pytest.Config) -> None:
 def test_a_long_reply_is_cut_and_says_how_much_is_missing(config: pytest.Config) -> None:
     row = _row(outcome="failed", reply="x" * 10_000_000)
     page = _written(config, (_report("t[a]", "failed"), row), failed=1)
-    assert "… 9980000 more characters are in the run&#x27;s journal" in page.rows[0]["log"]
+    assert "… 9,980,000 more characters in the run&#x27;s journal" in page.rows[0]["log"]
     assert len(page.source) < 100_000
 
 
