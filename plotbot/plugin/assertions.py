@@ -166,7 +166,10 @@ _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 def _statements(frame: FrameType, line: int) -> list[ast.stmt]:
-    """The statements around a line, outermost first; none without the source."""
+    """The statements around a line, outermost first; none without the source.
+
+    Of several on one line it is the last assertion, if there is one.
+    """
     linecache.checkcache(frame.f_code.co_filename)
     around: list[ast.stmt] = []
     waiting = _parsed("".join(linecache.getlines(frame.f_code.co_filename, frame.f_globals)))
@@ -176,7 +179,7 @@ def _statements(frame: FrameType, line: int) -> list[ast.stmt]:
             around.append(node)
             waiting = []
         if not isinstance(node, ast.stmt) or around[-1:] == [node]:
-            waiting.extend(ast.iter_child_nodes(node))
+            waiting.extend(sorted(ast.iter_child_nodes(node), key=lambda child: isinstance(child, ast.Assert)))
     return around
 
 

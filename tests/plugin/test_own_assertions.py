@@ -55,7 +55,7 @@ IN_A_WORKER = ("assert after judging", "a message that no terminal may see")
 ABOUT = {
     "assert with the explanation": "v = judge()\n    assert v.ok, explain(v, reply)",
     "assert alone": "v = judge()\n    assert v.ok",
-    "assert of the call": "assert judge().ok",
+    "assert of the call, before more on its line": "assert judge().ok; str(reply)",
     "assert of the call, judged otherwise": "assert judge_it(reply, schema).ok",
     "assert of the category": "v = judge()\n    assert v.category == 'ok'",
     "assert of a name": "ok = judge().ok\n    assert ok",
