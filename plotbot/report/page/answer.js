@@ -89,12 +89,13 @@ function verdictLine(entry, item, exchange) {
 }
 
 /**
- * The dataset has the last good answer of a model and prompt; the page must not say that an earlier one is there.
+ * The dataset has the last good answer of a model and prompt; the page must not say that an earlier one is there. A
+ * later run may replace the last one of this run, which is why it says no more than that it was put there.
  * @param {number} entry
  */
 function keptWords(entry) {
   const by = replacedBy(entry);
-  if (by === undefined) return "kept in the dataset";
+  if (by === undefined) return "put into the dataset";
   const other = entries.repeat[by] === entries.repeat[entry] ? "a later answer" : `repeat ${entries.repeat[by]}`;
   return `valid; replaced by ${other} in the dataset`;
 }
