@@ -36,7 +36,7 @@ ADVICE = {
     "bad_request": "The server refuses the request: its message says why; it may not know a parameter that is sent.",
     "protocol": "The server's answers are not chat completions: check that LM_STUDIO_URL is the right endpoint.",
     "too_large": "Answers are too large to read: lower MAX_TOKENS.",
-    "too_costly": "A reply takes too long to judge: write the keyword of the schema that the error names more simply.",
+    "too_costly": "A reply was not judged in time: simplify the keyword that the error names; without one, resume.",
     "eval_code": "An eval's own code raised an exception: its traceback is above.",
 }
 # By category and what its replies have in common (`ModelMetrics.traits`).

@@ -63,6 +63,13 @@ ENDINGS = [
         10,
     ),
     (
+        "raise ExceptionGroup('x', [Unspeakable()])",
+        "error",
+        "eval_code",
+        "ExceptionGroup: x (1 sub-exception), first",
+        10,
+    ),
+    (
         "raise ExceptionGroup('claims', [AssertionError('too sad')])",
         "failed",
         "assertion",
