@@ -106,7 +106,7 @@ def _write_page(
     _write(path, page)
     asked_about = len({number for number, _ in tasks})
     say(f"{plural(len(tasks), 'question')} about {asked_about} of {plural(len(titles), 'answer')}")
-    if failed:
+    if any(failed.values()):
         say("half of the answers, as far as there are so many, are ones that the judge failed")
     say(f"open {visible(str(path))}, download your labels, and put them together:")
     say(f"  plotbot label {run_id} --take labels.json")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from plotbot.measure.gate import GateResult
 from plotbot.measure.metrics import ModelMetrics
+from plotbot.safe import plural
 
 RESUME = "pytest evals --resume"
 """What goes on with a run of which nothing more is known."""
@@ -72,8 +73,8 @@ def next_step(metrics: Sequence[ModelMetrics], gates: Sequence[GateResult] = (),
     if not known:
         return _without_failures(gates)
     category = min(known, key=lambda name: (-failures[name] - errors[name], name not in errors, name))
-    kind, counts = ("errors", errors) if category in errors else ("failures", failures)
-    return f"{category} is {counts[category]} of {counts.total()} {kind}. {advice(category, metrics)}"
+    kind, counts = ("error", errors) if category in errors else ("failure", failures)
+    return f"{category} is {counts[category]} of {plural(counts.total(), kind)}. {advice(category, metrics)}"
 
 
 def _total(metrics: Sequence[ModelMetrics], kind: str) -> Counter[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from heapq import nlargest
 from itertools import islice
 from pathlib import Path
@@ -35,6 +35,8 @@ _MANY = 200
 """In so many headlines at most a word tells which are alike."""
 _QUOTE = 3
 """So many words of the headline in a row are a quote of it."""
+_LEAST_HEADLINES = {"pair": 2, "choice": CHOICES}
+"""By card that not every run has: how many headlines it needs."""
 _LEFT_OUT = "[…]"
 _log = logging.getLogger("plotbot.run")
 _WORD = re.compile(r"[^\W_]+")
@@ -69,6 +71,15 @@ def answer_titles(run: RunOnDisk) -> tuple[Title, ...]:
             title = _title(answers[case.id], case, headlines, taken=named)
             named[title.id] = title
     return tuple(named.values())
+
+
+def without_card(template: str, titles: Iterable[Title]) -> str | None:
+    """Why a template cannot ask about these answers: their run has too few headlines for a card; None if it can."""
+    fields = [title.fields for title in titles]
+    for card, least in _LEAST_HEADLINES.items():
+        if f"{{{card}}}" in template and fields and all("work" in one and card not in one for one in fields):
+            return f"not asked: {{{card}}} needs a run with at least {least} headlines"
+    return None
 
 
 def without_headline(answer: Any, headline: str) -> Any:

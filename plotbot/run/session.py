@@ -24,7 +24,7 @@ from plotbot.measure.verdict_sheet import VerdictSheet
 from plotbot.plan.plan import Beside, Missing, Plan, Sample
 from plotbot.plan.variants import in_order_of_lists
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, Variant
-from plotbot.run.answers import titles_at
+from plotbot.run.answers import titles_at, without_card
 from plotbot.run.early_stop import EarlyStop, Stop, challenges_of, is_sequential
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_missing
 from plotbot.run.recorder import Recorder, RunPlan
@@ -146,8 +146,11 @@ class MainRun:
             if not isinstance(plan, Plan):
                 return plan.cases_of(questions, files)
             if files.template is not None:
-                template = next(iter(questions.values())).template
-                refuse_unknown_names(template, plan.titles_of(files.titles), str(files.template))
+                template, titles = next(iter(questions.values())).template, plan.titles_of(files.titles)
+                if (lacking := without_card(template, titles)) is not None:
+                    self._warn(f"{files.template}: {lacking}")
+                    return ()
+                refuse_unknown_names(template, titles, str(files.template))
             return plan.cases_of(questions, files.titles)
 
     def select(self, items: Sequence[PlannedItem]) -> None:
@@ -186,7 +189,9 @@ class MainRun:
             return []
         if self._missing is not None:
             return ["--missing: every title has a valid answer to this prompt already, so there is nothing to ask"]
-        part, parts = self.settings.shard or (1, 1)
+        if self.settings.shard is None:
+            return []
+        part, parts = self.settings.shard
         return [f"part {part}/{parts} has no title, because fewer were drawn than there are parts: plotbot merge knows"]
 
     def note(self, result: ItemResult) -> ItemResult:

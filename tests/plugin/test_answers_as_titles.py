@@ -76,6 +76,18 @@ def test_every_answer_is_a_title_and_the_last_run_is_never_the_judges_own(
     assert {path.stem for path in kept} == {one["title_id"] for one in fields}
 
 
+def test_of_a_run_with_few_headlines_what_they_suffice_for_is_asked(
+    pytester: pytest.Pytester, judged: MockServer
+) -> None:
+    pytester.runpytest_inprocess("evals", *_on(judged, "subject-a"), "--test-sample-size=1")
+    done = _judge(pytester, judged, "--test-sample-size=0")
+    done.assert_outcomes(passed=1)
+    assert done.ret == 0
+    said = " ".join(done.outlines)
+    assert "not asked: {choice} needs a run with at least 4 headlines" in said
+    assert "not asked: {pair} needs a run with at least 2 headlines" in said
+
+
 def test_the_judge_is_blind_and_nothing_in_an_answer_ends_its_quotes(
     pytester: pytest.Pytester, project: Path, judged: MockServer, start_mock: Callable[..., MockServer]
 ) -> None:

@@ -90,7 +90,7 @@ def test_the_summary_ends_with_the_paths_and_the_next_step(make_metrics: MakeMet
     path = "reports/" + "x" * 100 + ".html"
     lines = summary_lines([make_metrics(passed=1, failed=1, failures={"empty": 1})], paths={"report": path})
     assert f"report: {path}" in lines
-    assert next(line for line in lines if line.startswith("next: ")).startswith("next: empty is 1 of 1 failures.")
+    assert next(line for line in lines if line.startswith("next: ")).startswith("next: empty is 1 of 1 failure.")
 
 
 def test_an_empty_plan_says_so() -> None:
