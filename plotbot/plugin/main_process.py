@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from plotbot.run.baseline import Baseline
     from plotbot.run.finish import Finished
 
+_REPEATED = "rerun"
+"""The outcome of a report whose item pytest-rerunfailures runs again."""
+
 
 def begin_main_process(config: pytest.Config) -> Process:
     """Begin a run and register its hooks. Raises `pytest.UsageError` for settings and options that cannot be used."""
@@ -207,15 +210,16 @@ class MainHooks:
             terminal.write_line(line, **colour)
 
     def _result(self, report: pytest.TestReport) -> ItemResult | None:
-        """The result to record of a report; None of a test that is no eval, and of a subtest, whose item goes on.
+        """The result to record of a report; None of a test that is no eval, and of what is not the item's last word.
 
-        A subtest that failed makes its item a failure, whatever comes after it.
+        A subtest's item goes on; one that failed makes its item a failure, whatever comes after it. A failed try that
+        pytest-rerunfailures repeats would decide a sequential gate.
         """
         if report.when == "setup":
             # What a crashed worker had of an item that now runs again.
             self._failed_subtests.pop(report.nodeid, None)
         result = result_on(report)
-        if result is None:
+        if result is None or report.outcome == _REPEATED:
             return None
         if is_subtest(report):
             if report.failed:

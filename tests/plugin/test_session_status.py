@@ -150,6 +150,37 @@ def test_what_a_plugin_shows_as_failed_is_counted_so(
     assert (result.ret, _boxes(result)) == (1, {"passed": 11, "failed": 1})
 
 
+def test_a_try_that_is_repeated_is_no_verdict(
+    evals: Evals,
+    write_eval: Callable[..., None],
+    start_mock: Mock,
+    project: Path,
+    verdicts: Callable[[], list[dict[str, Any]]],
+) -> None:
+    write_eval(
+        "TRIED = set()\n"
+        "def test_own(reply, title):\n    again = title.id in TRIED\n    TRIED.add(title.id)\n    assert again\n"
+    )
+    # As pytest-rerunfailures does it.
+    (project / "evals" / "conftest.py").write_text(
+        "from _pytest.runner import runtestprotocol\n"
+        "def pytest_runtest_protocol(item, nextitem):\n"
+        "    for last in (False, True):\n"
+        "        for report in runtestprotocol(item, nextitem=nextitem, log=False):\n"
+        "            if report.failed and not last:\n                report.outcome = 'rerun'\n"
+        "            item.ihook.pytest_runtest_logreport(report=report)\n"
+        "    return True\n"
+        "def pytest_report_teststatus(report):\n"
+        "    return ('rerun', 'R', 'RERUN') if report.outcome == 'rerun' else None\n",
+        encoding="utf-8",
+    )
+    given = ("--gate=sequential", "--min-pass-rate=0.4", "--gate-every=4", "--test-sample-size=12")
+    result = evals(start_mock(), *given)
+    assert result.ret == 0
+    assert {verdict["outcome"] for verdict in verdicts()} <= {"passed", "not_needed"}
+    result.stdout.fnmatch_lines(["*gate: PASS*"])
+
+
 @pytest.mark.parametrize("dist", ["load", "loadfile", "loadscope"])
 def test_a_crashed_workers_case_is_counted_once_whoever_gives_it_out_again(
     evals: Evals, write_eval: Callable[..., None], start_mock: Mock, project: Path, dist: str
