@@ -16,7 +16,7 @@ from plotbot.ask.servers.model_patterns import is_pattern
 from plotbot.errors import InputError
 from plotbot.fingerprint import Fingerprint
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_finding import Warn, find_run, newest_run
+from plotbot.keep.run_finding import LAST, Warn, find_run, newest_run
 from plotbot.keep.run_folder import judged_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run, refuse_unusable
 from plotbot.measure.sequential import SEQUENTIAL
@@ -232,6 +232,8 @@ def last_session(settings: Settings, name: str, warn: Warn) -> Mapping[str, Any]
     if not known:
         return None
     run = known.get(name) or newest_run(settings.runs_dir, warn)
+    if run.run_id != name != LAST:
+        warn(f"the last session's run {one_line(name, 80)} is not there any more, and run {run.run_id} is taken")
     try:
         refuse_unusable(run, Disk())
     except InputError as error:

@@ -38,6 +38,19 @@ def test_it_asks_the_failures_of_the_run_that_was_resumed_last(evals: Evals, sta
     result.assert_outcomes(passed=4)
 
 
+def test_a_last_run_that_was_deleted_is_named(evals: Evals, start_mock: Mock, project: Path) -> None:
+    bad = start_mock(rules=(ALL_BAD,))
+    evals(bad, "--test-sample-size=1")
+    runs = project / "data" / "runs"
+    (first,) = runs.iterdir()
+    evals(bad)
+    (second,) = set(runs.iterdir()) - {first}
+    shutil.rmtree(second)
+    result = evals(bad, "--lf")
+    told = f"*last session's run {second.name} is not there any more, and run {first.name} is taken*"
+    result.stdout.fnmatch_lines([told])
+
+
 def test_a_model_that_the_last_run_did_not_ask_is_left_out(evals: Evals, start_mock: Mock) -> None:
     rule = Rule(model="bad", reply="no JSON at all")
     server = start_mock(models=(ModelSpec("bad"), ModelSpec("good")), rules=(rule,))
