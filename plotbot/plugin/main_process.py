@@ -12,7 +12,17 @@ from plotbot.errors import InputError
 from plotbot.measure.exit_status import worse
 from plotbot.plugin import options
 from plotbot.plugin.failure_summary import FailureSummary
-from plotbot.plugin.outcomes import as_shown, has_asked, hide_reply, is_subtest, reply_text, result_on, show_reply, turn
+from plotbot.plugin.outcomes import (
+    REPEATED,
+    as_shown,
+    has_asked,
+    hide_reply,
+    is_subtest,
+    reply_text,
+    result_on,
+    show_reply,
+    turn,
+)
 from plotbot.plugin.progress import register_progress
 from plotbot.plugin.session_status import SessionStatus
 from plotbot.plugin.signals import Signals, keep_exit_status, keep_traceable, terminate
@@ -30,9 +40,6 @@ if TYPE_CHECKING:
     from plotbot.plugin.pytest_html import HtmlPages
     from plotbot.run.baseline import Baseline
     from plotbot.run.finish import Finished
-
-_REPEATED = "rerun"
-"""The outcome of a report whose item pytest-rerunfailures runs again."""
 
 
 def begin_main_process(config: pytest.Config) -> Process:
@@ -219,7 +226,7 @@ class MainHooks:
             # What a crashed worker had of an item that now runs again.
             self._failed_subtests.pop(report.nodeid, None)
         result = result_on(report)
-        if result is None or report.outcome == _REPEATED:
+        if result is None or report.outcome == REPEATED:
             return None
         if is_subtest(report):
             if report.failed:

@@ -23,6 +23,8 @@ from plotbot.safe import one_line, plural, visible
 
 MESSAGE_CHARACTERS = 1_000
 SHOWN_CHARACTERS = 20_000
+REPEATED: str = "rerun"
+"""The outcome of a report whose item pytest-rerunfailures runs again."""
 _RESULT = "plotbot_result"
 _ASKED = "plotbot_asked"
 _OF_EVAL = "plotbot_eval"

@@ -14,7 +14,7 @@ import pytest
 
 from plotbot.plugin.collection import is_broken, rename_last_failures_of_run
 from plotbot.plugin.exceptions import text_of
-from plotbot.plugin.outcomes import attach
+from plotbot.plugin.outcomes import REPEATED, attach
 from plotbot.records import ItemResult
 from plotbot.run import garbage
 from plotbot.safe import one_line, plural
@@ -190,14 +190,15 @@ class CrashHooks:
     def pytest_runtest_logstart(self) -> None:
         self.has_run = True
 
-    @pytest.hookimpl(optionalhook=True)
+    @pytest.hookimpl(optionalhook=True, trylast=True)
     def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport, sched: Scheduling) -> None:
         """Give an eval's item to another worker, or make it an error. xdist logs *report* right after this.
 
         It is an error in the journal until the other worker reports it, which may never happen.
         """
         case = None if self._run.recorder is None else self._run.recorder.case_of(crashitem)
-        if case is None:
+        if case is None or report.outcome == REPEATED:
+            # pytest-rerunfailures has given it to another worker. Twice in one worker would be an error.
             return
         attach(report, ItemResult(case, crashitem, "error", "eval_code", report.longreprtext))
         if _gives_again(sched) or (crashitem not in self._requeued and _requeue(sched, crashitem)):

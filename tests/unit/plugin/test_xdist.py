@@ -6,6 +6,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from xdist import newhooks
 from xdist.scheduler import LoadScopeScheduling
 
 from plotbot.plugin.main_process import MainHooks
@@ -67,6 +68,23 @@ def test_what_the_worker_had_left_goes_before_later_items_again(hooks: CrashHook
     scheduler = Loads()
     hooks.pytest_handlecrashitem(ITEM, crashed(), scheduler)
     assert scheduler.pending == [1, 2, 3, 7, 8, 9]
+
+
+def test_an_item_that_another_plugin_runs_again_is_not_given_out_twice(hooks: CrashHooks) -> None:
+    scheduler, report = Takes(), crashed()
+    plugins = pytest.PytestPluginManager()
+    plugins.add_hookspecs(newhooks)
+
+    class Reruns:
+        def pytest_handlecrashitem(self, crashitem: str, report: pytest.TestReport, sched: Takes) -> None:
+            sched.mark_test_pending(crashitem)
+            report.outcome = "rerun"  # type: ignore[assignment]
+
+    plugins.register(Reruns())
+    # The last plugin to come is asked first, unless it asks to be the last.
+    plugins.register(hooks)
+    plugins.hook.pytest_handlecrashitem(crashitem=ITEM, report=report, sched=scheduler)
+    assert (scheduler.pending, str(report.outcome)) == ([ITEM], "rerun")
 
 
 def test_a_scheduler_that_takes_nothing_back_makes_it_an_error_at_once(hooks: CrashHooks) -> None:
