@@ -10,7 +10,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ import pytest
 from plotbot import testing
 from plotbot.mock import MockServer, Scenario
 from plotbot.testing import plotbot_mock  # noqa: F401  a fixture
+from tests.processes import run_module
 
 REPOSITORY = Path(__file__).parents[1]
 TITLES = {f"t{number:02}": {"title": f"Headline {number:02}: a goose is elected"} for number in range(1, 13)}
@@ -67,19 +67,7 @@ def start_mock() -> Iterator[Callable[..., MockServer]]:
 def run_pytest() -> Callable[..., subprocess.CompletedProcess[str]]:
     """Run pytest in a process of its own, in a project's folder, with nobody at the terminal."""
 
-    def run(folder: Path, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "pytest", *arguments],
-            cwd=folder,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "utf-8", **environ},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
-
-    return run
+    return lambda folder, *arguments, **environ: run_module(folder, "pytest", *arguments, **environ)
 
 
 @pytest.fixture(scope="session")

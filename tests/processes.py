@@ -41,12 +41,12 @@ def wait_until(true: Callable[[], Any], what: str) -> Any:
     return value
 
 
-def run_module(folder: Path, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run `python -m MODULE` of this checkout in a folder to its end; what it prints is UTF-8."""
+def run_module(folder: Path, module: str, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run `python -m MODULE` of this checkout in a folder to its end, without a terminal; what it prints is UTF-8."""
     return subprocess.run(
         [sys.executable, "-m", module, *arguments],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "utf-8"},
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "utf-8", **environ},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         encoding="utf-8",

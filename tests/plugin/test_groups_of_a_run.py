@@ -60,7 +60,7 @@ def _groups(folder: Path) -> dict[str, Any]:
     return {one["group"]: one for one in model["groups"]}
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n4"])
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
 def test_rates_are_those_of_a_recount_and_the_worse_group_is_named(
     run: Callable[..., pytest.RunResult], project: Path, workers: str
 ) -> None:
@@ -80,11 +80,11 @@ def test_they_are_those_of_a_recount_when_resumed_reported_and_merged_and_a_repl
     run: Callable[..., pytest.RunResult], project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run("-x")
-    run("--resume", "-n4")
+    run("--resume", "-n2")
     whole = max((project / NEWEST).iterdir())
     groups = _groups(whole)
     assert _rates(groups) == _recounted(whole) == {"odd": (0, 12), "even": (12, 0)}
-    replayed = run("--replay", "last", "-n4")
+    replayed = run("--replay", "last", "-n2")
     assert "by kind: odd 0.0% [0-25]; even 100.0% [75-100]" in " ".join(replayed.stdout.str().split())
     assert main(["report", "last", "--rootdir", str(project)]) == 0
     assert _groups(whole) == groups

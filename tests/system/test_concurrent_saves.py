@@ -26,10 +26,10 @@ for n in range(saves):
 """
 
 
-def test_eight_processes_of_two_hundred_saves_to_one_title_lose_none_of_1600(tmp_path: Path) -> None:
+def test_eight_processes_of_sixty_saves_to_one_title_lose_none_of_480(tmp_path: Path) -> None:
     command = [sys.executable, "-c", SAVE_MANY, str(tmp_path)]
-    children = [subprocess.Popen([*command, f"model-{n}", "200"], cwd=ROOT) for n in range(8)]
+    children = [subprocess.Popen([*command, f"model-{n}", "60"], cwd=ROOT) for n in range(8)]
     assert [child.wait(300) for child in children] == [0] * 8
     models = json.loads((tmp_path / "1abc2d.json").read_bytes())["llm_models"]
-    assert {model: len(answers) for model, answers in models.items()} == {f"model-{n}": 200 for n in range(8)}
+    assert {model: len(answers) for model, answers in models.items()} == {f"model-{n}": 60 for n in range(8)}
     assert sorted(path.name for path in tmp_path.iterdir()) == [".locks", "1abc2d.json"]

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,21 +16,13 @@ from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import last_run
 from plotbot.keep.run_reading import read_run
 from plotbot.mock import MockServer, Rule
+from tests.processes import run_module
 
-REPOSITORY = Path(__file__).parents[2]
 RunPytest = Callable[..., subprocess.CompletedProcess[str]]
 
 
 def _plotbot(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "plotbot", *arguments],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(REPOSITORY), "PYTHONIOENCODING": "utf-8"},
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
+    done = run_module(folder, "plotbot", *arguments)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

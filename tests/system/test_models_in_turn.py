@@ -41,7 +41,7 @@ def posts(server: MockServer) -> list[str]:
     return [request.path for request in server.requests if request.method == "POST"]
 
 
-@pytest.mark.parametrize("workers", ["0", "4"])
+@pytest.mark.parametrize("workers", ["0", "2"])
 def test_models_that_evict_each_other_are_loaded_once_each(
     start_mock: StartMock, evals: Evals, project: Path, run_file: Callable[[Path, str], Any], workers: str
 ) -> None:
@@ -79,7 +79,7 @@ def test_the_last_failures_come_first_within_their_model(
     )
 
 
-@pytest.mark.parametrize("workers", ["0", "4"])
+@pytest.mark.parametrize("workers", ["0", "2"])
 def test_load_has_each_model_loaded_with_its_context_before_its_handshake(
     start_mock: StartMock, evals: Evals, project: Path, workers: str
 ) -> None:
@@ -140,7 +140,7 @@ def test_a_later_model_without_its_confirm_is_an_error_of_its_own_cases(
     assert server.stats().models["two"].requests == 0
 
 
-@pytest.mark.parametrize("given", [(), ("-n", "4"), ("--max-in-flight=2",)])
+@pytest.mark.parametrize("given", [(), ("-n", "2"), ("--max-in-flight=2",)])
 def test_as_many_requests_are_in_flight_as_the_model_has_slots(
     start_mock: StartMock, evals: Evals, given: tuple[str, ...]
 ) -> None:

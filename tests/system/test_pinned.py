@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +13,7 @@ import pytest
 
 from plotbot.ask.embedded import MODEL_ID, MODEL_SHA256
 from plotbot.mock import MockServer, ModelSpec, Rule
+from tests.processes import run_module
 
 StartMock = Callable[..., MockServer]
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -32,18 +31,7 @@ def project(tmp_path: Path, make_project: Callable[[Path], Path]) -> Path:
 def pin(project: Path) -> Run:
     """`plotbot pin` in the project."""
 
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "plotbot", "pin", *arguments],
-            cwd=project,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
-            capture_output=True,
-            encoding="utf-8",
-            timeout=120,
-            check=False,
-        )
-
-    return run
+    return lambda *arguments: run_module(project, "plotbot", "pin", *arguments)
 
 
 @pytest.fixture

@@ -6,16 +6,15 @@ Four titles: two passed, one answer was fenced, one ended in an error of the ser
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from plotbot.testing import StartMock, run_evals
+from tests.processes import run_module
 
 LEFT = Path(__file__).parent / "data_0_1"
 RUN = "20261129-031951-e65994"
@@ -36,14 +35,7 @@ def plotbot(project: Path) -> Plotbot:
     """Run `plotbot` in the project; it has to succeed."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [sys.executable, "-m", "plotbot", *arguments],
-            cwd=project,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
-            capture_output=True,
-            encoding="utf-8",
-            check=False,
-        )
+        done = run_module(project, "plotbot", *arguments)
         assert done.returncode == 0, done.stdout + done.stderr
         return done
 

@@ -62,7 +62,7 @@ def test_it_is_run_by_name_and_never_with_the_story_seeds(
         assert desk.stdout.count("test_headline_desk[mock-model-") == 3
 
 
-@pytest.mark.parametrize("workers", ["-n0", "-n4"])
+@pytest.mark.parametrize("workers", ["-n0", "-n2"])
 def test_every_verdict_is_that_of_its_own_schema_and_check(
     project: Path, start_mock: StartMock, run_pytest: RunPytest, run_file: Callable[[Path, str], Any], workers: str
 ) -> None:
@@ -107,7 +107,7 @@ def test_it_resumes_like_any_other(
     assert first.returncode == 10, first.stdout
     asked = server.stats().models["mock-model"].requests
     resumed = run_pytest(
-        project, "evals/examples", f"--lm-studio-url={server.url}", "--resume", "-n4", "--confirm=skip"
+        project, "evals/examples", f"--lm-studio-url={server.url}", "--resume", "-n2", "--confirm=skip"
     )
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert run_file(project, "summary.json")["total"]["passed"] == 24

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,25 +15,18 @@ from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, last_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.mock import MockServer, ModelSpec, Rule
+from tests.processes import run_module
 
 RunPytest = Callable[..., subprocess.CompletedProcess[str]]
 StartMock = Callable[..., MockServer]
 MakeProject = Callable[[Path], Path]
 
-REPOSITORY = Path(__file__).parents[2]
 BAD = tuple(Rule(headline=f"Headline {number:02}", reply="No JSON.") for number in (2, 5, 9))
 OPTIONS = ("-q", "-p", "no:cacheprovider", "--sample-seed=4")
 
 
 def plotbot(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "plotbot", *arguments, "--rootdir", str(folder)],
-        cwd=REPOSITORY,
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
+    return run_module(folder, "plotbot", *arguments)
 
 
 def newest(folder: Path) -> RunOnDisk:

@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -17,6 +16,7 @@ from plotbot.keep.run_folder import last_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.tally import BOXES
 from plotbot.mock import MockServer, ModelSpec, Rule
+from tests.processes import run_module
 
 RunPytest = Callable[..., subprocess.CompletedProcess[str]]
 StartMock = Callable[..., MockServer]
@@ -139,12 +139,5 @@ def test_shards_of_variants_merged_are_the_run_without_shards_and_can_be_replaye
     assert f"b/two {NAMES[0]} -> b/two short.txt" in " ".join(compared.stdout.split())
 
 
-def plotbot(folder: Path, *arguments: str) -> Any:
-    return subprocess.run(
-        [sys.executable, "-m", "plotbot", *arguments, "--rootdir", str(folder)],
-        cwd=Path(__file__).parents[2],
-        capture_output=True,
-        encoding="utf-8",
-        timeout=60,
-        check=False,
-    )
+def plotbot(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return run_module(folder, "plotbot", *arguments)
