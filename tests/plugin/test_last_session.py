@@ -88,14 +88,14 @@ def test_more_parts_than_titles_are_merged_without_the_empty_ones(
     assert main(["merge", *parts]) == 0
 
 
+@pytest.mark.parametrize(("workers", "seeds"), [("0", (0, 1)), ("2", (1,))])
 @pytest.mark.parametrize("name", ["mock-model-t07-r1", "mock-model-headline-07-goose-elected-t07-r1"])
-@pytest.mark.parametrize("workers", ["0", "2"])
 def test_a_node_id_runs_its_title_whatever_the_seed(
-    pytester: pytest.Pytester, project: Path, start_mock: Mock, workers: str, name: str
+    pytester: pytest.Pytester, project: Path, start_mock: Mock, workers: str, seeds: tuple[int, ...], name: str
 ) -> None:
     """Also one of plotbot 0.1, without words of the headline."""
     del project
-    for seed in range(2):
+    for seed in seeds:
         server = start_mock()
         given = ("--lm-studio-url", server.url, f"--sample-seed={seed}", "--test-sample-size=1", "-n", workers)
         result = pytester.runpytest_inprocess(f"evals/test_story_seeds.py::test_story_seed[{name}]", *given)

@@ -87,13 +87,13 @@ def test_a_good_model_passes_early_and_the_rest_is_not_needed(
     assert all("not needed: the sequential gate was decided, PASS, after 20 of 100 titles" in one for one in reasons)
 
 
-def test_quick_failures_decide_nothing_before_their_turn_and_four_workers_decide_as_one_process(
+def test_quick_failures_decide_nothing_before_their_turn_and_two_workers_decide_as_one_process(
     evals: Evals, start_mock: StartMock, many: Path
 ) -> None:
     # Three in ten fail, and at once; the others take ten times as long.
     rules = (Rule(headline="Headline \\d\\d[258]", reply="no"), Rule(latency=0.02))
     decided = []
-    for workers in ((), ("-n4",)):
+    for workers in ((), ("-n2",)):
         server = start_mock(rules=rules)
         assert evals(server, *GATE, *workers).ret == 1
         (gate,) = [model["gate"] for model in newest_summary(many)["models"]]

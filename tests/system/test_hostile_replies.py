@@ -131,7 +131,7 @@ def rule(number: int, how: dict[str, Any]) -> Rule:
     return Rule(headline=f"^H{number:02} ", **answer)
 
 
-@pytest.fixture(scope="module", params=[(), ("-n", "4")], ids=["in one process", "in four workers"])
+@pytest.fixture(scope="module", params=[(), ("-n", "2")], ids=["in one process", "in two workers"])
 def run(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,

@@ -194,12 +194,9 @@ def test_no_host_is_queued_on_while_its_answers_take_long(mock: StartMock, evals
     assert [server.model()["peak_in_flight"] for server in servers] == [2, 3]
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_a_host_that_is_killed_and_comes_back_loses_no_case(
-    mock: StartMock, evals: StartEvals, tmp_path: Path, workers: str
-) -> None:
+def test_a_host_that_is_killed_and_comes_back_loses_no_case(mock: StartMock, evals: StartEvals, tmp_path: Path) -> None:
     lasting, killed = mock(latency=0.05), mock(latency=0.5)
-    run = evals([lasting, killed], 120, "-n", workers)
+    run = evals([lasting, killed], 120, "-n", "2")
     wait_until(lambda: killed.model()["replies"] >= 2 and killed.model()["in_flight"] == 2, "replies of both")
     killed.end()
     before = lasting.model()["requests"]

@@ -145,8 +145,20 @@ def test_a_save_in_the_middle_of_a_run_starts_it_again_with_what_is_on_record(pr
 
 
 @on_linux
-@pytest.mark.parametrize("end", ["q", signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_one_engine_stays_up_between_runs_and_ends_with_the_watch(project: Path, end: str | signal.Signals) -> None:
+@pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_the_engine_ends_with_the_watch(project: Path, end: signal.Signals) -> None:
+    pytest.importorskip("xllamacpp")
+    watch = Watch(project, "--embedded", "--test-sample-size=1", "--sample-seed=1", "evals")
+    session = watch.process.pid
+    watch.printed()
+    assert len(engines(session)) == 1
+    watch.process.send_signal(end)
+    assert watch.close() == (-9 if end == signal.SIGKILL else 2)
+    wait_until(lambda: not list(running(session)), "the engine's end")
+
+
+@on_linux
+def test_one_engine_stays_up_between_runs(project: Path) -> None:
     pytest.importorskip("xllamacpp")
     prompt = project / "data" / "prompt.txt"
     watch = Watch(project, "--embedded", "--test-sample-size=3", "--sample-seed=1", "evals")
@@ -168,11 +180,8 @@ def test_one_engine_stays_up_between_runs_and_ends_with_the_watch(project: Path,
     ]
     assert fingerprints[0] == fingerprints[1] == fingerprints[2]
 
-    if isinstance(end, str):
-        watch.press(end)
-    else:
-        watch.process.send_signal(end)
-    assert watch.close() == {"q": 0, signal.SIGKILL: -9}.get(end, 2)
+    watch.press("q")
+    assert watch.close() == 0
     wait_until(lambda: not list(running(session)), "the engine's end")
 
 

@@ -16,6 +16,8 @@ from plotbot.mock import MockServer, ModelSpec
 pytest.importorskip("distributed", reason="the extra dask is not installed")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
+pytest_plugins = ("pytester",)
+
 REPOSITORY = Path(__file__).parents[3]
 
 Start = Callable[..., MockServer]
@@ -25,17 +27,24 @@ AtWork = Callable[..., None]
 
 
 @pytest.fixture
-def refused(project: Path, evals: Any) -> Refused:
-    """One sentence, status 4, no traceback, and no run is left behind."""
+def refused(pytester: pytest.Pytester, make_project: Callable[[Path], Path]) -> Refused:
+    """One sentence, status 4, no traceback, and no run is left behind. In this process, which has loaded Dask."""
+    project = make_project(pytester.path)
 
-    def check(executor: str, says: Sequence[str], *arguments: str, **environ: str) -> None:
-        run = evals(executor, *arguments, **environ)
-        assert run.wait() == 4, run.output
-        assert [part for part in says if part not in run.output] == [], run.output
-        assert "Traceback" not in run.output
-        assert not (project / "data" / "runs").exists()
+    def check(executor: str, says: Sequence[str], *arguments: str) -> None:
+        given = ("evals", "--sample-seed=1", "--test-sample-size=0", *arguments, f"--executor={executor}")
+        run = pytester.runpytest_inprocess(*given)
+        assert_refused(run.ret, run.stdout.str() + run.stderr.str(), says, project)
 
     return check
+
+
+def assert_refused(status: int, output: str, says: Sequence[str], project: Path) -> None:
+    said = " ".join(output.split())
+    assert status == 4, output
+    assert [part for part in says if part not in said] == [], output
+    assert "Traceback" not in output
+    assert not (project / "data" / "runs").exists()
 
 
 def test_a_scheduler_that_is_not_there_is_named(refused: Refused) -> None:
@@ -108,13 +117,14 @@ def test_two_workers_of_one_server_are_named(cluster: Any, refused: Refused, ser
     refused(cluster.executor, says)
 
 
-def test_dask_that_is_not_installed_is_named(refused: Refused, tmp_path: Path) -> None:
+def test_dask_that_is_not_installed_is_named(project: Path, evals: Any, tmp_path: Path) -> None:
     (tmp_path / "without").mkdir()
     (tmp_path / "without" / "distributed.py").write_text(
         "raise ModuleNotFoundError('not here', name='distributed')\n", encoding="utf-8"
     )
     path = os.pathsep.join((str(tmp_path / "without"), str(REPOSITORY)))
-    refused("dask", ("EXECUTOR=dask needs Dask", "pip install 'plotbot[dask]'"), PYTHONPATH=path)
+    run = evals("dask", PYTHONPATH=path)
+    assert_refused(run.wait(), run.output, ("EXECUTOR=dask needs Dask", "pip install 'plotbot[dask]'"), project)
 
 
 def test_the_embedded_engine_and_dask_do_not_go_together(refused: Refused) -> None:
