@@ -34,6 +34,9 @@ def project(tmp_path: Path, make_project: Callable[[Path], Path]) -> Path:
     project = make_project(tmp_path)
     for name in ("a.gguf", "b.gguf"):
         shutil.copyfile(MODEL_PATH, project / name)
+    # Threads wait for each other spinning: two beside other tests are ten times slower than one.
+    (project / "config").mkdir(exist_ok=True)
+    (project / "config" / "config.json").write_text('{"EMBEDDED_THREADS": 1}', encoding="utf-8")
     return project
 
 
