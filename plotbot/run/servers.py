@@ -192,8 +192,11 @@ class Servers:
         Raises `AskError` where no answer came, the model cannot be loaded, or the loaded model is not the pinned one;
         `ServerProblem` where the model does not answer CONFIRM and the settings or the user end the run for that.
         """
+        # Found out first: the handshake may load the model, which then looks as if it had been loaded before.
+        asks_meanwhile = self._asks_meanwhile(model)
         starting = {queue: queue.executor.submit(queue.start_turn, model) for queue in self._host_queues}
-        self._ask_meanwhile(model, cases)
+        if asks_meanwhile:
+            self._ask_meanwhile(model, cases)
         _wait_until_one_has_started(list(starting.values()))
         for host_queue, start in starting.items():
             if start.done() and not isinstance(start.exception(), AskError):
@@ -202,15 +205,17 @@ class Servers:
             else:
                 self._late_turns.append((host_queue, model, start))
 
-    def _ask_meanwhile(self, model: str, cases: Sequence[Case]) -> None:
-        """Ask the first cases beside the handshake, if it neither loads the model nor can end the run."""
+    def _asks_meanwhile(self, model: str) -> bool:
+        """Whether cases are asked beside the handshake: it must neither load the model nor be able to end the run."""
         [queue, *others] = self._host_queues
         confirm = self._settings.confirm
         goes_on = confirm == "continue" or (confirm == "ask" and self._ask_user is None)
         is_ready = goes_on and not self._load and queue.host.listed(model).loaded is True
         # The embedded engine is started by the turn, and lists its models as loaded before.
-        if others or not is_ready or self._embedded or self._settings.executor != THREADS:
-            return
+        return is_ready and not others and not self._embedded and self._settings.executor == THREADS
+
+    def _ask_meanwhile(self, model: str, cases: Sequence[Case]) -> None:
+        queue = self._host_queues[0]
         first = {case.id: case for case in cases if case.model == model}.values()
         self._asked_meanwhile = [
             (queue, case, queue.executor.submit(queue.ask, case)) for case in islice(first, queue.window - 1)
