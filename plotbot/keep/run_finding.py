@@ -10,7 +10,7 @@ from pathlib import Path
 
 from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_folder import RunFolder, judged_run, list_runs, unfinished_folders
+from plotbot.keep.run_folder import RunFolder, list_runs, subjects_runs, unfinished_folders
 from plotbot.keep.run_reading import refuse_unusable
 from plotbot.records import note_of
 from plotbot.safe import one_line
@@ -54,7 +54,7 @@ def newest_run(runs_dir: Path, warn: Warn, back: int = 0) -> RunFolder:
     *warn* is told which newer ones are passed over, and why. Raises `InputError` if there is no such run.
     """
     reasons: dict[str, str] = {}
-    usable = list(islice(_usable(reversed(list_runs(runs_dir)), reasons), back + 1))
+    usable = list(islice(_usable(subjects_runs(runs_dir), reasons), back + 1))
     unusable = [f"run {name} cannot be used: {why}" for name, why in reasons.items()][:_MOST_NAMED]
     if len(usable) > back:
         run = usable[back]
@@ -70,10 +70,8 @@ def newest_run(runs_dir: Path, warn: Warn, back: int = 0) -> RunFolder:
 
 
 def _usable(runs: Iterable[RunFolder], reasons: dict[str, str]) -> Iterator[RunFolder]:
-    """Those of the runs that can be used and judged no other; *reasons* gets why others cannot be used, by id."""
+    """Those of the runs that can be used; *reasons* gets why others cannot be used, by id."""
     for run in runs:
-        if judged_run(run) is not None:
-            continue
         try:
             refuse_unusable(run, Disk())
         except InputError as error:

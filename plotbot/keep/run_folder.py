@@ -186,7 +186,7 @@ def unfinished_folders(runs_dir: Path) -> tuple[Path, ...]:
 
 def last_run(runs_dir: Path) -> RunFolder | None:
     """The newest run that did not judge the answers of another; None if there is none."""
-    return next(_subjects_runs(runs_dir), None)
+    return next(subjects_runs(runs_dir), None)
 
 
 def judged_run(run: RunFolder) -> str | None:
@@ -236,7 +236,7 @@ def check_writable(folder: Path, disk: Disk) -> None:
         disk.unlink(probe)
 
 
-def _subjects_runs(runs_dir: Path) -> Iterator[RunFolder]:
+def subjects_runs(runs_dir: Path) -> Iterator[RunFolder]:
     """The runs that did not judge the answers of another, newest first."""
     return (run for run in reversed(list_runs(runs_dir)) if judged_run(run) is None)
 

@@ -110,11 +110,10 @@ def local_path(there: str, files: Sequence[str | None], root: Path) -> str:
 
 def _titles(named: object, settings: Settings) -> Path | None:
     """The run folder that the marker's `answers:RUN` means, or ANSWERS where it names no titles; None for files."""
+    run = settings.answers if named is None else None
     if isinstance(named, str) and named.startswith(PREFIX):
-        return find_run(named.removeprefix(PREFIX), settings, settings.root).path
-    if named is None and settings.answers is not None:
-        return find_run(settings.answers, settings, settings.root).path
-    return None
+        run = named.removeprefix(PREFIX)
+    return None if run is None else find_run(run, settings, settings.root).path
 
 
 class Schemas:

@@ -17,7 +17,7 @@ from plotbot.errors import InputError
 from plotbot.fingerprint import Fingerprint
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_finding import LAST, Warn, find_run, newest_run
-from plotbot.keep.run_folder import judged_run, list_runs
+from plotbot.keep.run_folder import RunFolder, judged_run, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run, refuse_unusable
 from plotbot.measure.sequential import SEQUENTIAL
 from plotbot.measure.stopping import CHALLENGES
@@ -231,16 +231,23 @@ def last_session(settings: Settings, name: str, warn: Warn) -> Mapping[str, Any]
     known = {run.run_id: run for run in list_runs(settings.runs_dir)}
     if not known:
         return None
-    run = known.get(name) or newest_run(settings.runs_dir, warn)
-    if run.run_id != name != LAST:
-        warn(f"the last session's run {one_line(name, 80)} is not there any more, and run {run.run_id} is taken")
+    if name in known:
+        run = _usable_or_newest(known[name], settings, warn)
+    else:
+        run = newest_run(settings.runs_dir, warn)
+        if name != LAST:
+            warn(f"the last session's run {one_line(name, 80)} is not there any more, and run {run.run_id} is taken")
+    plan: Mapping[str, Any] = run.read_json(run.plan, Disk())
+    return plan
+
+
+def _usable_or_newest(run: RunFolder, settings: Settings, warn: Warn) -> RunFolder:
     try:
         refuse_unusable(run, Disk())
     except InputError as error:
         run = newest_run(settings.runs_dir, lambda _: None)
         warn(f"the last session's run cannot be used, and run {run.run_id} is taken: {error}")
-    plan: Mapping[str, Any] = run.read_json(run.plan, Disk())
-    return plan
+    return run
 
 
 def as_in(plan: Mapping[str, Any], settings: Settings, *, only_asked: bool = False) -> Settings:

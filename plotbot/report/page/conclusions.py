@@ -181,7 +181,7 @@ def _most(counts: Counter[str], of: str, contenders: Sequence[Contender]) -> Sen
     category, count = min(counts.items(), key=lambda pair: (-pair[1], pair[0]))
     total = counts.total()
     cure = advice(category, [one.metrics for one in contenders])
-    told = f": {count:,} of {total:,} {of}{'' if total == 1 else 's'}. {cure}"
+    told = f": {count:,} of {plural(total, of)}. {cure}"
     return [name(category), told.rstrip()]
 
 
