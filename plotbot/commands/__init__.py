@@ -15,9 +15,10 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from plotbot import __version__
+from plotbot.commands.output import say
 from plotbot.errors import ExitStatus, PlotbotError, UsageProblem
 
-_NO_COMMANDS = frozenset({"shared"})
+_NO_COMMANDS = frozenset({"output", "shared"})
 """Modules of this folder that subcommands use."""
 _READER_GONE = 141  # what a shell reports for a program that writes into a closed pipe
 
@@ -28,7 +29,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run_and_flush(sys.argv[1:] if argv is None else argv)
     except PlotbotError as problem:
-        _complain(str(problem))
+        say(f"plotbot: {problem}", sys.stderr)
         return ExitStatus.USAGE if isinstance(problem, UsageProblem) else ExitStatus.HARNESS_FAULT
     except KeyboardInterrupt:
         print("plotbot: interrupted", file=sys.stderr)
@@ -36,13 +37,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:
         _discard_further_output()
         return _READER_GONE
-
-
-def _complain(problem: str) -> None:
-    # Here, so that a command which prints nothing of the kind loads nothing for it.
-    from plotbot.report.formatting import fitted  # noqa: PLC0415  see above
-
-    print("\n".join(fitted(f"plotbot: {problem}")), file=sys.stderr)
 
 
 def command_names() -> list[str]:

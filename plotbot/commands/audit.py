@@ -8,13 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from plotbot.commands.shared import (
-    add_settings_arguments,
-    complain,
-    complain_of_damage,
-    project_settings,
-    say,
-)
+from plotbot.commands.output import complain, say
+from plotbot.commands.shared import add_settings_arguments, complain_of_damage, project_settings
 from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.judge.story_checks import strings_in
 from plotbot.keep.filesystem import Disk, describe, write_atomically

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from plotbot.commands.shared import add_settings_arguments, complain, project_settings, say, sheet_of_run
+from plotbot.commands.output import complain, say
+from plotbot.commands.shared import add_settings_arguments, project_settings, sheet_of_run
 from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.run_finding import RUN_HELP, find_run

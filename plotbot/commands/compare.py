@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from plotbot.commands.shared import RUN_OR_BASELINE, add_settings_arguments, complain, find_sheet, project_settings
+from plotbot.commands.output import complain
+from plotbot.commands.shared import RUN_OR_BASELINE, add_settings_arguments, find_sheet, project_settings
 from plotbot.errors import ExitStatus, InputError
 from plotbot.measure.comparison import compare_sheets
 from plotbot.measure.verdict_sheet import VerdictSheet

@@ -16,7 +16,8 @@ from plotbot.ask.servers.discovery import ServerFacts, resolve_models
 from plotbot.ask.servers.host import find_server
 from plotbot.ask.servers.model_listing import ModelFacts
 from plotbot.ask.servers.model_patterns import expand_models, is_pattern
-from plotbot.commands.shared import EVALS, add_settings_arguments, evals_of, project_settings, say
+from plotbot.commands.output import say
+from plotbot.commands.shared import EVALS, add_settings_arguments, evals_of, project_settings
 from plotbot.errors import ExitStatus, UsageProblem
 from plotbot.judge import compile_schema
 from plotbot.plan.inputs import read_prompt, read_schema

@@ -16,7 +16,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from plotbot.commands.shared import add_settings_arguments, complain, project_settings, readable
+from plotbot.commands.output import complain
+from plotbot.commands.shared import add_settings_arguments, project_settings, readable
 from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.run_finding import RUN_HELP, find_run
@@ -152,10 +153,10 @@ def _origins(run: RunOnDisk) -> dict[str, Row]:
 
     Several evals of the same files share a case, and each may have kept its answer.
     """
-    evals: dict[str, dict[str, None]] = {}
+    evals: dict[str, set[str]] = {}
     for result in run.results.values():
         if result.kept and result.case in run.cases:
-            evals.setdefault(result.case, {})[eval_of(result.item, run.cases[result.case])] = None
+            evals.setdefault(result.case, set()).add(eval_of(result.item, run.cases[result.case]))
     return {
         case_id: {
             "eval": ", ".join(sorted(names)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from plotbot.commands.output import say
 from plotbot.commands.shared import (
     FOLDING_SETTINGS,
     add_run_arguments,
@@ -11,7 +12,6 @@ from plotbot.commands.shared import (
     complain_of_folding,
     project_settings,
     readable,
-    say,
 )
 from plotbot.errors import ExitStatus
 from plotbot.keep.filesystem import Disk

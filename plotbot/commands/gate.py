@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Sequence
 
-from plotbot.commands.shared import add_settings_arguments, project_settings, say
+from plotbot.commands.output import say
+from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import UsageProblem
 from plotbot.measure.betting import Bets, boundaries_of_alike_answers
 from plotbot.measure.sequential import (

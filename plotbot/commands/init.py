@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 import plotbot
-from plotbot.commands.shared import say
+from plotbot.commands.output import say
 from plotbot.errors import InputError
 
 HELP = "write the files that a project of your own begins with"

@@ -16,13 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from plotbot.commands.init import starter_file, write_new
-from plotbot.commands.shared import (
-    add_settings_arguments,
-    complain,
-    complain_of_damage,
-    project_settings,
-    say,
-)
+from plotbot.commands.output import complain, say
+from plotbot.commands.shared import add_settings_arguments, complain_of_damage, project_settings
 from plotbot.errors import ExitStatus, InputError, UsageProblem
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_finding import RUN_HELP, find_run

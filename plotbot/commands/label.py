@@ -7,13 +7,8 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-from plotbot.commands.shared import (
-    add_settings_arguments,
-    complain,
-    complain_of_damage,
-    project_settings,
-    say,
-)
+from plotbot.commands.output import complain, say
+from plotbot.commands.shared import add_settings_arguments, complain_of_damage, project_settings
 from plotbot.errors import ExitStatus, InputError, KeepError, UsageProblem
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.pretty_json import spread

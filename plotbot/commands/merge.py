@@ -8,14 +8,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from plotbot.commands.output import complain, say
 from plotbot.commands.shared import (
     FOLDING_SETTINGS,
     add_settings_arguments,
-    complain,
     complain_of_damage,
     complain_of_folding,
     project_settings,
-    say,
 )
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_finding import RUN_HELP, find_run

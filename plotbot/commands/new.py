@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 
 from plotbot.commands.init import starter_file, write_new
-from plotbot.commands.shared import add_project_argument, project_root, say
+from plotbot.commands.output import say
+from plotbot.commands.shared import add_project_argument, project_root
 from plotbot.errors import InputError, UsageProblem
 from plotbot.safe import one_line, slug
 

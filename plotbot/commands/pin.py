@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 from plotbot.ask.servers.host import Host
 from plotbot.ask.servers.pin import Pin, pinned_json
-from plotbot.commands.shared import add_settings_arguments, complain, project_settings, say
+from plotbot.commands.output import complain, say
+from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import KeepError, ServerProblem
 from plotbot.fingerprint import Fingerprint
 from plotbot.keep.filesystem import Disk, write_atomically
@@ -49,15 +50,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _hosts(settings: Settings, *, embedded: bool) -> Sequence[Host]:
-    servers = Servers(settings, embedded=embedded, ask_user=None, warn=_warn)
+    servers = Servers(settings, embedded=embedded, ask_user=None, warn=complain)
     try:
         return servers.find(servers.models())
     finally:
         servers.stop()
-
-
-def _warn(sentence: str) -> None:
-    complain(sentence)
 
 
 def _loaded(host: Host) -> list[Fingerprint]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from plotbot.commands.shared import add_run_arguments, chosen_runs, complain_of_damage, project_settings, say
+from plotbot.commands.output import say
+from plotbot.commands.shared import add_run_arguments, chosen_runs, complain_of_damage, project_settings
 from plotbot.errors import ExitStatus, InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_finding import LAST

@@ -9,14 +9,15 @@ from datetime import datetime
 from itertools import compress
 from typing import Any
 
-from plotbot.commands.shared import add_settings_arguments, complain, project_settings, say
+from plotbot.commands.output import complain, say
+from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import InputError
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_folder import RunFolder, list_runs, unfinished_folders
 from plotbot.keep.run_reading import is_running, read_run
 from plotbot.measure.tally import items_by_row, missing_parts, tally_of, total_tally, variant_names
 from plotbot.records import NOT_NEEDED, note_of
-from plotbot.report.formatting import WIDEST, terminal_width
+from plotbot.report.terminal_lines import WIDEST, terminal_width
 from plotbot.run.artifacts import short_path, write_history_page
 from plotbot.safe import one_line, visible
 

@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 import io
 import os
-import sys
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from plotbot.commands.output import complain
 from plotbot.errors import InputError, UsageProblem
 from plotbot.keep.filesystem import Disk
 from plotbot.keep.run_finding import RUN_HELP, find_run
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.verdict_sheet import VerdictSheet, verdict_sheet
-from plotbot.report.formatting import fitted
 from plotbot.run.baseline import read_baseline
 from plotbot.run.eval_files import EvalFiles
 from plotbot.run.recovery import Recovered
@@ -173,16 +172,6 @@ def _collector(found: dict[str, pytest.Mark | None]) -> object:
 def _absolute(target: str) -> str:
     path, found, test = target.partition("::")
     return f"{Path.cwd() / path}{found}{test}"
-
-
-def say(text: str) -> None:
-    """Print lines for a person: on a terminal of fewer than 80 columns in lines that it holds."""
-    print("\n".join(fitted(text)))
-
-
-def complain(text: str) -> None:
-    """Print the same on stderr. Control characters in it, which may come from a file, are made visible."""
-    print("\n".join(fitted(f"plotbot: {visible(text)}")), file=sys.stderr)
 
 
 def complain_of_damage(run: RunOnDisk) -> None:

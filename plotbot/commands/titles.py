@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plotbot.commands.shared import add_settings_arguments, project_settings, say
+from plotbot.commands.output import say
+from plotbot.commands.shared import add_settings_arguments, project_settings
 from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.measure.duplicates import Alike, alike

@@ -13,7 +13,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from plotbot.commands.shared import add_run_arguments, chosen_runs, project_settings, say
+from plotbot.commands.output import say
+from plotbot.commands.shared import add_run_arguments, chosen_runs, project_settings
 from plotbot.errors import ExitStatus, InputError
 from plotbot.judge import Schema, compile_schema
 from plotbot.keep.filesystem import Disk

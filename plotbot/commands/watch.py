@@ -14,9 +14,10 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from plotbot.commands.shared import complain, project_root
+from plotbot.commands.output import complain
+from plotbot.commands.shared import project_root
 from plotbot.errors import ExitStatus, UsageProblem, interrupt
-from plotbot.report.formatting import wrapped
+from plotbot.report.terminal_lines import wrapped
 from plotbot.run.kept_engine import EngineKeeper
 from plotbot.run.watching import PytestRuns, WatchedFiles, named, watch_files
 from plotbot.safe import visible

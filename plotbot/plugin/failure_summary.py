@@ -19,7 +19,7 @@ from plotbot.plugin import options
 from plotbot.plugin.failure_text import shorten
 from plotbot.plugin.outcomes import SHOWN_CHARACTERS, has_asked, is_of_eval, result_on, show_reply
 from plotbot.report.failure_kinds import KindKey, failure_kinds, kind_lines, kind_of
-from plotbot.report.formatting import WIDEST, fitted, terminal_width
+from plotbot.report.terminal_lines import WIDEST, fitted, terminal_width
 from plotbot.run.artifacts import PAGE, short_path
 from plotbot.run.recorder import Recorder
 from plotbot.run.session import MainRun

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import pytest
 
 from plotbot.plugin.exceptions import text_of
-from plotbot.report.formatting import fitted
+from plotbot.report.terminal_lines import fitted
 from plotbot.safe import visible
 
 _PLACE = "plotbot_place"

@@ -29,7 +29,7 @@ from plotbot.plugin.signals import Signals, keep_exit_status, keep_traceable, te
 from plotbot.plugin.startup import WATCH, begin_run, link_to_watch, note_session
 from plotbot.plugin.xdist import XdistHooks, is_stop, stop_session
 from plotbot.records import Exchange, ItemResult
-from plotbot.report.formatting import fitted
+from plotbot.report.terminal_lines import fitted
 from plotbot.run import garbage
 from plotbot.run.process import Process
 from plotbot.run.recorder import Recorder

@@ -14,7 +14,7 @@ from typing import Any, Protocol, TextIO, cast
 
 import pytest
 
-from plotbot.report.formatting import fitted
+from plotbot.report.terminal_lines import fitted
 
 TICK_SECONDS = 0.5
 LOG_SECONDS = 30.0

@@ -9,8 +9,9 @@ from plotbot.measure.paired_tests import holm
 from plotbot.measure.pairing import Change, Contest, Paired, is_settled
 from plotbot.records import NOT_NEEDED, ItemResult
 from plotbot.report import formatting
-from plotbot.report.formatting import as_text, terminal_width, wrapped
+from plotbot.report.formatting import as_text
 from plotbot.report.rivals import chance_words, contest_sentence
+from plotbot.report.terminal_lines import terminal_width, wrapped
 from plotbot.safe import one_line, plural
 
 _NAMED = 10

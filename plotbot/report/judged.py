@@ -13,6 +13,7 @@ from plotbot.measure.judging import Estimate, JudgedGate
 from plotbot.measure.tally import ModelVariant
 from plotbot.report import formatting
 from plotbot.report.formatting import Part, Sentence, as_text, name
+from plotbot.report.terminal_lines import terminal_width
 from plotbot.safe import one_line, plural
 
 _NAME_LIMIT = 60
@@ -55,7 +56,7 @@ def judged_lines(judged: JudgedMetrics) -> list[str]:
 
 
 def _wrapped(line: str) -> list[str]:
-    width = formatting.terminal_width()
+    width = terminal_width()
     wrapped = textwrap.wrap(line, width, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
     return wrapped or [""]
 

@@ -13,9 +13,10 @@ from plotbot.measure.pairing import Rival
 from plotbot.measure.tally import total_tally
 from plotbot.report import formatting
 from plotbot.report.advice import RESUME, next_step
-from plotbot.report.formatting import WIDEST, as_text, fitted, terminal_width, wrapped
+from plotbot.report.formatting import as_text
 from plotbot.report.hosts import ascii_name, aside_sentence, failed_attempts, mixed_sentence, short
 from plotbot.report.rivals import rival_sentences
+from plotbot.report.terminal_lines import WIDEST, fitted, terminal_width, wrapped
 from plotbot.safe import one_line, visible
 
 _NAME_LIMIT = 200

@@ -9,7 +9,7 @@ from plotbot.measure.comparison import Comparison
 from plotbot.measure.intervals import Interval
 from plotbot.measure.pairing import Change, Paired, Rival
 from plotbot.report.comparison import comparison_lines
-from plotbot.report.formatting import WIDEST
+from plotbot.report.terminal_lines import WIDEST
 
 HEAD = Comparison("evals/test_a.py::test_a[*]", Rival("org/m", {}, "r1"), Rival("org/m", {}, "r2"), Paired())
 EQUAL = Paired(titles=50, rate_before=0.9, rate_after=0.84, interval=Interval(-0.15, 0.02), p=0.375)

@@ -15,11 +15,12 @@ from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.speed import Speed
 from plotbot.measure.tally import Tally
 from plotbot.records import RunRecords
-from plotbot.report.formatting import WIDEST, as_text
+from plotbot.report.formatting import as_text
 from plotbot.report.hosts import apart_sentence, aside_sentence, mixed_sentence, short
 from plotbot.report.markdown import summary_markdown
 from plotbot.report.page.conclusions import Contender, what_is_mixed, which_is_best
 from plotbot.report.summary_json import summarise
+from plotbot.report.terminal_lines import WIDEST
 from plotbot.report.terminal_summary import summary_lines, table_lines
 
 MakeMetrics = Callable[..., ModelMetrics]

@@ -8,7 +8,7 @@ import pytest
 
 from plotbot.measure.gate import judge_gates
 from plotbot.measure.metrics import ModelMetrics
-from plotbot.report.formatting import WIDEST
+from plotbot.report.terminal_lines import WIDEST
 from plotbot.report.terminal_summary import detail_lines, summary_lines, table_lines
 
 MakeMetrics = Callable[..., ModelMetrics]

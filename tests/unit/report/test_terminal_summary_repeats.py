@@ -14,9 +14,9 @@ from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.repeats import Repeats
 from plotbot.measure.speed import ServerTime
 from plotbot.records import RunRecords
-from plotbot.report.formatting import WIDEST
 from plotbot.report.markdown import summary_markdown
 from plotbot.report.summary_json import summarise
+from plotbot.report.terminal_lines import WIDEST
 from plotbot.report.terminal_summary import summary_lines
 
 MakeMetrics = Callable[..., ModelMetrics]
