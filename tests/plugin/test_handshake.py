@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from plotbot.mock import MockServer, ModelSpec, Rule
+from plotbot.mock.slots import Slots
 
 pytest_plugins = ("pytester",)
 
@@ -139,20 +141,38 @@ def test_a_second_model_that_does_not_load_fails_its_own_cases_alone(evals: Eval
     assert "no memory left" in result.stdout.str()
 
 
+@pytest.fixture
+def asked_before(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many cases had been asked when each handshake was answered: it waits for one, for as long as its latency."""
+    seen: list[int] = []
+    hold = Slots.hold
+
+    async def wait_for_a_case(slots: Slots, seconds: float | None, tokens: int, *, counted: bool) -> None:
+        if not counted:
+            for _ in range(int((seconds or 0) * 100)):
+                if slots._stats.requests:
+                    break
+                await asyncio.sleep(0.01)
+            seen.append(slots._stats.requests)
+            seconds = 0
+        await hold(slots, seconds, tokens, counted=counted)
+
+    monkeypatch.setattr(Slots, "hold", wait_for_a_case)
+    return seen
+
+
 @pytest.mark.usefixtures("no_terminal")
 def test_the_first_cases_are_asked_while_a_loaded_model_is_greeted(
-    evals: Evals, start_mock: StartMock, project: Path
+    evals: Evals, start_mock: StartMock, project: Path, asked_before: list[int]
 ) -> None:
-    def peak(*arguments: str, **greeting: object) -> tuple[int, int, int]:
-        server = start_mock(rules=(Rule(handshake=True, latency=0.5, **greeting),))  # type: ignore[arg-type]
+    def ask(*arguments: str, wait: float = 0.5, **greeting: object) -> tuple[int, int, int]:
+        server = start_mock(rules=(Rule(handshake=True, latency=wait, **greeting),))  # type: ignore[arg-type]
         result = evals(server, "--test-sample-size=1", *arguments)
-        model = server.stats().models["mock-model"]
-        return int(result.ret), model.requests, model.peak_in_flight
+        return int(result.ret), server.stats().models["mock-model"].requests, asked_before[-1]
 
-    # Of one case and one handshake, two are in flight at once only if the case does not wait.
-    assert peak() == (0, 1, 2)
-    assert peak("--max-in-flight=1") == (0, 1, 1)
-    assert peak("--confirm=require") == (0, 1, 1), "its answer may end the run"
+    assert ask(wait=30) == (0, 1, 1)
+    assert ask("--max-in-flight=1") == (0, 1, 0)
+    assert ask("--confirm=require") == (0, 1, 0), "its answer may end the run"
     runs = len(list((project / "data" / "runs").iterdir()))
-    assert peak(status=400, body='{"error": "refused"}')[0] == 4
+    assert ask(wait=30, status=400, body='{"error": "refused"}')[0] == 4
     assert len(list((project / "data" / "runs").iterdir())) == runs, "the exchange is held back"
