@@ -3,11 +3,12 @@
 Each row is a run of so many cases. Collecting is a `--collect-only` run of its own. The run's files are those of a
 small real run, its lines repeated under other ids; reading them back is `read_run`, the reports are `plotbot report`.
 A title file is one more in a folder that has so many already. Peak memory is that of the process that does it. The
-last rows are no measurements: they go on in a straight line from the last two.
+last rows are no measurements: they go on in a straight line from the last two, but for the page, which has a limit.
 """
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -31,6 +32,7 @@ FOLDED = 200
 COLUMNS = (
     "cases", "collect s", "MB", "plan MB", "journal MB", "read s", "report s", "MB", "page MB", "title file ms"
 )  # fmt: skip
+PAGE = COLUMNS.index("page MB")
 Row = tuple[float, ...]
 
 
@@ -48,7 +50,7 @@ def main() -> None:
             with project(size, chosen.folder) as root:
                 rows.append((size, *_row(root, folder, size)))
                 _show(rows[-1])
-    for size in LARGER:
+    for size in (larger for larger in LARGER if larger > sizes[-1]):
         _show(_straight_on(rows[-2], rows[-1], size))
 
 
@@ -147,11 +149,14 @@ def _answer(number: int) -> Answer:
 
 def _straight_on(before: Row, last: Row, size: int) -> Row:
     ahead = (size - last[0]) / (last[0] - before[0])
-    return (size, *(max(end + (end - start) * ahead, 0.0) for start, end in zip(before[1:], last[1:], strict=True)))
+    figures = [max(end + (end - start) * ahead, 0.0) for start, end in zip(before, last, strict=True)]
+    figures[PAGE] = math.nan
+    return (size, *figures[1:])
 
 
 def _show(row: Sequence[float]) -> None:
-    print(f"{row[0]:14.0f}" + "".join(f"{figure:14.2f}" for figure in row[1:]), flush=True)
+    figures = ("-" if math.isnan(figure) else f"{figure:.2f}" for figure in row[1:])
+    print(f"{row[0]:14.0f}" + "".join(f"{figure:>14}" for figure in figures), flush=True)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.judge.story_checks import strings_in
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.pretty_json import spread
-from plotbot.keep.run_finding import RUN_HELP, find_run
+from plotbot.keep.run_finding import find_run
 from plotbot.keep.run_folder import list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run, recorded_questions
 from plotbot.keep.title_reading import UnusableFile, title_files
@@ -28,6 +28,7 @@ from plotbot.run.artifacts import measure_recorded, write_own_page
 from plotbot.run.recovery import kept_answers
 from plotbot.safe import visible
 from plotbot.settings import Settings
+from plotbot.settings.keys import RUN_HELP
 
 HELP = "count copies, sentences that come again, fields that hardly vary and copies of the prompt among the answers"
 DATASET = "dataset"

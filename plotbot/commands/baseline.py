@@ -9,10 +9,11 @@ from plotbot.commands.output import complain, say
 from plotbot.commands.shared import add_settings_arguments, project_settings, sheet_of_run
 from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
-from plotbot.keep.run_finding import RUN_HELP, find_run
+from plotbot.keep.run_finding import find_run
 from plotbot.measure.verdict_sheet import VerdictSheet, is_rated, passes
 from plotbot.run.baseline import baseline_text
 from plotbot.safe import plural, visible
+from plotbot.settings.keys import RUN_HELP
 
 HELP = "keep a run's verdicts in a file for git, to compare later runs with"
 DEFAULT_OUTPUT = "config/baseline.json"

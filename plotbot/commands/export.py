@@ -20,7 +20,7 @@ from plotbot.commands.output import complain
 from plotbot.commands.shared import add_settings_arguments, project_settings, readable
 from plotbot.errors import ExitStatus, InputError, KeepError
 from plotbot.keep.filesystem import Disk, describe, write_atomically
-from plotbot.keep.run_finding import RUN_HELP, find_run
+from plotbot.keep.run_finding import find_run
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.keep.title_reading import UnusableFile, title_files
@@ -28,6 +28,7 @@ from plotbot.measure.tally import eval_of
 from plotbot.run.recovery import kept_answers
 from plotbot.safe import digest, plural, visible
 from plotbot.settings import Settings
+from plotbot.settings.keys import RUN_HELP
 
 HELP = "write the answers, one a line with where it came from, as JSON Lines or CSV"
 COLUMNS = (

@@ -20,7 +20,7 @@ from plotbot.commands.output import complain, say
 from plotbot.commands.shared import add_settings_arguments, complain_of_damage, project_settings
 from plotbot.errors import ExitStatus, InputError, UsageProblem
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_finding import RUN_HELP, find_run
+from plotbot.keep.run_finding import find_run
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import read_run
 from plotbot.measure.judged import ABOUT, QUALITY, Judgements
@@ -34,7 +34,7 @@ from plotbot.run.labels import read_labels
 from plotbot.run.resume_command import JUDGING, resume_command
 from plotbot.safe import one_line, plural
 from plotbot.settings import Settings
-from plotbot.settings.keys import BY_NAME, given_options
+from plotbot.settings.keys import BY_NAME, RUN_HELP, given_options
 from plotbot.settings.values import nearest
 
 HELP = "have another model judge the answers of a run"

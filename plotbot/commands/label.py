@@ -12,7 +12,7 @@ from plotbot.commands.shared import add_settings_arguments, complain_of_damage, 
 from plotbot.errors import ExitStatus, InputError, KeepError, UsageProblem
 from plotbot.keep.filesystem import Disk, describe, write_atomically
 from plotbot.keep.pretty_json import spread
-from plotbot.keep.run_finding import LAST, RUN_HELP, find_run
+from plotbot.keep.run_finding import LAST, find_run
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.agreement import COMPARED
 from plotbot.plan.criteria import Criterion, read_criteria
@@ -23,6 +23,7 @@ from plotbot.run.answers import answer_titles
 from plotbot.run.labelling import Taken, failed_answers, label_tasks, labels_json, take_labels
 from plotbot.safe import one_line, plural, visible
 from plotbot.settings import Settings
+from plotbot.settings.keys import RUN_HELP
 
 HELP = "write a page to label a run's answers on, and put the labels of several people together"
 PAGE = "label.html"

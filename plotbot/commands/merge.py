@@ -17,7 +17,7 @@ from plotbot.commands.shared import (
     project_settings,
 )
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_finding import RUN_HELP, find_run
+from plotbot.keep.run_finding import find_run
 from plotbot.keep.run_folder import RunFolder
 from plotbot.measure.tally import missing_parts
 from plotbot.report.terminal_summary import summary_lines
@@ -25,6 +25,7 @@ from plotbot.run.artifacts import short_path
 from plotbot.run.merge import Merged, merge_runs
 from plotbot.safe import visible
 from plotbot.settings import Settings
+from plotbot.settings.keys import RUN_HELP
 
 HELP = "join the runs of shards (--shard N/M) into one run"
 _MOST_NAMED = 20

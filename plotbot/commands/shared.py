@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from plotbot.commands.output import complain
 from plotbot.errors import InputError, UsageProblem
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_finding import RUN_HELP, find_run
+from plotbot.keep.run_finding import find_run
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import RunOnDisk, read_run
 from plotbot.measure.verdict_sheet import VerdictSheet, verdict_sheet
@@ -22,7 +22,7 @@ from plotbot.run.eval_files import EvalFiles
 from plotbot.run.recovery import Recovered
 from plotbot.safe import visible
 from plotbot.settings import Settings, load_settings
-from plotbot.settings.keys import KEYS, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, given_options
+from plotbot.settings.keys import KEYS, RUN_HELP, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, given_options
 
 if TYPE_CHECKING:
     import pytest

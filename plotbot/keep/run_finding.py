@@ -17,11 +17,6 @@ from plotbot.safe import one_line
 from plotbot.settings import Settings
 
 LAST = "last"
-RUN_HELP = (
-    f"a run's id or its beginning, its note, its folder, {LAST!r} for the newest that judged no other, or 'last~1' for "
-    "the one before"
-)
-"""What a RUN argument takes, for help texts."""
 _LAST = re.compile(r"last(?:~([0-9]{1,9}))?")
 _MOST_NAMED = 5
 Warn = Callable[[str], object]

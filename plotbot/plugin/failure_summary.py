@@ -20,7 +20,6 @@ from plotbot.plugin.failure_text import shorten
 from plotbot.plugin.outcomes import SHOWN_CHARACTERS, has_asked, is_of_eval, result_on, show_reply
 from plotbot.report.failure_kinds import KindKey, failure_kinds, kind_lines, kind_of
 from plotbot.report.terminal_lines import WIDEST, fitted, terminal_width
-from plotbot.run.artifacts import PAGE, short_path
 from plotbot.run.recorder import Recorder
 from plotbot.run.session import MainRun
 from plotbot.safe import plural
@@ -154,6 +153,8 @@ class FailureSummary:
                 show_reply(report, exchange, limit)
 
     def _print_kinds(self, terminal: pytest.TerminalReporter, recorder: Recorder) -> None:
+        from plotbot.run.artifacts import PAGE, short_path  # noqa: PLC0415  no first request waits for what ends a run
+
         kinds, settings = failure_kinds(recorder.records()), self._run.settings
         total = sum(kind.count for kind in kinds)
         terminal.section(f"{plural(total, 'failure')} of {plural(len(kinds), 'kind')}")

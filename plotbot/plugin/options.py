@@ -7,8 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from plotbot.keep.run_finding import RUN_HELP
-from plotbot.settings.keys import GROUPS, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, Group, given_options, keys_in
+from plotbot.settings.keys import GROUPS, RUN_HELP, TOKEN_OPTION, TOKEN_OPTION_ARGUMENTS, Group, given_options, keys_in
 
 EMBEDDED = "plotbot_embedded"
 SHOW_REPLIES = "plotbot_show_replies"

@@ -10,7 +10,7 @@ import pytest
 
 from plotbot.errors import UsageProblem
 from plotbot.keep.filesystem import Disk
-from plotbot.keep.run_finding import LAST, RUN_HELP, find_run
+from plotbot.keep.run_finding import LAST, find_run
 from plotbot.keep.run_folder import RunFolder, list_runs
 from plotbot.keep.run_reading import RunOnDisk
 from plotbot.keep.title_reading import answered_titles
@@ -25,6 +25,7 @@ from plotbot.run.reuse import ALL
 from plotbot.run.servers import Servers
 from plotbot.run.session import MainRun
 from plotbot.settings import Settings, load_settings
+from plotbot.settings.keys import RUN_HELP
 
 if TYPE_CHECKING:
     from plotbot.run.kept_engine import WatchLink
@@ -151,6 +152,7 @@ def _like(config: pytest.Config, settings: Settings, recorded: RunOnDisk, warn: 
     stops_early = bool(config.getoption("maxfail"))
     beside = _beside(config.args)
     run = MainRun(like.settings, servers, warn=warn, stops_early=stops_early, beside=beside, samples=like.samples)
+    run.like = recorded.folder.run_id
     run.announcements.append(like.told)
     return run
 

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from plotbot.measure.tally import row_of
-from plotbot.records import ItemResult, RunRecords
-from plotbot.report.page.matrix import field_of
+from plotbot.records import ItemResult, RunRecords, Violation
 from plotbot.safe import one_line, plural
 
 KindKey = tuple[str, str, str]
 """The outcome, the category and the detail of a kind."""
 MOST_KINDS = 50
 """Kinds that get a line. A model makes up field names as it likes, so there may be as many kinds as failures."""
+_WHOLE, _ENTRY = "(whole answer)", "(entry)"
 _BAD = frozenset({"failed", "error"})
-_DETAIL, _NAME = 40, 30
+_DETAIL, _NAME, _FIELD = 40, 30, 60
 _LEAST_HEADLINE, _HEADLINE = 16, 60
+_INDEX = re.compile(r"\[\d+\]")
+_MISSING = re.compile(r"'([^']+)' is a required property")
 
 
 @dataclass(slots=True)
@@ -73,6 +76,16 @@ def kind_of(result: ItemResult) -> KindKey:
     return result.outcome, category, detail
 
 
+def field_of(violation: Violation) -> str:
+    """The field without indices: `themes[]` for `$[0].themes[2]`. For `required` it is the field that is missing."""
+    field = _field(violation.path)
+    missing = _MISSING.match(violation.message) if violation.keyword == "required" else None
+    if missing is None:
+        return one_line(field, _FIELD)
+    parent = "" if field in {_WHOLE, _ENTRY} else f"{field}."
+    return one_line(parent + missing[1], _FIELD)
+
+
 def kind_lines(kinds: Sequence[FailureKind], width: int) -> list[str]:
     """The kinds as lines of about *width* columns: count, kind, counts by model and variant if several, an example."""
     total = sum(kind.count for kind in kinds)
@@ -98,3 +111,10 @@ def _line(kind: FailureKind, digits: int, label_width: int, *, several: bool, wi
         start += f"  ({counts_by_row(kind.rows)})"
     room = max(width - len(start) - len("  e.g. "), _LEAST_HEADLINE)
     return f"{start}  e.g. {one_line(kind.headline, room)}".rstrip() if kind.headline else start.rstrip()
+
+
+def _field(path: str) -> str:
+    if path in {"$", ""}:
+        return _WHOLE
+    inside = re.sub(r"^\$(\[\d+\])?\.?", "", path)
+    return _INDEX.sub("[]", inside) or _ENTRY

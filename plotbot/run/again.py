@@ -23,6 +23,8 @@ from plotbot.safe import one_line
 from plotbot.settings import Settings
 from plotbot.settings.keys import BY_NAME, KEYS, Key
 
+LIKE = "like"
+"""The field of a run's header that names the run which it is like."""
 _MOST_SEARCHED = 30
 """How many earlier runs are looked at for the same titles: their plans are read, which takes a moment each."""
 _LONGEST_VALUE = 60
@@ -63,14 +65,18 @@ def like_run(settings: Settings, run: RunOnDisk) -> Likeness:
     )
 
 
-def moved_since(sheet: VerdictSheet, folder: RunFolder, runs_dir: Path, disk: Disk) -> list[str]:
+def moved_since(
+    sheet: VerdictSheet, folder: RunFolder, runs_dir: Path, disk: Disk, like: str | None = None
+) -> list[str]:
     """What has moved since the newest earlier run of the same evals on the same titles: a line for each row.
 
-    Half of the titles are enough. Empty if there is no such run among the last few.
+    A run that is like a run named *like* is compared with that one, if they have titles in common. Half of the titles
+    are enough. Empty if there is no such run among the last few.
     """
     runs = list_runs(runs_dir)
     earlier = [run for run in reversed(runs) if run.run_id < folder.run_id][:_MOST_SEARCHED]
-    for run in earlier:
+    named = [run for run in runs if run.run_id == like]
+    for run in (*named, *earlier):
         if compared := _compared(sheet, run, disk):
             before, found = compared
             id_and_note = before.name.replace(before.run, short_id(before.run, runs), 1)

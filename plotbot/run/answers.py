@@ -26,8 +26,6 @@ from plotbot.records import Answer, Case, Title
 from plotbot.run.recovery import kept_answers
 from plotbot.safe import digest
 
-PREFIX = "answers:"
-"""Before a RUN in the `titles=` of an eval's marker."""
 _ID_LENGTH = 10
 _ONE_IN = 10
 """Of so many answers one stands beside another headline on purpose."""

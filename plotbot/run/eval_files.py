@@ -10,11 +10,9 @@ from typing import Any, Self
 from plotbot.ask.transport.prompts import prompt_hash
 from plotbot.errors import InputError
 from plotbot.judge import Schema, compile_schema
-from plotbot.keep.run_finding import find_run
 from plotbot.plan.inputs import OPTIONS, read_prompt, read_schema, read_template
 from plotbot.plan.variants import below, variants_of
 from plotbot.records import Question, Variant
-from plotbot.run.answers import PREFIX
 from plotbot.settings import Settings
 
 _OTHERS = (
@@ -22,7 +20,8 @@ _OTHERS = (
     "project without plotbot"
 )
 
-
+_OF_A_RUN = "answers:"
+"""Before a RUN in the marker's `titles=`."""
 _ARGUMENTS = ("prompt", "schema", "titles", "template", "group_by")
 
 
@@ -111,9 +110,13 @@ def local_path(there: str, files: Sequence[str | None], root: Path) -> str:
 def _titles(named: object, settings: Settings) -> Path | None:
     """The run folder that the marker's `answers:RUN` means, or ANSWERS where it names no titles; None for files."""
     run = settings.answers if named is None else None
-    if isinstance(named, str) and named.startswith(PREFIX):
-        run = named.removeprefix(PREFIX)
-    return None if run is None else find_run(run, settings, settings.root).path
+    if isinstance(named, str) and named.startswith(_OF_A_RUN):
+        run = named.removeprefix(_OF_A_RUN)
+    if run is None:
+        return None
+    from plotbot.keep.run_finding import find_run  # noqa: PLC0415  each worker starts with this file, few look for a run
+
+    return find_run(run, settings, settings.root).path
 
 
 class Schemas:

@@ -15,7 +15,7 @@ from plotbot.measure.verdict_sheet import verdict_sheet
 from plotbot.records import RunRecords, note_of
 from plotbot.report.comparison import changed_verdict_lines
 from plotbot.report.terminal_summary import summary_lines
-from plotbot.run.again import moved_since
+from plotbot.run.again import LIKE, moved_since
 from plotbot.run.artifacts import (
     MARKDOWN,
     MeasuredRun,
@@ -212,7 +212,8 @@ def _since(run: MainRun, measured: MeasuredRun, session: SessionEnd) -> list[str
     if session.interrupted or not run.keeps_answers:
         return []
     sheet = verdict_sheet(measured.records, measured.questions)
-    return moved_since(sheet, measured.folder, run.settings.runs_dir, run.disk)
+    like = measured.records.header.get(LIKE)
+    return moved_since(sheet, measured.folder, run.settings.runs_dir, run.disk, like)
 
 
 def _below(lines: Sequence[str]) -> list[str]:

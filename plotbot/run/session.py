@@ -24,6 +24,7 @@ from plotbot.measure.verdict_sheet import VerdictSheet
 from plotbot.plan.plan import Beside, Missing, Plan, Sample
 from plotbot.plan.variants import in_order_of_lists
 from plotbot.records import Case, Exchange, ItemResult, PlannedItem, Question, Variant
+from plotbot.run.again import LIKE
 from plotbot.run.answers import titles_at, without_card
 from plotbot.run.early_stop import EarlyStop, Stop, challenges_of, is_sequential
 from plotbot.run.eval_files import EvalFiles, Schemas, read_questions, refuse_missing
@@ -77,6 +78,7 @@ class MainRun:
         self.announcements: list[str] = []
         self.arguments: Sequence[str] = ()
         self.reuse: Sequence[RunFolder] = ()
+        self.like: str | None = None
         self.stop_when_worse = False
         self.baseline: tuple[VerdictSheet, str] | None = None
         self.schemas = Schemas()
@@ -394,6 +396,7 @@ class MainRun:
             "plotbot": __version__,
             ARGUMENTS: list(self.arguments),
             "started": datetime.now(UTC).isoformat(timespec="seconds"),
+            **({} if self.like is None else {LIKE: self.like}),
             "sample_seed": self.settings.sample_seed,
             "drawn": getattr(self._planned(), "drawn", None),
             "models": list(self._planned().models),

@@ -35,6 +35,11 @@ TOKEN_HELP = "bearer token for the server; never stored, printed or reported"  #
 TOKEN_OPTION = "--lm-api-token"  # noqa: S105  the name of an option
 TOKEN_OPTION_ARGUMENTS: dict[str, Any] = {"dest": "plotbot_lm_api_token", "default": None, "help": argparse.SUPPRESS}
 EVERY_MODEL = "*"
+RUN_HELP = (
+    "a run's id or its beginning, its note, its folder, 'last' for the newest that judged no other, or 'last~1' for "
+    "the one before"
+)
+"""What a RUN argument takes, for help texts. Here, because every worker makes the options and few look for a run."""
 
 _LISTS = frozenset({"paths", "numbers", "choices", "choice_set", "names", "urls", "rates"})
 _WEEK = 604_800

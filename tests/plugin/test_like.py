@@ -102,6 +102,19 @@ def test_after_a_changed_prompt_one_line_says_what_broke_and_whether_that_is_cha
     assert "same 12 titles: 0 broken, 6 fixed: more than chance" in _said(run(good, "--test-sample-size=0"))
 
 
+def test_a_run_like_one_that_is_not_the_newest_is_compared_with_that_one(
+    run: Run, project: Path, start_mock: Mock
+) -> None:
+    good, bad = start_mock(), start_mock(rules=(BAD,))
+    run(good, "--test-sample-size=0", "--note=long ago")
+    run(bad, "--test-sample-size=0", "--note=newest")
+    again = _said(run(bad, "--like=long ago"))
+    assert "'long ago', same 12 titles: 6 broken, 0 fixed" in again
+    assert "'newest'" not in again
+    (project / "data" / "titles_index.json").write_text('{"other": "Another"}', encoding="utf-8")
+    assert "since " not in _said(run(good, "--like=long ago"))
+
+
 def test_each_variant_has_its_line_and_a_run_of_other_titles_has_none(
     run: Run, project: Path, start_mock: Mock
 ) -> None:

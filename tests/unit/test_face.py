@@ -33,10 +33,26 @@ def test_any_other_name_is_named_in_the_error() -> None:
         _ = plotbot.results
 
 
-def test_what_only_types_need_is_not_loaded_by_the_import() -> None:
-    code = "import sys, plotbot; print('plotbot.run.results' in sys.modules)"
+def _loaded_by(imports: str) -> set[str]:
+    code = f"import sys, {imports}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    return set(done.stdout.split())
+
+
+def test_what_only_types_need_is_not_loaded_by_the_import() -> None:
+    assert "plotbot.run.results" not in _loaded_by("plotbot")
+
+
+def test_no_first_request_waits_for_what_ends_a_run() -> None:
+    ending = {"plotbot.report.page", "plotbot.run.artifacts", "plotbot.run.finish", "plotbot.plugin.pytest_html"}
+    assert _loaded_by("plotbot.plugin.main_process") & ending == set()
+
+
+def test_a_worker_starts_without_what_reads_and_measures_runs() -> None:
+    """Four workers start on the processors that the first request waits for, too."""
+    loaded = _loaded_by("plotbot.plugin, plotbot.plugin.xdist, plotbot.run.worker_rpc")
+    needless = "plotbot.keep.", "plotbot.measure.", "plotbot.report.page", "plotbot.run.answers", "plotbot.run.session"
+    assert {name for name in loaded if name.startswith(needless)} == set()
 
 
 def test_type_checkers_are_told_that_the_package_is_typed() -> None:

@@ -17,10 +17,10 @@ from plotbot.measure.judged import JudgedMetrics
 from plotbot.measure.metrics import ModelMetrics
 from plotbot.measure.tally import BOXES, ModelVariant, row_of
 from plotbot.records import NOT_NEEDED, Case, Exchange, ItemResult, PlannedItem, RunRecords, Violation
+from plotbot.report.failure_kinds import field_of
 from plotbot.safe import digest, one_line
 
 NOT_RUN = "not_run"
-WHOLE, ENTRY = "(whole answer)", "(entry)"
 Conversation = Callable[[Case], Sequence[Mapping[str, str]]]
 """Gives the messages (`role`, `content`) of a case; none if they are unknown."""
 Place = tuple[str, str]
@@ -28,8 +28,6 @@ Place = tuple[str, str]
 Value = TypeVar("Value", bound=Hashable)
 _LONGEST = 60
 _LONGEST_FIELDS = 300
-_INDEX = re.compile(r"\[\d+\]")
-_MISSING = re.compile(r"'([^']+)' is a required property")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
@@ -123,16 +121,6 @@ def fields_line(fields: Mapping[str, Any]) -> str:
     return one_line(" · ".join(words), _LONGEST_FIELDS)
 
 
-def field_of(violation: Violation) -> str:
-    """The field without indices: `themes[]` for `$[0].themes[2]`. For `required` it is the field that is missing."""
-    field = _field(violation.path)
-    missing = _MISSING.match(violation.message) if violation.keyword == "required" else None
-    if missing is None:
-        return one_line(field, _LONGEST)
-    parent = "" if field in {WHOLE, ENTRY} else f"{field}."
-    return one_line(parent + missing[1], _LONGEST)
-
-
 class _Numbered(Generic[Value]):
     """Values, each once, numbered in the order in which they come."""
 
@@ -188,10 +176,3 @@ class _Building:
         plain = case if _PLAIN_KEY.fullmatch(case) else digest(case, 16)
         self._keys[plain] += 1
         return plain if self._keys[plain] == 1 else f"{plain}.{self._keys[plain]}"
-
-
-def _field(path: str) -> str:
-    if path in {"$", ""}:
-        return WHOLE
-    inside = re.sub(r"^\$(\[\d+\])?\.?", "", path)
-    return _INDEX.sub("[]", inside) or ENTRY

@@ -16,6 +16,7 @@ import pytest
 from plotbot.measure.gate import GateResult
 from plotbot.measure.metrics import ModelMetrics, measure_run
 from plotbot.records import Attempt, Case, Exchange, Fault, ItemResult, PlannedItem, Reply, RunRecords, Title, Violation
+from plotbot.report.failure_kinds import field_of
 from plotbot.report.formatting import Sentence
 from plotbot.report.page import PageData, PageRun, page_data, write_page
 from plotbot.report.page.conclusions import (
@@ -25,7 +26,6 @@ from plotbot.report.page.conclusions import (
     what_is_missing,
     which_is_best,
 )
-from plotbot.report.page.matrix import field_of
 from plotbot.report.page.payloads import FULL, MOST_WHOLE, SHORT, Chunks, Texts, pieces
 
 MADE_AT = "2026-11-22 16:30 UTC"
