@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
@@ -29,12 +29,8 @@ _REQUEUED = "requeued"
 _EXIT = "plotbot_exit"
 """Under which a worker's output has the message and the status of the `pytest.exit` that has ended its session."""
 _LONGEST_REASON = 400
-_LOADED_AHEAD = (
-    "plotbot.judge.schema_compiler",
-    "plotbot.ask.transport.http",
-    "plotbot.plugin.pytest_html",
-    "plotbot.run.finish",
-)
+_FOR_ASKING = ("plotbot.judge.schema_compiler", "plotbot.ask.transport.http")
+_FOR_SHOWING = ("plotbot.plugin.pytest_html", "plotbot.run.finish")
 
 
 class Gateway(Protocol):
@@ -72,10 +68,10 @@ class XdistHooks:
         self._exit: tuple[str, int | None] | None = None
 
     def pytest_sessionstart(self, session: pytest.Session) -> None:
-        """Load what the main process needs later while it waits for its workers to start."""
+        """Load what asking needs while the workers start, and no more: they start on the same processors."""
         self._session = session
         if self._config.pluginmanager.has_plugin(CONTROLLER):
-            threading.Thread(target=_load_ahead, name="plotbot-loading", daemon=True).start()
+            _load_meanwhile(_FOR_ASKING)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Worker) -> None:
@@ -127,6 +123,7 @@ class XdistHooks:
                 )
             rename_last_failures_of_run(self._config, self._run.recorder.items, self._run.recorder.cases)
             garbage.exempt_what_exists()
+            _load_meanwhile(_FOR_SHOWING)
 
     @pytest.hookimpl(trylast=True)
     def pytest_unconfigure(self) -> None:
@@ -240,6 +237,11 @@ def _requeue(scheduling: Scheduling, item: str) -> bool:
     return True
 
 
-def _load_ahead() -> None:
-    for module in _LOADED_AHEAD:
-        importlib.import_module(module)
+def _load_meanwhile(modules: Sequence[str]) -> None:
+    """Load modules on a thread of their own; whoever imports one of them meanwhile waits for it."""
+
+    def load() -> None:
+        for module in modules:
+            importlib.import_module(module)
+
+    threading.Thread(target=load, name="plotbot-loading", daemon=True).start()
