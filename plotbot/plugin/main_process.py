@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +26,7 @@ from plotbot.plugin.outcomes import (
 )
 from plotbot.plugin.progress import register_progress
 from plotbot.plugin.session_status import SessionStatus
-from plotbot.plugin.signals import Signals, keep_exit_status, keep_traceable, terminate
+from plotbot.plugin.signals import Signals, in_one_piece, keep_exit_status, keep_traceable, terminate
 from plotbot.plugin.startup import WATCH, begin_run, link_to_watch, note_session
 from plotbot.plugin.xdist import XdistHooks, is_stop, stop_session
 from plotbot.records import Exchange, ItemResult
@@ -124,17 +125,18 @@ class MainHooks:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, None, None]:
         """Record a result before anything is shown; have a failing test show what the model said."""
         result, recorder = self._result(report), self._run.recorder
-        if result is not None and recorder is not None:
-            result = self._run.note(result)
-            turn(report, result)
-            self._show(report, result, recorder)
-        if self._run.gone is not None and self._session is not None:
-            stop_session(self._session, self._run.gone)
-        yield
-        if result is not None and recorder is not None:
-            # Other plugins have seen it. It is read back for the failures that are shown at the end.
-            hide_reply(report)
-            recorder.forget_text(result.case)
+        with in_one_piece() if result is not None else nullcontext():
+            if result is not None and recorder is not None:
+                result = self._run.note(result)
+                turn(report, result)
+                self._show(report, result, recorder)
+            if self._run.gone is not None and self._session is not None:
+                stop_session(self._session, self._run.gone)
+            yield
+            if result is not None and recorder is not None:
+                # Other plugins have seen it. It is read back for the failures that are shown at the end.
+                hide_reply(report)
+                recorder.forget_text(result.case)
 
     def pytest_report_teststatus(self, report: pytest.TestReport) -> tuple[str, str, str] | None:
         """Show what says nothing about the model as an error: an exception in an eval's own code, a worker's crash."""

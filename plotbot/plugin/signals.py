@@ -6,7 +6,9 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -48,6 +50,39 @@ class Signals:
         if threading.current_thread() is threading.main_thread():
             before = signal.signal(number, handler)
             self._before.setdefault(number, before)
+
+
+@contextmanager
+def in_one_piece() -> Iterator[None]:
+    """Have an interrupt wait for the end of the context; a second one does not.
+
+    A result that the journal has must be in pytest's own counts, and in JUnit's.
+    """
+    came: list[Callable[[], object]] = []
+
+    def wait(number: int, frame: FrameType | None) -> None:
+        came.append(partial(handlers[number], number, frame))
+        if came[1:]:
+            came.pop()()
+
+    handlers = _python_handlers()
+    for number in handlers:
+        signal.signal(number, wait)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    for interrupt_late in came:
+        interrupt_late()
+
+
+def _python_handlers() -> dict[int, Callable[[int, FrameType | None], object]]:
+    """What an interrupt calls in this thread: nothing in any but the main one, and nothing where it is ignored."""
+    if threading.current_thread() is not threading.main_thread():
+        return {}
+    found = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    return {number: handler for number, handler in found.items() if callable(handler)}
 
 
 def terminate() -> None:

@@ -238,7 +238,7 @@ def _requeue(scheduling: Scheduling, item: str) -> bool:
 
 
 def _load_meanwhile(modules: Sequence[str]) -> None:
-    """Load modules on a thread of their own; whoever imports one of them meanwhile waits for it."""
+    """Load modules on a thread of their own; an import of one of them meanwhile waits for it."""
 
     def load() -> None:
         for module in modules:
