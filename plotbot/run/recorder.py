@@ -71,6 +71,7 @@ class Recorder:
         self._disk = disk
         self._journal: Journal | None = None
         self._opening = threading.Lock()
+        self._closed = False
         self._results: dict[str, ItemResult] = {}
         self._exchanges: dict[str, Exchange] = {}
         self._offsets: dict[str, int] = {}
@@ -245,7 +246,12 @@ class Recorder:
         )
 
     def close(self) -> None:
-        """Write what is queued and close the journal. Raises `KeepError` after `CLOSE_SECONDS`."""
+        """Write what is queued and close the journal. Raises `KeepError` after `CLOSE_SECONDS`.
+
+        A run that is not on disk yet stays so, whatever answer comes late.
+        """
+        with self._opening:
+            self._closed = True
         if self._journal is not None:
             self._journal.close(CLOSE_SECONDS)
 
@@ -277,6 +283,8 @@ class Recorder:
     def _open(self) -> Journal:
         with self._opening:
             if self._journal is None:
+                if self._closed:
+                    raise KeepError(f"{self.folder.path}: the run has ended")
                 try:
                     self._journal = self._begin()
                 except PlotbotError as error:

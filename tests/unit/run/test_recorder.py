@@ -105,3 +105,13 @@ def test_a_resumed_run_reads_back_what_it_had(tmp_path: Path) -> None:
     recorder.keep(OTHER).result(10)
     recorder.close()
     assert [exchange.case for exchange in recorder.exchanges()] == ["c", "d"]
+
+
+def test_an_answer_that_comes_after_the_end_puts_no_run_on_the_disk(tmp_path: Path) -> None:
+    plan: Any = SimpleNamespace(questions={}, cases=CASES, models=("m",))
+    recorder = Recorder(RunFolder(tmp_path / "run"), plan, Disk())
+    recorder.close()
+    with pytest.raises(KeepError, match="the run has ended"):
+        recorder.keep(OTHER)
+    assert (recorder.opened, recorder.fault) == (False, None)
+    assert list(tmp_path.iterdir()) == []
