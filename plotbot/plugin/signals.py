@@ -8,7 +8,6 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -58,12 +57,13 @@ def in_one_piece() -> Iterator[None]:
 
     A result that the journal has must be in pytest's own counts, and in JUnit's.
     """
-    came: list[Callable[[], object]] = []
+    came: list[int] = []
 
     def wait(number: int, frame: FrameType | None) -> None:
-        came.append(partial(handlers[number], number, frame))
-        if came[1:]:
-            came.pop()()
+        if came:
+            handlers[number](number, frame)
+        else:
+            came.append(number)
 
     handlers = _python_handlers()
     for number in handlers:
@@ -73,8 +73,8 @@ def in_one_piece() -> Iterator[None]:
     finally:
         for number, handler in handlers.items():
             signal.signal(number, handler)
-    for interrupt_late in came:
-        interrupt_late()
+    for number in came:
+        handlers[number](number, None)
 
 
 def _python_handlers() -> dict[int, Callable[[int, FrameType | None], object]]:

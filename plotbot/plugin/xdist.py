@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import importlib
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Generator
+from functools import cache
 from typing import TYPE_CHECKING, Any, NoReturn, Protocol
 
 import pytest
@@ -237,8 +238,9 @@ def _requeue(scheduling: Scheduling, item: str) -> bool:
     return True
 
 
-def _load_meanwhile(modules: Sequence[str]) -> None:
-    """Load modules on a thread of their own; an import of one of them meanwhile waits for it."""
+@cache
+def _load_meanwhile(modules: tuple[str, ...]) -> None:
+    """Load modules on a thread of their own, once a process; an import of one of them meanwhile waits for it."""
 
     def load() -> None:
         for module in modules:

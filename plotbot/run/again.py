@@ -74,9 +74,8 @@ def moved_since(
     are enough. Empty if there is no such run among the last few.
     """
     runs = list_runs(runs_dir)
-    earlier = [run for run in reversed(runs) if run.run_id < folder.run_id][:_MOST_SEARCHED]
-    named = [run for run in runs if run.run_id == like]
-    for run in (*named, *earlier):
+    earlier = [run for run in reversed(runs) if run.run_id < folder.run_id or run.run_id == like]
+    for run in sorted(earlier, key=lambda run: run.run_id != like)[:_MOST_SEARCHED]:
         if compared := _compared(sheet, run, disk):
             before, found = compared
             id_and_note = before.name.replace(before.run, short_id(before.run, runs), 1)
